@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base: the alphabet. Errors, borrowed strings, memory by lifespan, intrusive lists, maps, heaps, numbers,
- * hashes. In:    arguments.      Out: values; memory from the arena that the caller names. Own:   nothing
- * outlives what the caller holds. Doors beside this one: str.h arena.h buf.h link.h map.h heap.h num.h hash.h
- * stats.h rng.h. Never: a clock, a file, a lock, a mutable variable. */
+/* Base: the alphabet. Errors, borrowed strings, memory by lifespan, intrusive lists, maps, heaps, numbers, hashes.
+ * In:    arguments.      Out: values; memory from the arena that the caller names.
+ * Own:   nothing outlives what the caller holds. Doors beside this one: str.h arena.h buf.h link.h map.h heap.h
+ *        num.h hash.h stats.h rng.h ip.h.
+ * Never: a clock, a file, a lock, a mutable variable. */
 #pragma once
 #include <assert.h>
 #include <stdbool.h>
@@ -12,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __clang__ /* clang refuses to poison what a fortified libc defines as macros */
 #pragma GCC poison strcpy strcat sprintf strtok atoi gets
+#endif
 
 /* The code is the return value; ignoring one does not compile. Words for humans travel apart. */
 typedef enum [[nodiscard]] err{

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The contract between the planes: what the objects mean, as keyed, immutable, counted, content-hashed pieces.
+ * In:    pieces made by resolve/ (later: received by stream/).     Out: the same, by key; the difference between two states.
+ * Own:   the builder thread. A piece is one block (schema_pack), held by whoever counts it; freed with the last hold.
+ * Never: an API object, a pointer into the store; a secret in any print. */
+#pragma once
+#include "base/ip.h"
+#include "base/map.h"
+#include "schema/schema.h"
+
+enum plan_kind { PLAN_LISTENER, PLAN_ROUTE, PLAN_BACKEND, PLAN_ENDPOINTS, PLAN_CERTIFICATE, PLAN_KIND_COUNT };
+
+/* Every piece begins with this. */
+struct plan_piece {
+    enum plan_kind kind;
+    uint32_t holds;
+    uint64_t hash; /* of the content: equal hash, same piece */
+    str key;       /* unique within the kind; in the piece's block */
+};
+
+/* A listener that is served. Key: "Gateway/NS/NAME/SECTION" of the object that holds it. */
+enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS };
+enum plan_tls_version { PLAN_TLS_UNSET, PLAN_TLS_1_2, PLAN_TLS_1_3 };
+struct plan_listener {
+    struct plan_piece piece;
+    str gateway;            /* attachment point: "NS/NAME" of the Gateway */
+    str section;            /* the listener's name */
+    str bind_address;       /* "" = all addresses, both families */
+    int64_t bind_port;      /* where the socket listens */
+    int64_t port;           /* spec.port: what redirects and port matches speak of */
+    uint8_t protocol;       /* enum plan_protocol */
+    str hostname;           /* lower case; "" = any; "*.x" = wildcard */
+    uint8_t tls_min;        /* enum plan_tls_version; HTTPS only */
+    LIST_OF(str) certificates; /* keys of PLAN_CERTIFICATE pieces, in order of preference */
+};
+
+/* One route's rules and where they are attached. Key: "HTTPRoute/NS/NAME". */
+enum plan_path { PLAN_PATH_UNSET, PLAN_PATH_EXACT, PLAN_PATH_PREFIX, PLAN_PATH_REGEX };
+enum plan_value { PLAN_VALUE_UNSET, PLAN_VALUE_EXACT, PLAN_VALUE_REGEX };
+struct plan_value_match {
+    uint8_t type; /* enum plan_value */
+    str name;     /* headers: lower case */
+    str value;
+};
+struct plan_match {
+    uint8_t path_type; /* enum plan_path */
+    str path;          /* PREFIX: without a trailing "/", "" = everything */
+    str method;        /* "" = any */
+    LIST_OF(struct plan_value_match) headers, query;
+};
+enum plan_filter_type {
+    PLAN_FILTER_UNSET,
+    PLAN_FILTER_REQUEST_HEADERS,
+    PLAN_FILTER_RESPONSE_HEADERS,
+    PLAN_FILTER_REDIRECT,
+    PLAN_FILTER_REWRITE,
+};
+enum plan_path_change { PLAN_PATH_KEEP, PLAN_PATH_REPLACE_FULL, PLAN_PATH_REPLACE_PREFIX };
+struct plan_header {
+    str name, value;
+};
+struct plan_filter {
+    uint8_t type;                             /* enum plan_filter_type */
+    LIST_OF(struct plan_header) set, add;     /* the two header filters */
+    LIST_OF(str) remove;
+    str scheme, hostname;                     /* REDIRECT; hostname also REWRITE; "" = keep */
+    uint8_t path_change;                      /* enum plan_path_change: REDIRECT, REWRITE */
+    str path;                                 /* the replacement */
+    int64_t port;                             /* REDIRECT; 0 = by the rules of [GW HTTPRequestRedirectFilter.port] */
+    int64_t status;                           /* REDIRECT */
+};
+struct plan_target {
+    str backend;    /* key of a PLAN_BACKEND; "" when `answer` is set */
+    int64_t weight;
+    int64_t answer; /* HTTP status instead of a backend (500 for an invalid reference), 0 = none */
+    str why;        /* with answer: what is wrong, for logs and explain */
+    LIST_OF(struct plan_filter) filters;
+};
+struct plan_rule {
+    int64_t index; /* in the route's rules */
+    str name;
+    LIST_OF(struct plan_match) matches;
+    LIST_OF(struct plan_filter) filters;
+    LIST_OF(struct plan_target) targets;
+    struct opt_int request_timeout, backend_timeout; /* microseconds; not set = the defaults; 0 = none */
+};
+struct plan_attachment {
+    str listener;            /* key of a PLAN_LISTENER */
+    LIST_OF(str) hostnames;  /* the route's own that meet the listener's; one "" when the route has none */
+};
+struct plan_route {
+    struct plan_piece piece;
+    str ns, name;
+    int64_t created_s; /* for precedence; 0 = not known */
+    LIST_OF(struct plan_attachment) attachments;
+    LIST_OF(struct plan_rule) rules;
+};
+
+/* A backend that rules name. Key: "NS/NAME:PORT" and what distinguishes policies, later. */
+enum plan_backend_protocol { PLAN_BACKEND_UNSET, PLAN_BACKEND_HTTP };
+struct plan_backend {
+    struct plan_piece piece;
+    str ns, name;
+    int64_t port;
+    uint8_t protocol; /* enum plan_backend_protocol */
+};
+/* The endpoints of a backend, ready ones only, ordered by address and port. Same key as the backend. */
+struct plan_endpoint {
+    str address;
+    int64_t port;
+};
+struct plan_endpoints {
+    struct plan_piece piece;
+    LIST_OF(struct plan_endpoint) endpoints;
+};
+
+/* A certificate chain with its key. Key: 32 hex digits of the SHA-256 of both. */
+struct plan_certificate {
+    struct plan_piece piece;
+    str chain_pem;
+    str key_pem;            /* FIELD_SECRET */
+    LIST_OF(str) names;     /* DNS names it is good for, lower case */
+    int64_t not_after_s;
+};
+
+/* The state: pieces by key. */
+struct plan {
+    uint64_t revision;
+    struct map pieces[PLAN_KIND_COUNT];
+};
+void plan_init(struct plan *p);
+void plan_fini(struct plan *p);
+const struct schema *plan_schema(enum plan_kind kind);
+/* "listener", "route", ... */
+const char *plan_kind_name(enum plan_kind kind);
+/* A counted piece (one hold, the caller's) from a struct whose piece.kind and piece.key are set: one block, hash computed. */
+struct plan_piece *plan_pack(const void *piece);
+struct plan_piece *plan_hold(struct plan_piece *p);
+void plan_release(struct plan_piece *p); /* NULL is fine */
+
+/* What changed: in order of kinds, each with the piece before and after (one of them may be NULL), both held by the delta. */
+struct plan_change {
+    enum plan_kind kind;
+    struct plan_piece *before, *after;
+};
+struct plan_delta {
+    struct plan_change *p;
+    uint32_t n, cap;
+};
+void plan_delta_fini(struct plan_delta *d);
+/* Puts the piece (its hold passes to the plan), or with piece == NULL removes the key. Writes the change into d unless the content is the
+ * same. Two changes to one key within a delta become one; one that returns to the start vanishes. */
+void plan_set(struct plan *p, enum plan_kind kind, str key, struct plan_piece *piece, struct plan_delta *d);
+const void *plan_get(const struct plan *p, enum plan_kind kind, str key);
+/* The whole plan as JSON, pieces ordered by kind and key, secrets as hashes. */
+void plan_json(const struct plan *p, struct buf *b);
