@@ -2,7 +2,7 @@
 /* What an object is: each kind declared once, as a field table over a plain struct, its cross-field rules beside it.
  * In:    one document's nodes.     Out: a packed object, or findings that name every breach of the kind's schema.
  * Own:   a packed object belongs to whoever holds it (the store); api_free() ends it. Doors beside this one:
- *        object.h reference.h gateway_class.h gateway.h http_route.h core.h reference_grant.h status.h.
+ *        object.h reference.h gateway_class.h gateway.h http_route.h core.h reference_grant.h condition.h.
  * Never: a look at another object; what objects mean together is resolve/'s. */
 #pragma once
 #include "api/object.h"
@@ -19,7 +19,7 @@ struct api_type {
     const char *plural;          /* "httproutes" */
     bool namespaced;
     const struct schema *schema;        /* of the whole struct */
-    const struct schema *status_schema; /* of struct ..._status (status.h), or NULL */
+    const struct schema *status_schema; /* of struct ..._status (condition.h), or NULL */
 };
 /* KIND_NONE < kind < KIND_COUNT. */
 const struct api_type *api_type_of(enum api_kind kind);
@@ -29,7 +29,8 @@ const struct api_type *api_type_find(str group, str kind);
 /* Decodes one document: ERR_PROTO with findings when it breaks its schema; ERR_ABSENT with one finding of class schema when no
  * such kind or version is known (the finding says which are); the scratch arena is used on the way and may be reset afterwards.
  * *ret is packed: free it with api_free(). A `List` is not decoded here: files/ takes its items apart. */
-err api_decode(struct arena *scratch, const struct node *doc, str source, struct findings *f, struct object **ret);
+err api_decode(struct arena *scratch, const struct node *doc, str source, struct findings *f,
+               struct object **ret);
 void api_free(struct object *o); /* NULL is fine */
 
 /* The hash of everything but metadata that only the API server or we write (generation, uid, resourceVersion, managedFields). */

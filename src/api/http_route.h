@@ -32,7 +32,8 @@ struct http_route_match {
     struct path_match path;
     LIST_OF(struct value_match) headers;
     LIST_OF(struct value_match) query_params;
-    uint8_t method; /* index of http_route_methods[] + 1: GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH */
+    uint8_t
+        method; /* index of http_route_methods[] + 1: GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH */
 };
 struct http_header {
     str name, value;

@@ -4,7 +4,7 @@
 
 /* An IP address as bytes in network order. */
 struct ip {
-    uint8_t family; /* 0: none, 4, 6 */
+    uint8_t family;    /* 0: none, 4, 6 */
     uint8_t bytes[16]; /* IPv4 in the first four; the rest is zero */
 };
 /* "192.0.2.1", "2001:db8::1" [RFC 4291 2.2]; no zone, no port, no leading zeros in IPv4. ERR_PROTO otherwise. */

@@ -24,8 +24,6 @@ static inline bool str_ends(str s, str tail) {
 static inline str str_from(str s, size_t at) {
     return at < s.n ? (str){s.p + at, s.n - at} : (str){s.n ? s.p + s.n : s.p, 0};
 }
-    return at < s.n ? (str){s.p + at, s.n - at} : (str){s.p + s.n, 0};
-}
 static inline str str_upto(str s, size_t n) { return (str){s.p, n < s.n ? n : s.n}; }
 static inline char str_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 

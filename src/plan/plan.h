@@ -23,14 +23,14 @@ enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS };
 enum plan_tls_version { PLAN_TLS_UNSET, PLAN_TLS_1_2, PLAN_TLS_1_3 };
 struct plan_listener {
     struct plan_piece piece;
-    str gateway;            /* attachment point: "NS/NAME" of the Gateway */
-    str section;            /* the listener's name */
-    str bind_address;       /* "" = all addresses, both families */
-    int64_t bind_port;      /* where the socket listens */
-    int64_t port;           /* spec.port: what redirects and port matches speak of */
-    uint8_t protocol;       /* enum plan_protocol */
-    str hostname;           /* lower case; "" = any; "*.x" = wildcard */
-    uint8_t tls_min;        /* enum plan_tls_version; HTTPS only */
+    str gateway;               /* attachment point: "NS/NAME" of the Gateway */
+    str section;               /* the listener's name */
+    str bind_address;          /* "" = all addresses, both families */
+    int64_t bind_port;         /* where the socket listens */
+    int64_t port;              /* spec.port: what redirects and port matches speak of */
+    uint8_t protocol;          /* enum plan_protocol */
+    str hostname;              /* lower case; "" = any; "*.x" = wildcard */
+    uint8_t tls_min;           /* enum plan_tls_version; HTTPS only */
     LIST_OF(str) certificates; /* keys of PLAN_CERTIFICATE pieces, in order of preference */
 };
 
@@ -60,17 +60,17 @@ struct plan_header {
     str name, value;
 };
 struct plan_filter {
-    uint8_t type;                             /* enum plan_filter_type */
-    LIST_OF(struct plan_header) set, add;     /* the two header filters */
+    uint8_t type;                         /* enum plan_filter_type */
+    LIST_OF(struct plan_header) set, add; /* the two header filters */
     LIST_OF(str) remove;
-    str scheme, hostname;                     /* REDIRECT; hostname also REWRITE; "" = keep */
-    uint8_t path_change;                      /* enum plan_path_change: REDIRECT, REWRITE */
-    str path;                                 /* the replacement */
-    int64_t port;                             /* REDIRECT; 0 = by the rules of [GW HTTPRequestRedirectFilter.port] */
-    int64_t status;                           /* REDIRECT */
+    str scheme, hostname; /* REDIRECT; hostname also REWRITE; "" = keep */
+    uint8_t path_change;  /* enum plan_path_change: REDIRECT, REWRITE */
+    str path;             /* the replacement */
+    int64_t port;         /* REDIRECT; 0 = by the rules of [GW HTTPRequestRedirectFilter.port] */
+    int64_t status;       /* REDIRECT */
 };
 struct plan_target {
-    str backend;    /* key of a PLAN_BACKEND; "" when `answer` is set */
+    str backend; /* key of a PLAN_BACKEND; "" when `answer` is set */
     int64_t weight;
     int64_t answer; /* HTTP status instead of a backend (500 for an invalid reference), 0 = none */
     str why;        /* with answer: what is wrong, for logs and explain */
@@ -85,8 +85,8 @@ struct plan_rule {
     struct opt_int request_timeout, backend_timeout; /* microseconds; not set = the defaults; 0 = none */
 };
 struct plan_attachment {
-    str listener;            /* key of a PLAN_LISTENER */
-    LIST_OF(str) hostnames;  /* the route's own that meet the listener's; one "" when the route has none */
+    str listener;           /* key of a PLAN_LISTENER */
+    LIST_OF(str) hostnames; /* the route's own that meet the listener's; one "" when the route has none */
 };
 struct plan_route {
     struct plan_piece piece;
@@ -118,8 +118,8 @@ struct plan_endpoints {
 struct plan_certificate {
     struct plan_piece piece;
     str chain_pem;
-    str key_pem;            /* FIELD_SECRET */
-    LIST_OF(str) names;     /* DNS names it is good for, lower case */
+    str key_pem;        /* FIELD_SECRET */
+    LIST_OF(str) names; /* DNS names it is good for, lower case */
     int64_t not_after_s;
 };
 

@@ -20,15 +20,31 @@ enum { SCHEMA_DEPTH_MAX = 32 };
  *   FIELD_LIST LIST_OF(struct)               FIELD_STR_LIST LIST_OF(str)         FIELD_ENUM_LIST LIST_OF(uint8_t)
  *   FIELD_INT_LIST LIST_OF(int64_t)          FIELD_IGNORED nothing: known, validated by nobody, not kept (managedFields, status) */
 enum field_type {
-    FIELD_STR, FIELD_BOOL, FIELD_INT, FIELD_OPT_INT, FIELD_OPT_BOOL, FIELD_ENUM, FIELD_DURATION, FIELD_TIME, FIELD_STR_MAP,
-    FIELD_BYTES, FIELD_BYTES_MAP, FIELD_INT_OR_STR, FIELD_STRUCT, FIELD_OPT_STRUCT, FIELD_LIST, FIELD_STR_LIST,
-    FIELD_ENUM_LIST, FIELD_INT_LIST, FIELD_IGNORED,
+    FIELD_STR,
+    FIELD_BOOL,
+    FIELD_INT,
+    FIELD_OPT_INT,
+    FIELD_OPT_BOOL,
+    FIELD_ENUM,
+    FIELD_DURATION,
+    FIELD_TIME,
+    FIELD_STR_MAP,
+    FIELD_BYTES,
+    FIELD_BYTES_MAP,
+    FIELD_INT_OR_STR,
+    FIELD_STRUCT,
+    FIELD_OPT_STRUCT,
+    FIELD_LIST,
+    FIELD_STR_LIST,
+    FIELD_ENUM_LIST,
+    FIELD_INT_LIST,
+    FIELD_IGNORED,
 };
 
-#define LIST_OF(type)                                                                                                \
-    struct {                                                                                                         \
-        type *p;                                                                                                     \
-        uint32_t n;                                                                                                  \
+#define LIST_OF(type)                                                                                        \
+    struct {                                                                                                 \
+        type *p;                                                                                             \
+        uint32_t n;                                                                                          \
     }
 struct opt_int {
     int64_t v;
@@ -54,9 +70,9 @@ str schema_map_get(const struct str_map *m, str key);
 
 enum {
     FIELD_REQUIRED = 1,
-    FIELD_SECRET = 2,        /* printed as a hash by every encoder but the one told to reveal */
-    FIELD_EXPERIMENTAL = 4,  /* in the experimental channel's CRDs only */
-    FIELD_KEEP_EMPTY = 8,    /* an empty list or map is encoded, too */
+    FIELD_SECRET = 2,       /* printed as a hash by every encoder but the one told to reveal */
+    FIELD_EXPERIMENTAL = 4, /* in the experimental channel's CRDs only */
+    FIELD_KEEP_EMPTY = 8,   /* an empty list or map is encoded, too */
 };
 
 struct schema;
@@ -65,13 +81,15 @@ struct field {
     enum field_type type;
     uint32_t offset;
     uint32_t flags;
-    const struct schema *of;     /* STRUCT, OPT_STRUCT, LIST */
-    const char *const *values;   /* ENUM, ENUM_LIST: NULL-terminated */
-    const char *initial;         /* the default, as a document would say it; NULL: none */
-    int64_t min, max;            /* bounds when max > 0 or min != 0: of the number, of the length in bytes, of the count of items */
-    int64_t item_max;            /* STR_LIST and STR_MAP: longest item or value; 0: unbounded */
-    const char *pattern;         /* STR and the items of STR_LIST: an anchored expression of the CRDs, checked by name or by PCRE2 */
-    const char *keys;            /* LIST: "name" or "type,sectionName": items are unique by these */
+    const struct schema *of;   /* STRUCT, OPT_STRUCT, LIST */
+    const char *const *values; /* ENUM, ENUM_LIST: NULL-terminated */
+    const char *initial;       /* the default, as a document would say it; NULL: none */
+    int64_t min,
+        max; /* bounds when max > 0 or min != 0: of the number, of the length in bytes, of the count of items */
+    int64_t item_max; /* STR_LIST and STR_MAP: longest item or value; 0: unbounded */
+    const char *
+        pattern; /* STR and the items of STR_LIST: an anchored expression of the CRDs, checked by name or by PCRE2 */
+    const char *keys; /* LIST: "name" or "type,sectionName": items are unique by these */
 };
 
 struct schema_check; /* check.h: what a cross-field rule gets to report with */
@@ -83,8 +101,9 @@ struct schema {
     /* The cross-field rules of this struct, or NULL. Called once the fields stand. */
     void (*rules)(struct schema_check *c, const void *obj);
 };
-#define SCHEMA(type, table, rules_fn) {#type, sizeof(struct type), table, COUNT_OF(table), rules_fn}
-#define AT(type, member)              offsetof(struct type, member)
+#define SCHEMA(type, table, rules_fn)                                                                        \
+    { #type, sizeof(struct type), table, COUNT_OF(table), rules_fn }
+#define AT(type, member) offsetof(struct type, member)
 
 struct node;
 struct findings;
@@ -92,7 +111,8 @@ struct findings;
 /* Decodes a mapping into *obj (of s->size bytes, zeroed by the caller): types, unknown and duplicate fields, defaults, bounds,
  * patterns, cross-field rules. Every breach is a finding with its path below `path`; strings are copied to a.
  * OK, or ERR_PROTO when at least one finding was made (then *obj is not to be used). */
-err schema_decode(struct arena *a, const struct schema *s, const struct node *n, str path, struct findings *f, void *obj);
+err schema_decode(struct arena *a, const struct schema *s, const struct node *n, str path, struct findings *f,
+                  void *obj);
 
 /* Adds *obj as one line of JSON (or indented by two spaces); defaults and fields not given are left out.
  * reveal: print secrets as they are (stream/ alone). */

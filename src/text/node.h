@@ -9,7 +9,7 @@ struct node {
     bool quoted;           /* SCALAR: written in quotes or as a block, so a string whatever it looks like */
     uint32_t line, column; /* from 1, in the file */
     str scalar;
-    str key;                         /* of a map's child */
+    str key; /* of a map's child */
     uint32_t key_line, key_column;
     struct node *next;  /* the next child of the same parent */
     struct node *child; /* MAP, SEQ: the first */

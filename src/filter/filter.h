@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What filters do to a message; one file each. Used by proxy/ and by `explain`, which shows what would be done.
+ * In:    a rule's filters, a message, what is known of the request.     Out: the changed message, or a redirect to answer with.
+ * Own:   what is added lives in the message's arena.
+ * Never: a socket, a clock; a hop-by-hop field or the framing set by a user. */
+#pragma once
+#include "http/http_msg.h"
+#include "table/table.h"
+
+struct filter_context {
+    str host;               /* of the request: lower case, no port */
+    bool tls;               /* the listener's side */
+    uint16_t listener_port; /* spec.port */
+    uint32_t prefix;        /* table_match.prefix */
+};
+/* Applies the filters of the request side (TABLE_REQUEST_HEADERS, TABLE_REWRITE) in their order. ERR_PROTO: the result can not be sent. */
+err filter_request(const struct table_filter *filters, uint32_t n, const struct filter_context *cx,
+                   struct http_msg *m);
+/* The rule's redirect, or NULL. */
+const struct table_filter *filter_find_redirect(const struct table_filter *filters, uint32_t n);
+/* The Location of a redirect for this request, in the message's arena.                          [GW HTTPRequestRedirectFilter] */
+str filter_redirect_location(const struct table_filter *f, const struct filter_context *cx,
+                             const struct http_msg *request);
+/* Applies TABLE_RESPONSE_HEADERS in order. */
+void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m);
+/* One line a filter, in words: "request header set X-Env: prod"; for explain. */
+void filter_describe(struct buf *b, const struct table_filter *f);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "http/http_msg.h"
+
+/* Splits "host:port": *ret_host lower-cased into a (brackets of IPv6 kept, one trailing dot dropped), *ret_port 0 when there is none.
+ * ERR_PROTO when it is no uri-host [ ":" port ] [RFC 3986 3.2.2] [RFC 9110 7.2]; userinfo is refused. */
+err http_uri_split_authority(struct arena *a, str authority, str *ret_host, uint16_t *ret_port);
+/* The path policy: what routing sees and the backend gets. Percent-encoded unreserved characters are decoded, dot segments removed,
+ * %2F stays; ERR_PROTO for NUL (%00), a backslash (raw or %5C), a control, a bad escape, or dot segments above the root [RFC 3986 6.2.2].
+ * Returns the path itself, uncopied, when it is already so (the usual case). */
+err http_uri_normal_path(struct arena *a, str path, str *ret_path);
+/* The first value of a query parameter by exact name, percent-decoded ("+" stays), in a; not given when absent. query begins with "?" or is "". */
+str http_uri_query_param(struct arena *a, str query, str name);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/ip.h"
+
+/* Sockets, all close-on-exec and non-blocking. On ERR_IO errno tells why. */
+/* Listens on TCP; ip->family 0: every address of both families. SO_REUSEPORT, SO_REUSEADDR, TCP_NODELAY (inherited by what is accepted). */
+err sock_listen(const struct ip *ip, uint16_t port, int backlog, int *ret_fd);
+/* ERR_AGAIN: none waits. *peer and *peer_port are written. */
+err sock_accept(int listen_fd, int *ret_fd, struct ip *peer, uint16_t *peer_port);
+/* Begins to connect; OK: connected or under way (writable tells). TCP_NODELAY. */
+err sock_connect(const struct ip *ip, uint16_t port, int *ret_fd);
+/* The error a socket ended with, as errno; 0: none. Clears it. */
+int sock_error(int fd);
+/* The local port. */
+uint16_t sock_port(int fd);
+/* Stream sockets in the file system, for the control socket. A stale path (nobody accepts there) is replaced. */
+err sock_listen_unix(const char *path, int *ret_fd);
+err sock_connect_unix(const char *path, int *ret_fd); /* blocking */
+/* One message with up to 64 descriptors over a Unix socket, blocking: what the supervisor and the serving process speak. */
+err sock_send_fds(int sock, const void *bytes, size_t n, const int *fds, size_t fds_n);
+err sock_recv_fds(int sock, void *bytes, size_t n_max, size_t *ret_n, int *fds, size_t fds_max,
+                  size_t *ret_fds_n); /* ERR_END at the end */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The latest of each object by kind, namespace and name; who refers to whom; what changed since it was last asked; and, beside
+ * it, the facts (facts.h): what statuses depend on besides objects.
+ * In:    packed objects from files/ and kube/, facts from control/.     Out: objects, referrers, a change set.
+ * Own:   the builder thread; the store owns its objects. Doors beside this one: facts.h.
+ * Never: a judgement of what an object means; a walk over all objects to answer for one. */
+#pragma once
+#include "api/api.h"
+#include "base/map.h"
+#include "store/facts.h"
+
+struct store;
+struct store *store_new(void);
+void store_free(struct store *s);
+DEFINE_CLEANUP(store)
+
+/* Takes the object over. An equal one (api_hash) changes nothing but its place (source, line). generation: the one before, + 1 when
+ * api_hash_spec differs, 1 at first, unless the object brings its own (a cluster's). Returns true when it is a change. */
+bool store_put(struct store *s, struct object *o);
+/* Returns true when there was one. */
+bool store_remove(struct store *s, enum api_kind kind, str ns, str name);
+const struct object *store_get(const struct store *s, enum api_kind kind, str ns, str name);
+size_t store_count(const struct store *s, enum api_kind kind);
+/* All of a kind, ordered by namespace and name; *ret_n of them, in a. */
+const struct object **store_list(const struct store *s, struct arena *a, enum api_kind kind, size_t *ret_n);
+
+/* Objects that name (kind, ns, name) in any reference field, in no useful order, in a. Kinds of referrers:
+ *   Gateway        <- HTTPRoute by parentRefs           GatewayClass <- Gateway by gatewayClassName
+ *   Service        <- HTTPRoute by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name
+ *   Secret         <- Gateway by certificateRefs        Namespace    <- every namespaced Gateway and HTTPRoute in it
+ * A referrer is listed whether or not the target exists. */
+const struct object **store_referrers(const struct store *s, struct arena *a, enum api_kind kind, str ns,
+                                      str name, enum api_kind from, size_t *ret_n);
+
+/* One key that changed since the last store_changes(): put, replaced or removed (then store_get gives NULL). */
+struct store_change {
+    enum api_kind kind;
+    str ns, name;
+    bool spec_changed; /* false: labels, annotations or place alone */
+};
+/* The changes, each key once, ordered by kind; in a. They are forgotten here. */
+struct store_change *store_changes(struct store *s, struct arena *a, size_t *ret_n);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table: what a worker looks requests up in. A spine per generation over counted, immutable pieces, so that unchanged pieces are
+ * shared with the table before. Made by compile/ alone.
+ * In:    a socket's slot, a server name, a request.     Out: listener, rule, backend, endpoints, certificates.
+ * Own:   the builder makes and frees (compile_home); workers read. `holds` of a piece are the builder's: plain integers that no
+ *        worker touches. A worker keeps a rule past its spine by counting it in its own array (rule->slot), see compile_retired.
+ * Never: a lock, a copy or an allocation in a lookup; an API object. */
+#pragma once
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "http/http_msg.h"
+
+enum table_filter_type { TABLE_REQUEST_HEADERS, TABLE_RESPONSE_HEADERS, TABLE_REDIRECT, TABLE_REWRITE };
+enum table_path_change { TABLE_PATH_KEEP, TABLE_PATH_REPLACE_FULL, TABLE_PATH_REPLACE_PREFIX };
+struct table_header {
+    str name, value;
+};
+struct table_filter {
+    uint8_t type;          /* enum table_filter_type */
+    uint8_t path_change;   /* enum table_path_change */
+    uint16_t port, status; /* REDIRECT; port 0 = by rule */
+    uint32_t set_n, add_n, remove_n;
+    const struct table_header *set, *add;
+    const str *remove;
+    str scheme, hostname, path;
+};
+
+/* Where a share of a rule's requests goes. */
+struct table_backend {
+    uint32_t holds;
+    uint32_t
+        slot; /* index of a worker's own state about it; reused only after the backend's end is known to all workers */
+    uint64_t id; /* never reused: tells whether what stands in the slot is of this backend */
+    str name;    /* "ns/name:port" */
+};
+struct table_target {
+    const struct table_backend *backend; /* NULL: `answer` */
+    uint16_t answer;
+    uint32_t weight;
+    uint32_t filters_n;
+    const struct table_filter *filters;
+};
+struct table_rule {
+    uint32_t holds;
+    uint32_t slot; /* index of a worker's count of exchanges that use it */
+    uint64_t hash;
+    str route; /* "HTTPRoute/ns/name" */
+    int32_t index;
+    str name;
+    uint32_t filters_n, targets_n;
+    const struct table_filter *filters;
+    const struct table_target *targets;
+    uint64_t weight_sum;
+    uint64_t request_timeout_us, backend_timeout_us; /* 0 = none */
+};
+
+/* The endpoints of a backend in one state. version: never reused, so that a worker knows whether its own state is of this one. */
+struct table_endpoint {
+    struct ip ip;
+    uint16_t port;
+};
+struct table_endpoints {
+    uint32_t holds;
+    uint32_t n;
+    uint64_t version;
+    struct table_endpoint v[];
+};
+
+struct table_certificate {
+    uint32_t holds;
+    uint64_t id; /* never reused */
+    str chain_pem, key_pem;
+    uint32_t names_n;
+    const str *names; /* lower case, wildcards as "*.x" */
+};
+
+struct table_host; /* the rules of one hostname in one listener: host.h */
+struct table_listener {
+    uint32_t holds;
+    uint32_t id; /* stable over generations for the same key: what a TLS connection remembers */
+    str key, gateway, section, hostname;
+    uint16_t port; /* spec.port */
+    bool tls;
+    uint8_t tls_min; /* 12 or 13 */
+    uint32_t certificates_n;
+    const struct table_certificate *const *certificates;
+};
+
+struct table_port;
+struct table {           /* owner: builder; immutable once published */
+    uint64_t revision;   /* the plan's */
+    uint64_t generation; /* of tables, from 1 */
+    atomic_uint workers; /* that have not let go of it yet */
+    uint32_t rule_slots, backend_slots,
+        port_slots; /* one past the highest in use in this generation or any before */
+    /* Backends whose endpoints are not those of the table before (or that are gone), so that workers close what is idle to them. */
+    const uint32_t *touched;
+    uint32_t touched_n;
+};
+
+/* The port that a socket belongs to; NULL when the table has none such. Slots are stable for (bind address, bind port). */
+const struct table_port *table_port(const struct table *t, uint32_t port_slot);
+/* All ports, for whoever opens sockets. */
+struct table_socket {
+    uint32_t slot;
+    str address; /* "" = all */
+    uint16_t port;
+    bool tls;
+};
+uint32_t table_sockets(const struct table *t, const struct table_socket **ret);
+
+/* The listener of the port with the most specific hostname for host (lower case, no port; "" when none was given):
+ * exact, then the wildcard with most labels, then the one without. NULL: none.                              [GW 11.4: Listener.hostname] */
+const struct table_listener *table_listener_for(const struct table_port *p, str host);
+/* The certificate of the listener for a server name, by SAN, most specific first; else its first. NULL: it has none. */
+const struct table_certificate *table_certificate_for(const struct table_listener *l, str server_name);
+
+struct table_match {
+    const struct table_rule *rule;
+    uint32_t
+        prefix; /* bytes of the path that a PathPrefix match took (without a trailing "/"); UINT32_MAX for other matches */
+};
+/* The first rule in the order of precedence that takes the request. host: lower case without port. scratch: for values to compare.
+ * false: none.                                                                                    [GW HTTPRouteRule.matches] */
+bool table_match(const struct table *t, const struct table_listener *l, str host, const struct http_msg *m,
+                 struct arena *scratch, struct table_match *ret);
+/* The endpoints of a backend slot in this generation; NULL: none known. */
+const struct table_endpoints *table_endpoints(const struct table *t, uint32_t backend_slot);
+
+/* The whole table as text, in the order in which it is matched; what goldens show. */
+void table_dump(const struct table *t, struct buf *b);

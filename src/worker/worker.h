@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread, one loop: adopts tables, accepts, runs connections and exchanges within budgets of a turn, drains.
+ * In:    posts from control/: a table, sockets, a grave, drain.     Out: posts to its home mailbox: adopted, let go, closed; access
+ *        records in its ring; counters.
+ * Own:   a worker's connections, pools, timers and counters are its own; nothing else touches them but to read counters.
+ * Never: a lock, a blocking call, memory from the system for a kept-alive request after warm-up. */
+#pragma once
+#include "http/access.h"
+#include "io/mailbox.h"
+#include "table/table.h"
+#include "worker/worker_stats.h"
+
+struct worker;
+enum worker_access { WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT };
+struct worker_config {
+    unsigned index;
+    enum worker_access access;
+    uint8_t ticket_keys[80];
+    struct mailbox
+        *home; /* where what follows is posted to; the `done` posts below run there with home->receiver */
+};
+struct worker *worker_new(const struct worker_config *c);
+/* Runs until drained or stopped; the thread's body. */
+void worker_run(void *worker);
+/* After its thread has ended. */
+void worker_free(struct worker *w);
+
+/* Messages to a worker, from any thread. Each is the caller's memory, and comes home by `done` (posted to home) when the worker is through
+ * with it. */
+struct
+    worker_table { /* worker adopts t; done: adopted (so a status may say so). A later one tells, by released, that it let go of it. */
+    struct post post;
+    struct table *t;
+    void (*adopted)(struct worker_table *m, void *home); /* runs at home: this worker serves by t */
+    void (*released)(struct worker_table *m,
+                     void *home); /* runs at home: this worker has let go of t; frees m */
+    struct worker *by;
+    struct post again; /* for the second way home */
+};
+void worker_post_table(struct worker *w, struct worker_table *m);
+struct
+    worker_socket { /* add: accept on fd for port_slot. remove: accept what is queued, then let go; done: fd is not used any more */
+    struct post post;
+    bool remove;
+    int fd;
+    uint32_t port_slot;
+    void (*done)(struct worker_socket *m, void *home);
+    struct worker *by;
+};
+void worker_post_socket(struct worker *w, struct worker_socket *m);
+struct worker_grave { /* done: no exchange of this worker uses any of these rules */
+    struct post post;
+    uint32_t n;
+    const uint32_t *rule_slots;
+    void *owner; /* the caller's */
+    void (*done)(struct worker_grave *m, void *home);
+    struct worker *by;
+};
+void worker_post_grave(struct worker *w, struct worker_grave *m);
+/* Drain: accept no more, answer with Connection: close, end when idle or at deadline_us (monotonic). worker_run returns then. */
+struct worker_drain {
+    struct post post;
+    uint64_t deadline_us;
+    void (*done)(struct worker_drain *m, void *home);
+    struct worker *by;
+};
+void worker_post_drain(struct worker *w, struct worker_drain *m);
+
+/* Readable from any thread. */
+const struct worker_stats *worker_stats(const struct worker *w);
+/* Moves what the access ring holds (whole lines) into b, as much as fits; any one thread. Lines that found the ring full are counted. */
+size_t worker_access_take(struct worker *w, char *p, size_t n);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/stats.h"
+#include "http/http_reason.h"
+
+/* Counters of one worker: it alone writes, anybody reads. */
+enum { WORKER_LATENCY_BUCKETS = 24 }; /* upper bounds: 2^k * 16 microseconds */
+struct worker_stats {
+    stats_counter connections_accepted, connections_open;
+    stats_counter handshakes_full, handshakes_resumed, handshakes_failed;
+    stats_counter requests, requests_open;
+    stats_counter responses_by_class[6]; /* [1]..[5] */
+    stats_counter reasons[HTTP_REASON_COUNT];
+    stats_counter bytes_in, bytes_out; /* of bodies */
+    stats_counter upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
+    stats_counter latency[WORKER_LATENCY_BUCKETS + 1];
+    stats_counter latency_sum_us;
+    stats_counter access_dropped;
+    stats_counter turns, allocations_after_warmup;
+    stats_counter tables_held; /* generations this worker has not let go of */
+};
