@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop and builder threads as a table of contents: changes -> resolve -> compile -> publish -> facts -> statuses.
+ * In:    paths and settings from cli/serve.c, sockets from the supervisor.     Out: tables and sockets to workers, statuses and pages.
+ * Own:   the loop thread owns files_watch, admin, signals; the builder thread owns the pipeline (store, resolver, plan, compiler). They
+ *        speak by mailboxes alone. Doors beside this one: pipeline.h supervisor.h explain.h.
+ * Never: a lock; a decision about one object (that is resolve/'s) or one request (that is proxy/'s). */
+#pragma once
+#include "base/ip.h"
+#include "store/facts.h"
+#include "worker/worker.h"
+
+struct control_config {
+    const char *const *paths;
+    size_t paths_n;
+    const char *controller_name;
+    const struct fact_port_map *port_maps;
+    size_t port_maps_n;
+    unsigned workers; /* 0: one per core */
+    enum worker_access access;
+    struct ip admin_ip;
+    uint16_t admin_port;
+    const char *socket_path;
+    int supervisor; /* the socket to the supervisor (supervisor.h) */
+    uint64_t drain_us_max;
+};
+/* Runs the serving process until SIGTERM (or SIGINT) has drained it. Returns the exit status. */
+int control_run(const struct control_config *c);
