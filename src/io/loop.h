@@ -26,6 +26,8 @@ err loop_add(struct loop *l, struct loop_fd *f, int fd);
 err loop_add_level(struct loop *l, struct loop_fd *f, int fd);
 /* No further event for f, not even one already taken this turn; the descriptor stays open (closing it is the caller's). */
 void loop_remove(struct loop *l, struct loop_fd *f);
+/* The same and closes the descriptor, which spares the kernel one call. */
+void loop_close(struct loop *l, struct loop_fd *f);
 /* Waits for events (or the next timer), calls each, then fires due timers. wait: false polls only. */
 void loop_turn(struct loop *l, bool wait);
 /* Turns until loop_stop(). after_turn (may be NULL) runs at the end of each. */

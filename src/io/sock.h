@@ -13,10 +13,3 @@ err sock_connect(const struct ip *ip, uint16_t port, int *ret_fd);
 int sock_error(int fd);
 /* The local port. */
 uint16_t sock_port(int fd);
-/* Stream sockets in the file system, for the control socket. A stale path (nobody accepts there) is replaced. */
-err sock_listen_unix(const char *path, int *ret_fd);
-err sock_connect_unix(const char *path, int *ret_fd); /* blocking */
-/* One message with up to 64 descriptors over a Unix socket, blocking: what the supervisor and the serving process speak. */
-err sock_send_fds(int sock, const void *bytes, size_t n, const int *fds, size_t fds_n);
-err sock_recv_fds(int sock, void *bytes, size_t n_max, size_t *ret_n, int *fds, size_t fds_max,
-                  size_t *ret_fds_n); /* ERR_END at the end */

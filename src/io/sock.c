@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/sock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static socklen_t to_system(const struct ip *ip, uint16_t port, union address *a) {
+    *a = (union address){0};
+    if (ip->family == 4) {
+        a->v4.sin_family = AF_INET;
+        a->v4.sin_port = htons(port);
+        memcpy(&a->v4.sin_addr, ip->bytes, 4);
+        return sizeof a->v4;
+    }
+    a->v6.sin6_family = AF_INET6; /* family 0: all zero, "::" */
+    a->v6.sin6_port = htons(port);
+    memcpy(&a->v6.sin6_addr, ip->bytes, 16);
+    return sizeof a->v6;
+}
+
+static void from_system(const union address *a, struct ip *ip, uint16_t *port) {
+    *ip = (struct ip){0};
+    if (a->any.sa_family == AF_INET) {
+        ip->family = 4;
+        memcpy(ip->bytes, &a->v4.sin_addr, 4);
+        *port = ntohs(a->v4.sin_port);
+    } else if (a->any.sa_family == AF_INET6) {
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+        ip->family = mapped ? 4 : 6;
+        memcpy(ip->bytes, (const uint8_t *)&a->v6.sin6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
+        *port = ntohs(a->v6.sin6_port);
+    }
+}
+
+/* Closes without losing the reason. */
+static err give_up(int fd) {
+    int why = errno;
+    close(fd);
+    errno = why;
+    return ERR_IO;
+}
+
+static int open_tcp(int family) {
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+}
+
+err sock_listen(const struct ip *ip, uint16_t port, int backlog, int *ret_fd) {
+    struct ip any4 = {.family = 4};
+    int one = 1, zero = 0, fd = open_tcp(ip->family == 4 ? AF_INET : AF_INET6);
+    if (fd < 0 && ip->family == 0 && errno == EAFNOSUPPORT) { /* a kernel without IPv6 */
+        ip = &any4;
+        fd = open_tcp(AF_INET);
+    }
+    if (fd < 0) return ERR_IO;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (ip->family != 4) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, ip->family ? &one : &zero, sizeof one);
+    union address a;
+    socklen_t n = to_system(ip, port, &a);
+    if (bind(fd, &a.any, n) < 0 || listen(fd, backlog) < 0) return give_up(fd);
+    *ret_fd = fd;
+    return OK;
+}
+
+err sock_accept(int listen_fd, int *ret_fd, struct ip *peer, uint16_t *peer_port) {
+    union address a;
+    socklen_t n = sizeof a;
+    int fd = accept4(listen_fd, &a.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? ERR_AGAIN : ERR_IO;
+    from_system(&a, peer, peer_port);
+    *ret_fd = fd;
+    return OK;
+}
+
+err sock_connect(const struct ip *ip, uint16_t port, int *ret_fd) {
+    int one = 1, fd = open_tcp(ip->family == 4 ? AF_INET : AF_INET6);
+    if (fd < 0) return ERR_IO;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    union address a;
+    socklen_t n = to_system(ip, port, &a);
+    if (connect(fd, &a.any, n) < 0 && errno != EINPROGRESS) return give_up(fd);
+    *ret_fd = fd;
+    return OK;
+}
+
+int sock_error(int fd) {
+    int why = 0;
+    socklen_t n = sizeof why;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0 ? errno : why;
+}
+
+uint16_t sock_port(int fd) {
+    union address a = {0};
+    socklen_t n = sizeof a;
+    struct ip ip;
+    uint16_t port = 0;
+    if (getsockname(fd, &a.any, &n) == 0) from_system(&a, &ip, &port);
+    return port;
+}
