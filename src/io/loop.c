@@ -8,9 +8,9 @@
 #include "io/clock.h"
 
 enum { EVENTS_MAX = 256 };
-static_assert(LOOP_IN == EPOLLIN && LOOP_OUT == EPOLLOUT && LOOP_ERR == EPOLLERR && LOOP_HUP == EPOLLHUP,
-              "same bits");
-static_assert(LOOP_RDHUP == EPOLLRDHUP, "same bits");
+static_assert((int)LOOP_IN == (int)EPOLLIN && (int)LOOP_OUT == (int)EPOLLOUT, "same bits");
+static_assert((int)LOOP_ERR == (int)EPOLLERR && (int)LOOP_HUP == (int)EPOLLHUP, "same bits");
+static_assert((int)LOOP_RDHUP == (int)EPOLLRDHUP, "same bits");
 
 void loop_init(struct loop *l) {
     *l = (struct loop){
