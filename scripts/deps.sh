@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs what is missing of Debian's packages for one purpose: deps.sh build|test|bench. Says nothing when nothing is missing.
+set -eu
+build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev"
+run="$build curl openssl ca-certificates"
+test="$run libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils universal-ctags python3 nginx-light strace iproute2 valgrind git"
+bench="$run haproxy nginx-light iproute2 procps python3 strace"
+case "${1:-}" in
+build) want=$build ;; run) want=$run ;; test) want=$test ;; bench) want=$bench ;;
+*) echo "usage: deps.sh build|run|test|bench" >&2; exit 2 ;;
+esac
+missing=
+for package in $want; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+# services of packages are not wanted: a policy that forbids them for the time of the install, unless the machine has its own
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+    $sudo chmod 755 $policy
+    trap '$sudo rm -f $policy' EXIT
+fi
+$sudo apt-get update -qq >&2
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $missing >&2

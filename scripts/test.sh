@@ -1,0 +1,50 @@
+#!/bin/sh
+# Runs every test (or, with `quick`, what the developer's loop needs) and counts. Its last line is the count.
+cd "$(dirname "$0")/.." || exit 2
+mode=${1:-full}
+J=$(nproc)
+passed=0 failed=0 broken=
+log=build/test-logs; mkdir -p $log
+
+# step NAME COMMAND...: one suite. Its own counts are taken from its output where it prints some, else it counts as one test.
+step() {
+    name=$1; shift
+    started=$(date +%s)
+    "$@" >$log/"$name" 2>&1; rc=$?
+    # ctest: "100% tests passed, 0 tests failed out of 42"; ours: "42 passed, 0 failed"
+    counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p; s/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)/c \1 \2/p' $log/"$name" | tail -1)
+    case "$counts" in
+    c*) set -- $counts; p=$(($3 - $2)) f=$2 ;;
+    '') p=1 f=0; [ $rc = 0 ] || p=0 f=1 ;;
+    *) set -- $counts; p=$1 f=$2 ;;
+    esac
+    [ $rc = 0 ] || [ "$f" != 0 ] || f=1
+    passed=$((passed + p)) failed=$((failed + f))
+    if [ "$rc" = 0 ] && [ "$f" = 0 ]; then echo "ok    $name: $p ($(($(date +%s) - started)) s)"
+    else
+        echo "FAIL  $name: $f failed ($(($(date +%s) - started)) s); the end of its output:"
+        tail -60 $log/"$name" | sed 's/^/      /'
+        broken="$broken $name"
+    fi
+}
+build() { make --no-print-directory build/"$1"/build.ninja && cmake --build build/"$1" -- -j "$J"; }
+
+step format scripts/lint.sh --format
+step shape make --no-print-directory shape
+step build-debug build debug
+step unit ctest --test-dir build/debug -j "$J" --output-on-failure -E '^slow/'
+if [ "$mode" = full ]; then
+    step shape-tests tests/shape/run.sh
+    step build-release make --no-print-directory build
+    step slow ctest --test-dir build/debug --output-on-failure -R '^slow/'
+    step e2e tests/e2e/run build/postern
+    step gates tests/gates/gates.sh build/postern
+    step build-clang build clang
+    step tidy make --no-print-directory lint
+    step build-tsan build tsan
+    step tsan ctest --test-dir build/tsan -j "$J" --output-on-failure
+    step fuzz make --no-print-directory fuzz S="${FUZZ_SECONDS:-30}"
+fi
+[ -z "$broken" ] || echo "broken:$broken (logs in $log)"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
