@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the operator asks: /healthz /readyz /metrics /plan /table /status /explain, over HTTP on the admin address and, the same, on the
- * control socket, which `postern status` and `postern explain` speak to. Runs in the loop thread.
+/* What the operator asks, over HTTP on the admin address and, the same, on the control socket, which `postern status` and `postern explain`
+ * speak to. Runs in the loop thread. The pages, whose contents control/ renders:
+ *   /healthz       200 "ok" while the loop thread turns
+ *   /readyz        200 "ok", or 503 and what is missing, once and while every worker serves by the newest table
+ *   /metrics       metrics_print()
+ *   /plan          plan_json()      /table   table_dump()
+ *   /status        {"revision": N, "findings": ["file:1:2: ...", ...], "items": [{"apiVersion", "kind", "metadata": {"name", "namespace",
+ *                  "generation"}, "spec": {...}, "status": {...}}, ...]}: each GatewayClass, Gateway and Route that is ours, in the order of
+ *                  kinds, namespaces and names; spec and status as Kubernetes writes them (schema_json)
+ *   /explain       ?method=GET&url=ESCAPED[&header=ESCAPED "Name: value"]...[&o=json]: explain_run(); 400 when the query is wrong
  * In:    requests, answers rendered by control/.     Out: questions to control/, responses.
  * Own:   its listening sockets and connections (bounded in number, size and time). Doors beside: metrics.h access_log.h.
  * Never: a secret; a page that blocks the loop thread. */
 #pragma once
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/ip.h"
 #include "io/loop.h"
@@ -30,3 +39,8 @@ err admin_parse_address(str s, struct ip *ret_ip, uint16_t *ret_port);
 void admin_socket_path(const struct ip *ip, uint16_t port, char p[108]);
 /* Client: GET of a page over the control socket, blocking, bounded by 10 s. ERR_IO: nobody there. */
 err admin_get(const char *socket_path, str page_and_query, uint16_t *ret_status, struct buf *ret_body);
+
+/* The next "name=value" of a query without "?", both unescaped into a ("+" stays); false at the end. */
+bool admin_query_next(struct arena *a, str *query, str *ret_name, str *ret_value);
+/* Adds s so that it can stand as a value in a query. */
+void admin_query_escape(struct buf *b, str s);
