@@ -146,10 +146,12 @@ struct plan_change {
 struct plan_delta {
     struct plan_change *p;
     uint32_t n, cap;
+    uint32_t of_kind[PLAN_KIND_COUNT];  /* how many of p are of each kind */
+    struct map places[PLAN_KIND_COUNT]; /* key -> 1 + index into p */
 };
 void plan_delta_fini(struct plan_delta *d);
 /* Puts the piece (its hold passes to the plan), or with piece == NULL removes the key. Writes the change into d unless the content is the
- * same. Two changes to one key within a delta become one; one that returns to the start vanishes. */
+ * same. Two changes to one key within a delta become one; one that returns to the start vanishes. d may be NULL. */
 void plan_set(struct plan *p, enum plan_kind kind, str key, struct plan_piece *piece, struct plan_delta *d);
 const void *plan_get(const struct plan *p, enum plan_kind kind, str key);
 /* The whole plan as JSON, pieces ordered by kind and key, secrets as hashes. */

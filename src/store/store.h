@@ -28,6 +28,8 @@ const struct object **store_list(const struct store *s, struct arena *a, enum ap
  *   Gateway        <- HTTPRoute by parentRefs           GatewayClass <- Gateway by gatewayClassName
  *   Service        <- HTTPRoute by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name
  *   Secret         <- Gateway by certificateRefs        Namespace    <- every namespaced Gateway and HTTPRoute in it
+ *   Namespace    <- every ReferenceGrant in it
+ *   ReferenceGrant, asked with name "" <- Gateway and HTTPRoute that name something in the namespace from another one
  * A referrer is listed whether or not the target exists. */
 const struct object **store_referrers(const struct store *s, struct arena *a, enum api_kind kind, str ns,
                                       str name, enum api_kind from, size_t *ret_n);
@@ -37,6 +39,9 @@ struct store_change {
     enum api_kind kind;
     str ns, name;
     bool spec_changed; /* false: labels, annotations or place alone */
+    /* Of an EndpointSlice: the Service that its label named when changes were last asked for; not given when it was
+     * not there or named none. */
+    str service_before;
 };
 /* The changes, each key once, ordered by kind; in a. They are forgotten here. */
 struct store_change *store_changes(struct store *s, struct arena *a, size_t *ret_n);

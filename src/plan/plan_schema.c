@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/plan.h"
+
+/* The field tables of the pieces, smallest first. Names are those of the structs in the style of documents. */
+
+static const char *const protocols[] = {"HTTP", "HTTPS", NULL};
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const paths[] = {"Exact", "Prefix", "Regex", NULL};
+static const char *const values[] = {"Exact", "Regex", NULL};
+static const char *const filter_types[] = {"RequestHeaders", "ResponseHeaders", "Redirect", "Rewrite", NULL};
+static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
+static const char *const backend_protocols[] = {"HTTP", NULL};
+
+static const struct field listener_fields[] = {
+    {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
+    {.name = "gateway", .type = FIELD_STR, .offset = AT(plan_listener, gateway)},
+    {.name = "section", .type = FIELD_STR, .offset = AT(plan_listener, section)},
+    {.name = "bindAddress", .type = FIELD_STR, .offset = AT(plan_listener, bind_address)},
+    {.name = "bindPort", .type = FIELD_INT, .offset = AT(plan_listener, bind_port)},
+    {.name = "port", .type = FIELD_INT, .offset = AT(plan_listener, port)},
+    {.name = "protocol", .type = FIELD_ENUM, .offset = AT(plan_listener, protocol), .values = protocols},
+    {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_listener, hostname)},
+    {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
+    {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
+};
+static const struct field value_match_fields[] = {
+    {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_value_match, type), .values = values},
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_value_match, name)},
+    {.name = "value", .type = FIELD_STR, .offset = AT(plan_value_match, value)},
+};
+static const struct schema value_match = SCHEMA(plan_value_match, value_match_fields, NULL);
+static const struct field match_fields[] = {
+    {.name = "pathType", .type = FIELD_ENUM, .offset = AT(plan_match, path_type), .values = paths},
+    {.name = "path", .type = FIELD_STR, .offset = AT(plan_match, path)},
+    {.name = "method", .type = FIELD_STR, .offset = AT(plan_match, method)},
+    {.name = "headers", .type = FIELD_LIST, .offset = AT(plan_match, headers), .of = &value_match},
+    {.name = "query", .type = FIELD_LIST, .offset = AT(plan_match, query), .of = &value_match},
+};
+static const struct schema match = SCHEMA(plan_match, match_fields, NULL);
+static const struct field header_fields[] = {
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_header, name)},
+    {.name = "value", .type = FIELD_STR, .offset = AT(plan_header, value)},
+};
+static const struct schema header = SCHEMA(plan_header, header_fields, NULL);
+static const struct field filter_fields[] = {
+    {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_filter, type), .values = filter_types},
+    {.name = "set", .type = FIELD_LIST, .offset = AT(plan_filter, set), .of = &header},
+    {.name = "add", .type = FIELD_LIST, .offset = AT(plan_filter, add), .of = &header},
+    {.name = "remove", .type = FIELD_STR_LIST, .offset = AT(plan_filter, remove)},
+    {.name = "scheme", .type = FIELD_STR, .offset = AT(plan_filter, scheme)},
+    {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_filter, hostname)},
+    {.name = "pathChange",
+     .type = FIELD_ENUM,
+     .offset = AT(plan_filter, path_change),
+     .values = path_changes},
+    {.name = "path", .type = FIELD_STR, .offset = AT(plan_filter, path)},
+    {.name = "port", .type = FIELD_INT, .offset = AT(plan_filter, port)},
+    {.name = "status", .type = FIELD_INT, .offset = AT(plan_filter, status)},
+};
+static const struct schema filter = SCHEMA(plan_filter, filter_fields, NULL);
+static const struct field target_fields[] = {
+    {.name = "backend", .type = FIELD_STR, .offset = AT(plan_target, backend)},
+    {.name = "weight", .type = FIELD_INT, .offset = AT(plan_target, weight)},
+    {.name = "answer", .type = FIELD_INT, .offset = AT(plan_target, answer)},
+    {.name = "why", .type = FIELD_STR, .offset = AT(plan_target, why)},
+    {.name = "filters", .type = FIELD_LIST, .offset = AT(plan_target, filters), .of = &filter},
+};
+static const struct schema target = SCHEMA(plan_target, target_fields, NULL);
+static const struct field rule_fields[] = {
+    {.name = "index", .type = FIELD_INT, .offset = AT(plan_rule, index)},
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_rule, name)},
+    {.name = "matches", .type = FIELD_LIST, .offset = AT(plan_rule, matches), .of = &match},
+    {.name = "filters", .type = FIELD_LIST, .offset = AT(plan_rule, filters), .of = &filter},
+    {.name = "targets", .type = FIELD_LIST, .offset = AT(plan_rule, targets), .of = &target},
+    {.name = "requestTimeout", .type = FIELD_DURATION, .offset = AT(plan_rule, request_timeout)},
+    {.name = "backendTimeout", .type = FIELD_DURATION, .offset = AT(plan_rule, backend_timeout)},
+};
+static const struct schema rule = SCHEMA(plan_rule, rule_fields, NULL);
+static const struct field attachment_fields[] = {
+    {.name = "listener", .type = FIELD_STR, .offset = AT(plan_attachment, listener)},
+    {.name = "hostnames", .type = FIELD_STR_LIST, .offset = AT(plan_attachment, hostnames)},
+};
+static const struct schema attachment = SCHEMA(plan_attachment, attachment_fields, NULL);
+static const struct field route_fields[] = {
+    {.name = "key", .type = FIELD_STR, .offset = AT(plan_route, piece.key)},
+    {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_route, ns)},
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_route, name)},
+    {.name = "created", .type = FIELD_TIME, .offset = AT(plan_route, created_s)},
+    {.name = "attachments", .type = FIELD_LIST, .offset = AT(plan_route, attachments), .of = &attachment},
+    {.name = "rules", .type = FIELD_LIST, .offset = AT(plan_route, rules), .of = &rule},
+};
+static const struct field backend_fields[] = {
+    {.name = "key", .type = FIELD_STR, .offset = AT(plan_backend, piece.key)},
+    {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_backend, ns)},
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_backend, name)},
+    {.name = "port", .type = FIELD_INT, .offset = AT(plan_backend, port)},
+    {.name = "protocol",
+     .type = FIELD_ENUM,
+     .offset = AT(plan_backend, protocol),
+     .values = backend_protocols},
+};
+static const struct field endpoint_fields[] = {
+    {.name = "address", .type = FIELD_STR, .offset = AT(plan_endpoint, address)},
+    {.name = "port", .type = FIELD_INT, .offset = AT(plan_endpoint, port)},
+};
+static const struct schema endpoint = SCHEMA(plan_endpoint, endpoint_fields, NULL);
+static const struct field endpoints_fields[] = {
+    {.name = "key", .type = FIELD_STR, .offset = AT(plan_endpoints, piece.key)},
+    {.name = "endpoints", .type = FIELD_LIST, .offset = AT(plan_endpoints, endpoints), .of = &endpoint},
+};
+static const struct field certificate_fields[] = {
+    {.name = "key", .type = FIELD_STR, .offset = AT(plan_certificate, piece.key)},
+    {.name = "chainPem", .type = FIELD_STR, .offset = AT(plan_certificate, chain_pem)},
+    {.name = "keyPem", .type = FIELD_STR, .offset = AT(plan_certificate, key_pem), .flags = FIELD_SECRET},
+    {.name = "names", .type = FIELD_STR_LIST, .offset = AT(plan_certificate, names)},
+    {.name = "notAfter", .type = FIELD_TIME, .offset = AT(plan_certificate, not_after_s)},
+};
+
+const struct schema *plan_schema(enum plan_kind kind) {
+    static const struct schema schemas[PLAN_KIND_COUNT] = {
+        [PLAN_LISTENER] = SCHEMA(plan_listener, listener_fields, NULL),
+        [PLAN_ROUTE] = SCHEMA(plan_route, route_fields, NULL),
+        [PLAN_BACKEND] = SCHEMA(plan_backend, backend_fields, NULL),
+        [PLAN_ENDPOINTS] = SCHEMA(plan_endpoints, endpoints_fields, NULL),
+        [PLAN_CERTIFICATE] = SCHEMA(plan_certificate, certificate_fields, NULL),
+    };
+    assert(kind < PLAN_KIND_COUNT);
+    return &schemas[kind];
+}

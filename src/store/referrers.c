@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/referrers.h"
+
+#include "api/core.h"
+#include "api/gateway.h"
+#include "api/http_route.h"
+
+struct referrers_target {
+    struct link edges;
+    uint32_t n;
+    uint32_t key_n;
+    char key[];
+};
+
+enum { NAME_BYTES_MAX = 256, EDGES_FIRST = 16 };
+
+/* What an object refers to, gathered before its edges are made. */
+struct gathering {
+    struct referrers *r;
+    struct referrers_target **targets;
+    uint32_t n, cap;
+    enum api_kind from;
+    str ns; /* of the referrer */
+    struct referrers_target *first[EDGES_FIRST];
+};
+
+/* Two bytes for the kinds, then "ns/name". Longer names than the API allows are no key: nothing refers by them. */
+static str key_of(char *space, enum api_kind kind, enum api_kind from, str ns, str name) {
+    if (ns.n >= NAME_BYTES_MAX || name.n >= NAME_BYTES_MAX) return (str){0};
+    space[0] = (char)kind, space[1] = (char)from;
+    if (ns.n) memcpy(space + 2, ns.p, ns.n);
+    space[2 + ns.n] = '/';
+    if (name.n) memcpy(space + 3 + ns.n, name.p, name.n);
+    return (str){space, 3 + ns.n + name.n};
+}
+enum { KEY_BYTES_MAX = 3 + 2 * NAME_BYTES_MAX };
+
+static struct referrers_target *target_for(struct referrers *r, str key) {
+    struct referrers_target *t = map_get(&r->targets, key);
+    if (t) return t;
+    t = base_zalloc(sizeof *t + key.n);
+    link_init(&t->edges);
+    t->key_n = (uint32_t)key.n;
+    memcpy(t->key, key.p, key.n);
+    map_put(&r->targets, (str){t->key, key.n}, t);
+    return t;
+}
+
+static void add_target(struct gathering *g, enum api_kind kind, str ns, str name) {
+    char space[KEY_BYTES_MAX];
+    str key = key_of(space, kind, g->from, ns, name);
+    if (!key.p) return;
+    struct referrers_target *t = target_for(g->r, key);
+    for (uint32_t i = 0; i < g->n; i++)
+        if (g->targets[i] == t) return;
+    if (g->n == g->cap) {
+        struct referrers_target **more = base_alloc(2 * g->cap * sizeof *more);
+        memcpy(more, g->targets, g->n * sizeof *more);
+        if (g->targets != g->first) free(g->targets);
+        g->targets = more;
+        g->cap *= 2;
+    }
+    g->targets[g->n++] = t;
+}
+
+/* A reference that may cross namespaces: the grants of the other one matter, too. */
+static void add_ref(struct gathering *g, enum api_kind kind, str ns, str name) {
+    bool foreign = ns.n && !str_eq(ns, g->ns);
+    add_target(g, kind, ns.n ? ns : g->ns, name);
+    if (foreign) add_target(g, KIND_REFERENCE_GRANT, ns, S(""));
+}
+
+static void add_backend(struct gathering *g, const struct backend_object_ref *ref) {
+    if (!ref->group.n && (!ref->kind.n || str_eq(ref->kind, S("Service"))))
+        add_ref(g, KIND_SERVICE, ref->ns, ref->name);
+    else if (ref->ns.n && !str_eq(ref->ns, g->ns))
+        add_target(g, KIND_REFERENCE_GRANT, ref->ns, S(""));
+}
+
+static void add_filters(struct gathering *g, const struct http_route_filter *filters, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (filters[i].request_mirror) add_backend(g, &filters[i].request_mirror->backend_ref);
+        if (filters[i].external_auth) add_backend(g, &filters[i].external_auth->backend_ref);
+    }
+}
+
+static void gather_route(struct gathering *g, const struct http_route *route) {
+    for (uint32_t i = 0; i < route->spec.parent_refs.n; i++) {
+        const struct parent_ref *p = &route->spec.parent_refs.p[i];
+        if (!p->kind.n || str_eq(p->kind, S("Gateway")))
+            add_target(g, KIND_GATEWAY, p->ns.n ? p->ns : g->ns, p->name);
+    }
+    for (uint32_t i = 0; i < route->spec.rules.n; i++) {
+        const struct http_route_rule *rule = &route->spec.rules.p[i];
+        add_filters(g, rule->filters.p, rule->filters.n);
+        for (uint32_t k = 0; k < rule->backend_refs.n; k++) {
+            add_backend(g, &rule->backend_refs.p[k].ref);
+            add_filters(g, rule->backend_refs.p[k].filters.p, rule->backend_refs.p[k].filters.n);
+        }
+    }
+    add_target(g, KIND_NAMESPACE, S(""), g->ns);
+}
+
+static void gather_gateway(struct gathering *g, const struct gateway *gw) {
+    add_target(g, KIND_GATEWAY_CLASS, S(""), gw->spec.gateway_class_name);
+    for (uint32_t i = 0; i < gw->spec.listeners.n; i++) {
+        const struct listener_tls *tls = gw->spec.listeners.p[i].tls;
+        for (uint32_t k = 0; tls && k < tls->certificate_refs.n; k++)
+            add_ref(g, KIND_SECRET, tls->certificate_refs.p[k].ns, tls->certificate_refs.p[k].name);
+    }
+    if (gw->spec.tls && gw->spec.tls->backend && gw->spec.tls->backend->client_certificate_ref) {
+        const struct secret_ref *ref = gw->spec.tls->backend->client_certificate_ref;
+        add_ref(g, KIND_SECRET, ref->ns, ref->name);
+    }
+    add_target(g, KIND_NAMESPACE, S(""), g->ns);
+}
+
+str referrers_service_of(const struct object *slice) {
+    return schema_map_get(&slice->meta.labels, S("kubernetes.io/service-name"));
+}
+
+static void gather(struct gathering *g, const struct object *o) {
+    switch (o->kind) {
+    case KIND_GATEWAY: gather_gateway(g, (const struct gateway *)(const void *)o); break;
+    case KIND_HTTP_ROUTE: gather_route(g, (const struct http_route *)(const void *)o); break;
+    case KIND_ENDPOINT_SLICE:
+        if (referrers_service_of(o).n) add_target(g, KIND_SERVICE, g->ns, referrers_service_of(o));
+        break;
+    case KIND_REFERENCE_GRANT: add_target(g, KIND_NAMESPACE, S(""), g->ns); break;
+    case KIND_GATEWAY_CLASS:
+    case KIND_SERVICE:
+    case KIND_SECRET:
+    case KIND_NAMESPACE:
+    case KIND_NONE:
+    case KIND_COUNT: break;
+    }
+}
+
+void referrers_note(struct referrers *r, struct referrers_source *source) {
+    const struct object *o = source->object;
+    struct gathering g = {.r = r, .cap = EDGES_FIRST, .from = o->kind, .ns = o->meta.ns};
+    g.targets = g.first;
+    gather(&g, o);
+    source->edges = g.n ? base_zalloc(g.n * sizeof *source->edges) : NULL;
+    source->n = g.n;
+    for (uint32_t i = 0; i < g.n; i++) {
+        struct referrers_edge *e = &source->edges[i];
+        e->target = g.targets[i];
+        e->source = source;
+        link_append(&e->target->edges, &e->link);
+        e->target->n++;
+    }
+    if (g.targets != g.first) free(g.targets);
+}
+
+void referrers_clear(struct referrers *r, struct referrers_source *source) {
+    for (uint32_t i = 0; i < source->n; i++) {
+        struct referrers_target *t = source->edges[i].target;
+        link_remove(&source->edges[i].link);
+        if (--t->n) continue;
+        map_take(&r->targets, (str){t->key, t->key_n});
+        free(t);
+    }
+    free(source->edges);
+    source->edges = NULL;
+    source->n = 0;
+}
+
+const struct object **referrers_list(const struct referrers *r, struct arena *a, enum api_kind kind, str ns,
+                                     str name, enum api_kind from, size_t *ret_n) {
+    char space[KEY_BYTES_MAX];
+    str key = key_of(space, kind, from, ns, name);
+    const struct referrers_target *t = key.p ? map_get(&r->targets, key) : NULL;
+    *ret_n = t ? t->n : 0;
+    if (!t) return NULL;
+    const struct object **all = arena_array(a, const struct object *, t->n);
+    size_t n = 0;
+    for (const struct link *l = t->edges.next; l != &t->edges; l = l->next)
+        all[n++] = container_of(l, const struct referrers_edge, link)->source->object;
+    assert(n == t->n);
+    return all;
+}
+
+void referrers_fini(struct referrers *r) {
+    assert(!r->targets.n);
+    map_fini(&r->targets);
+}
