@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/link.h"
+#include "schema/finding.h"
+#include "store/store.h"
+
+/* Who defines an object: each document that has it claims its key; the first in order of path and place wins and is the one in the store, the
+ * others are findings and take over when it goes. */
+struct document;
+struct claim;
+struct claim_item {
+    struct link link;     /* on the claim's list */
+    struct claim *claim;  /* NULL: this place of the document holds no good object */
+    struct object *spare; /* decoded and not in the store (yet); owned */
+    struct document *doc;
+    uint32_t index; /* in the document */
+};
+struct claim {
+    str key; /* "HTTPRoute/ns/name" */
+    enum api_kind kind;
+    str ns, name;
+    struct link items, dirty, contested;
+    struct claim_item *winner; /* whose object the store has; NULL: of one that has gone, or none */
+};
+struct claims {
+    struct map by_key;
+    struct link dirty, contested;
+    struct arena *scratch;
+};
+void claim_init(struct claims *c);
+void claim_fini(struct claims *c); /* every item must have left */
+/* The item defines o from now on; o is taken over. */
+void claim_take(struct claims *c, struct claim_item *it, struct object *o);
+/* It does not any more. Nothing happens when it had no claim. */
+void claim_leave(struct claims *c, struct claim_item *it);
+/* What `from` defines is defined by `to` now, which had no claim; the object stays. */
+void claim_move(struct claims *c, struct claim_item *from, struct claim_item *to);
+struct claim *claim_find(const struct claims *c, str key);
+/* Brings the store up to date with who wins. again() is told of each document whose object must be decoded again, because the one before it has
+ * gone and its own was not kept. Returns how many objects changed. */
+uint32_t claim_settle(struct claims *c, struct store *s, void (*again)(void *arg, struct document *d),
+                      void *arg);
+/* One finding for each claim of an object that another document defines. */
+void claim_report(const struct claims *c, struct findings *f);

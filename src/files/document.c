@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "files/document.h"
+
+#include "base/hash.h"
+#include "text/yaml.h"
+
+/* One stretch of the new text. */
+struct piece {
+    str text;
+    uint32_t line;
+    uint64_t hash;
+};
+/* A place of a new document where no good object came about; it may keep that of the document before. */
+struct broken {
+    struct broken *next;
+    struct document *doc;
+    uint32_t index; /* of the item */
+    str key, name;  /* "" when it can not be read */
+};
+struct update {
+    struct document_file *file;
+    struct claims *claims;
+    struct arena *scratch, *kept; /* of one document, of the update */
+    struct broken *broken;
+    uint32_t decoded;
+};
+
+struct document_finding {
+    struct document_finding *next;
+    enum finding_class class;
+    uint32_t line, column; /* line: 0 = not known, else 1 + distance from the document's first */
+    str kind, ns, name, path, message, remedy;
+    bool kept; /* the object before stays in force */
+};
+
+static str put_str(char **at, str s) {
+    if (!s.p) return s;
+    char *p = *at;
+    if (s.n) memcpy(p, s.p, s.n);
+    *at += s.n;
+    return (str){p, s.n};
+}
+
+static struct document_finding *keep_finding(const struct finding *f, const struct document *d) {
+    size_t bytes = f->kind.n + f->ns.n + f->name.n + f->path.n + f->message.n + f->remedy.n;
+    struct document_finding *k = base_zalloc(sizeof *k + bytes);
+    char *at = (char *)(k + 1);
+    k->class = f->class;
+    k->line = f->line >= d->line ? f->line - d->line + 1 : 0;
+    k->column = f->column;
+    k->kind = put_str(&at, f->kind), k->ns = put_str(&at, f->ns), k->name = put_str(&at, f->name);
+    k->path = put_str(&at, f->path), k->message = put_str(&at, f->message);
+    k->remedy = put_str(&at, f->remedy);
+    return k;
+}
+
+static void free_document(struct document *d, struct claims *c) {
+    for (uint32_t i = 0; i < d->items_n; i++) claim_leave(c, &d->items[i]);
+    for (struct document_finding *k = d->findings, *next; k; k = next) {
+        next = k->next;
+        free(k);
+    }
+    free(d->items);
+    free(d->item_lines);
+    free(d);
+}
+
+uint32_t document_item_line(const struct document *d, uint32_t item) {
+    return d->line + (d->item_lines ? d->item_lines[item] : 0);
+}
+
+/* "" when the node does not tell which object it is. */
+static str key_of(struct arena *a, const struct node *n, str *ret_name) {
+    str version = node_get_str(n, S("apiVersion")), kind = node_get_str(n, S("kind"));
+    const struct node *meta = node_get(n, S("metadata"));
+    bool has_meta = meta && meta->kind == NODE_MAP;
+    str name = has_meta ? node_get_str(meta, S("name")) : S("");
+    str ns = has_meta ? node_get_str(meta, S("namespace")) : S("");
+    *ret_name = name.p ? arena_str(a, name) : S("");
+    size_t slash = version.p ? str_find(version, '/') : 0;
+    str group = version.p && slash < version.n ? str_upto(version, slash) : S("");
+    const struct api_type *t = version.p && kind.p && name.n ? api_type_find(group, kind) : NULL;
+    if (!t) return S("");
+    if (!t->namespaced) ns = S("");
+    return api_key(a, t->kind, t->namespaced && !ns.n ? S("default") : ns, name);
+}
+
+static void note_broken(struct update *u, struct document *d, uint32_t index, const struct node *n) {
+    struct broken *b = arena_make(u->kept, struct broken);
+    *b = (struct broken){.next = u->broken, .doc = d, .index = index, .key = S(""), .name = S("")};
+    if (n && n->kind == NODE_MAP) b->key = key_of(u->kept, n, &b->name);
+    u->broken = b;
+}
+
+static void decode_item(struct update *u, struct document *d, uint32_t index, const struct node *n,
+                        struct findings *f) {
+    struct claim_item *it = &d->items[index];
+    it->doc = d, it->index = index;
+    struct object *o;
+    if (api_decode(u->scratch, n, u->file->path, f, &o) == OK) {
+        claim_take(u->claims, it, o);
+    } else {
+        note_broken(u, d, index, n);
+    }
+}
+
+static void give_items(struct document *d, uint32_t n) {
+    d->items_n = n;
+    d->items = n ? base_zalloc(n * sizeof *d->items) : NULL;
+}
+
+/* `kind: List`, or one of a kind's own lists, as `kubectl get -o yaml` writes them. */
+static bool is_list(const struct node *n) {
+    if (n->kind != NODE_MAP) return false;
+    str kind = node_get_str(n, S("kind"));
+    const struct node *items = node_get(n, S("items"));
+    return str_eq(kind, S("List")) ||
+           (kind.p && str_ends(kind, S("List")) && items && items->kind == NODE_SEQ);
+}
+
+static void decode_list(struct update *u, struct document *d, const struct node *n, struct findings *f) {
+    const struct node *items = node_get(n, S("items"));
+    if (!items || items->kind == NODE_NULL) return;
+    if (items->kind != NODE_SEQ) {
+        finding_add(f, FINDING_SCHEMA, items->line, items->column, S("items"), S("write one object an entry"),
+                    "must be a list");
+        note_broken(u, d, 0, NULL);
+        give_items(d, 1);
+        return;
+    }
+    give_items(d, items->n);
+    d->item_lines = items->n ? base_zalloc(items->n * sizeof *d->item_lines) : NULL;
+    uint32_t i = 0;
+    for (const struct node *item = items->child; item; item = item->next, i++) {
+        d->item_lines[i] = item->line >= d->line ? item->line - d->line : 0;
+        decode_item(u, d, i, item, f);
+    }
+}
+
+static void decode(struct update *u, struct document *d, str text) {
+    arena_reset(u->scratch);
+    struct findings f;
+    finding_init(&f, u->scratch);
+    f.file = u->file->path;
+    struct node *n = NULL;
+    str why;
+    uint32_t line, column;
+    u->decoded++;
+    if (yaml_parse(u->scratch, text, d->line, &n, &why, &line, &column) != OK) {
+        finding_add(&f, FINDING_SCHEMA, line, column, S(""), (str){0}, STR_FMT, STR_ARG(why));
+        give_items(d, 1);
+        note_broken(u, d, 0, NULL);
+    } else if (n && is_list(n)) {
+        decode_list(u, d, n, &f);
+    } else if (n) {
+        give_items(d, 1);
+        decode_item(u, d, 0, n, &f);
+    }
+    struct document_finding **last = &d->findings;
+    for (const struct finding *k = f.first; k; k = k->next) {
+        *last = keep_finding(k, d);
+        last = &(*last)->next;
+    }
+}
+
+static struct piece *split(str text, uint32_t *ret_n) {
+    uint32_t n = 0, cap = 0, line = 1;
+    struct piece *v = NULL, p;
+    while (yaml_next_document(&text, &line, &p.text, &p.line)) {
+        if (n == cap) v = base_realloc(v, (cap = cap ? cap * 2 : 16) * sizeof *v);
+        p.hash = hash_str(p.text) | 1; /* never 0 */
+        v[n++] = p;
+    }
+    *ret_n = n;
+    return v;
+}
+
+static bool is_same(const struct document *d, const struct piece *p) {
+    return d->hash == p->hash && d->bytes == p->text.n;
+}
+
+/* docs[i] becomes the old document that says the same as v[i], or stays NULL. What stands before and after a change is found by place, the rest
+ * by hash. */
+static void carry(const struct document_file *f, const struct piece *v, uint32_t n, struct document **docs) {
+    uint32_t head = 0, tail = 0;
+    for (; head < n && head < f->n && is_same(f->docs[head], &v[head]); head++) docs[head] = f->docs[head];
+    while (tail < n - head && tail < f->n - head && is_same(f->docs[f->n - 1 - tail], &v[n - 1 - tail])) {
+        docs[n - 1 - tail] = f->docs[f->n - 1 - tail];
+        tail++;
+    }
+    struct map by_hash;
+    map_init(&by_hash);
+    for (uint32_t i = f->n - tail; i-- > head;) {
+        struct document *d = f->docs[i];
+        d->leaving = true;
+        map_put(&by_hash, (str){(const char *)&d->hash, sizeof d->hash}, d);
+    }
+    for (uint32_t i = head; by_hash.n && i < n - tail; i++) {
+        str key = {(const char *)&v[i].hash, sizeof v[i].hash};
+        struct document *d = map_get(&by_hash, key);
+        if (!d || !is_same(d, &v[i])) continue;
+        map_take(&by_hash, key);
+        d->leaving = false;
+        docs[i] = d;
+    }
+    map_fini(&by_hash);
+}
+
+/* The item of a document that is leaving this file and defined the key; NULL when there is none or when a good document took it over. */
+static struct claim_item *leaving_item(const struct update *u, const struct claim *m) {
+    struct claim_item *found = NULL;
+    if (!m) return NULL;
+    list_each (struct claim_item, it, &m->items, link) {
+        if (it->doc->file != u->file) continue;
+        if (!it->doc->leaving) return NULL;
+        if (!found) found = it;
+    }
+    return found;
+}
+
+/* Who the broken place was: by name when it can be read, else by place. A readable name at the same place must be the same. */
+static struct claim_item *before_broken(const struct update *u, const struct broken *b) {
+    const struct document_file *f = u->file;
+    if (b->key.n) return leaving_item(u, claim_find(u->claims, b->key));
+    uint32_t at = b->doc->index;
+    if (at >= f->n || !f->docs[at]->leaving || b->index >= f->docs[at]->items_n) return NULL;
+    struct claim_item *it = &f->docs[at]->items[b->index];
+    if (!it->claim || (b->name.n && !str_eq(b->name, it->claim->name))) return NULL;
+    return leaving_item(u, it->claim) == it ? it : NULL;
+}
+
+/* Each broken place takes over what its document before defined. A whole document that can not be parsed takes over all of a list. */
+static void inherit(struct update *u) {
+    for (struct broken *b = u->broken; b; b = b->next) {
+        struct document *d = b->doc;
+        struct claim_item *it = before_broken(u, b);
+        if (!it) continue;
+        struct document *was = it->doc;
+        bool whole = d->items_n == 1 && !b->key.n && !b->name.n && was->items_n > 1;
+        if (whole) {
+            free(d->items);
+            give_items(d, was->items_n);
+        }
+        for (uint32_t i = 0; i < (whole ? was->items_n : 1); i++) {
+            struct claim_item *from = whole ? &was->items[i] : it;
+            struct claim_item *to = &d->items[whole ? i : b->index];
+            to->doc = d, to->index = whole ? i : b->index;
+            if (from->claim && leaving_item(u, from->claim) == from) claim_move(u->claims, from, to);
+        }
+        if (whole && was->item_lines) {
+            d->item_lines = base_zalloc(d->items_n * sizeof *d->item_lines);
+        }
+        if (d->findings) d->findings->kept = true;
+    }
+}
+
+void document_update(struct document_file *f, str text, struct claims *c, struct arena *scratch,
+                     uint32_t *decoded) {
+    OWNED(arena) kept = arena_new();
+    struct update u = {.file = f, .claims = c, .scratch = scratch, .kept = kept};
+    uint32_t n;
+    struct piece *v = split(text, &n);
+    struct document **docs = base_zalloc((n + 1) * sizeof(struct document *));
+    carry(f, v, n, docs);
+    for (uint32_t i = 0; i < n; i++) {
+        if (docs[i]) continue;
+        docs[i] = base_zalloc(sizeof *docs[i]);
+        *docs[i] = (struct document){
+            .file = f, .hash = v[i].hash, .bytes = (uint32_t)v[i].text.n, .line = v[i].line, .index = i};
+        decode(&u, docs[i], v[i].text);
+    }
+    inherit(&u);
+    for (uint32_t i = 0; i < f->n; i++)
+        if (f->docs[i]->leaving) free_document(f->docs[i], c);
+    free(f->docs);
+    f->docs = docs, f->n = n, f->findings_n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        docs[i]->index = i, docs[i]->line = v[i].line;
+        f->findings_n += docs[i]->findings != NULL;
+    }
+    free(v);
+    *decoded += u.decoded;
+}
+
+void document_clear(struct document_file *f, struct claims *c) {
+    for (uint32_t i = 0; i < f->n; i++) free_document(f->docs[i], c);
+    free(f->docs);
+    f->docs = NULL, f->n = 0, f->findings_n = 0;
+}
+
+void document_report(const struct document_file *f, struct findings *out) {
+    out->file = f->path;
+    for (uint32_t i = 0; f->findings_n && i < f->n; i++) {
+        const struct document *d = f->docs[i];
+        for (const struct document_finding *k = d->findings; k; k = k->next) {
+            out->kind = k->kind, out->ns = k->ns, out->name = k->name;
+            finding_add(out, k->class, k->line ? d->line + k->line - 1 : 0, k->column, k->path, k->remedy,
+                        STR_FMT "%s", STR_ARG(k->message),
+                        k->kept ? " (what it said before stays in force)" : "");
+        }
+    }
+    out->kind = out->ns = out->name = (str){0};
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "files/claim.h"
+
+/* A file as the sequence of its documents, and how a new text of it becomes the next sequence: documents are known again by their hash wherever
+ * they moved to, only others are decoded, and one that is broken keeps the objects of the document it was. */
+struct document_file;
+struct document_finding;
+struct document {
+    struct document_file *file;
+    uint64_t hash;  /* of its text; 0: to be decoded again whatever it says */
+    uint32_t bytes; /* of its text */
+    uint32_t line;  /* of its first line in the file */
+    uint32_t index; /* in the file */
+    uint32_t items_n;
+    bool leaving;
+    struct claim_item *items;
+    uint32_t *item_lines; /* from the document's first; NULL when there is one item, on that line */
+    struct document_finding *findings;
+};
+struct document_signature { /* as stat(2) tells: equal means "not written since" */
+    uint64_t dev, ino, size;
+    int64_t mtime_ns, ctime_ns;
+};
+struct document_file {
+    str path; /* NUL-terminated */
+    struct document **docs;
+    uint32_t n;
+    uint32_t findings_n;
+    uint64_t seen; /* the last walk that met it */
+    struct document_signature signature;
+    bool again; /* the signature must not be relied on */
+    char *trouble;
+};
+void document_update(struct document_file *f, str text, struct claims *c, struct arena *scratch,
+                     uint32_t *decoded);
+/* Every document leaves. */
+void document_clear(struct document_file *f, struct claims *c);
+void document_report(const struct document_file *f, struct findings *out);
+uint32_t document_item_line(const struct document *d, uint32_t item);
