@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection: a socket, its TLS, its buffer, its deadline, and the codec that reads and writes on it. Both sides are made of it.
+ * In:    readiness from the loop; what a codec has to write.     Out: bytes to the codec, events to the owner's conn_ops.
+ * Own:   the descriptor, the TLS state and a read buffer while there is something in it (an idle connection has none). The owner embeds
+ *        struct conn, owns the codec and frees both in gone(). Door beside this one: pool.h.
+ * Never: a call that blocks; a change of the registration in epoll; a read after one that gave less than asked; the owner's memory
+ *        freed while a call of that connection is on the stack (closing only marks, conn_settle() ends). */
+#pragma once
+#include "base/link.h"
+#include "conn/pool.h"
+#include "io/loop.h"
+#include "io/tls.h"
+#include "proto/codec.h"
+
+enum {
+    CONN_BUFFER_BYTES = 16 << 10,
+    CONN_TURN_BYTES = 64 << 10,       /* read from one connection in one turn */
+    CONN_TURN_READS = 16,             /* requests, or reads, of one connection in one turn */
+    CONN_TURN_HANDSHAKES = 8,         /* steps of TLS handshakes in one turn of the worker */
+    CONN_LINGER_US = 2000000,         /* how long what the peer still sends is thrown away */
+    CONN_LINGER_BYTES = 1 << 20,      /* and how much of it */
+    CONN_HIGH_WATER_BYTES = 64 << 10, /* waiting to be written: the source is not read further */
+    CONN_PIECES = 64,                 /* of one write */
+    CONN_BUFFERS_KEPT = 1024,         /* 16 MB a worker */
+};
+
+enum conn_state {
+    CONN_NEW,
+    CONN_CONNECTING,  /* connect() is under way */
+    CONN_HANDSHAKING, /* TLS */
+    CONN_OPEN,
+    CONN_LINGERING, /* all is written and our side is shut; what still comes is thrown away, so that no RST overtakes the answer */
+    CONN_CLOSED,    /* until gone() */
+};
+
+struct conn;
+/* What the owner is told. Each may call conn_close() on any connection. */
+struct conn_ops {
+    /* CONNECTING or HANDSHAKING ended well: the owner sets c->codec when it has none. */
+    void (*opened)(struct conn *c);
+    /* They failed; why is for people. The connection is closed already. */
+    void (*failed)(struct conn *c, const char *why);
+    /* The codec has read: after the events of its sink, once what they made others write has been handed to the sockets. */
+    void (*did_read)(struct conn *c);
+    /* Some or all of what waited has been written. */
+    void (*wrote)(struct conn *c);
+    /* The codec refuses what the peer sent (ERR_PROTO, ERR_LIMIT); nothing more is read. */
+    void (*refused)(struct conn *c, err e, enum http_reason why);
+    /* The peer's side ended: cut: within a message (or by a reset), otherwise between messages or after the last. Nothing more is read. */
+    void (*ended)(struct conn *c, bool cut);
+    /* The peer has shut its side, which has not been read to the end yet; dead: both sides are down, what we write is lost. */
+    void (*closing)(struct conn *c, bool dead);
+    /* What we write does not arrive any more; there may be bytes to read yet. */
+    void (*write_failed)(struct conn *c);
+    void (*deadline)(struct conn *c, uint64_t now_us);
+    /* Last call: closed and on no stack. The owner frees or reuses. */
+    void (*gone)(struct conn *c);
+};
+
+/* What all connections of a worker share. */
+struct conn_common { /* owner: worker */
+    struct loop *loop;
+    struct pool buffers;
+    struct link soon;  /* to be run before this turn ends */
+    struct link later; /* over their budget: next turn */
+    struct link flush; /* their codecs have something to write */
+    struct link dead;  /* closed, to be told gone() */
+    uint64_t turn;
+    uint32_t handshakes; /* this turn */
+    bool settling;
+};
+
+struct conn { /* owner: who embeds it */
+    struct loop_fd watch;
+    struct timer timer; /* the owner's deadline: conn_deadline(); kept when the memory is reused */
+    struct conn_common *common;
+    const struct conn_ops *ops;
+    struct codec *codec;  /* the owner's */
+    struct tls_conn *tls; /* NULL: plain */
+    struct link run, flush, dead;
+    char *in; /* a pooled buffer while it holds something */
+    uint32_t in_at, in_n;
+    uint8_t state;   /* enum conn_state */
+    bool readable;   /* a read may give something */
+    bool writable;   /* a write may take something */
+    bool peer_shut;  /* RDHUP, HUP or ERR was seen: read until the end is read */
+    bool peer_dead;  /* HUP or ERR was seen */
+    bool read_over;  /* nothing more is read: end, refused, or the codec is through */
+    bool write_over; /* a write failed */
+    bool blocked;    /* the codec takes no more until conn_resume() */
+    bool held;       /* by the owner: nothing is read */
+    bool idle;       /* pooled: whatever comes ends it */
+    bool on_stack;   /* within its own read */
+    uint64_t turn;   /* the two below are of this turn */
+    uint32_t turn_bytes, turn_reads;
+    uint32_t lingered; /* bytes thrown away */
+};
+
+void conn_common_init(struct conn_common *k, struct loop *l);
+void conn_common_fini(struct conn_common *k);
+/* A new turn begins: those over their budget get another. */
+void conn_common_turn(struct conn_common *k);
+/* Runs what was asked for, writes what waits, ends what was closed. At the end of every event and turn. */
+void conn_settle(struct conn_common *k);
+/* Is there work that must not wait for an event? */
+static inline bool conn_busy(const struct conn_common *k) {
+    return !link_empty(&k->soon) || !link_empty(&k->later) || !link_empty(&k->dead) || !link_empty(&k->flush);
+}
+
+/* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_CONNECTING, HANDSHAKING (tls is set) or
+ * OPEN. ERR_IO: it could not be registered; fd is closed, gone() will not be called. */
+err conn_open(struct conn *c, bool fresh, struct conn_common *k, const struct conn_ops *ops, int fd,
+              enum conn_state state, struct tls_conn *tls);
+/* Closes at once; gone() follows from conn_settle(). Nothing happens when it is closed already. */
+void conn_close(struct conn *c);
+/* Closes after what was written has arrived: lingers when the peer may still be sending (more: the owner knows it is). */
+void conn_finish(struct conn *c, bool more);
+void conn_deadline(struct conn *c, uint64_t due_us); /* UINT64_MAX: none */
+/* The codec has something to write: before the next read or the end of the event. */
+void conn_want_flush(struct conn *c);
+/* Room was made, or the owner holds it no longer: what was left and what is readable is read. */
+void conn_resume(struct conn *c);
+/* Bytes that wait to be written, those within TLS included. */
+size_t conn_pending(const struct conn *c);
+/* May it carry another message? Everything was written and read. */
+bool conn_reusable(const struct conn *c);
+/* Has the peer not closed it, as far as the kernel knows? One call of the system. */
+bool conn_alive(const struct conn *c);
+/* Before the memory goes. */
+void conn_forget(struct conn *c);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conn/conn_io.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* A str is an iovec: pieces go to the kernel as they are. */
+static_assert(sizeof(str) == sizeof(struct iovec), "same layout");
+static_assert(offsetof(str, p) == offsetof(struct iovec, iov_base), "same layout");
+static_assert(offsetof(str, n) == offsetof(struct iovec, iov_len), "same layout");
+
+void conn_io_drop_buffer(struct conn *c) {
+    if (c->in) pool_give(&c->common->buffers, c->in);
+    c->in = NULL;
+    c->in_at = c->in_n = 0;
+}
+
+/* ---- writing ---- */
+
+static err send_pieces(struct conn *c, const str *pieces, size_t n, size_t *ret_n) {
+    if (c->tls) return tls_write(c->tls, pieces, n, ret_n);
+    struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = n};
+    ssize_t sent = n == 1 ? send(c->watch.fd, pieces[0].p, pieces[0].n, MSG_NOSIGNAL)
+                          : sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+    if (sent < 0) return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_IO;
+    *ret_n = (size_t)sent;
+    return OK;
+}
+
+/* One write. false: nothing went, or less than there was. */
+static bool write_once(struct conn *c, bool *ret_some) {
+    str pieces[CONN_PIECES];
+    size_t n = c->codec->ops->write(c->codec, pieces, CONN_PIECES), all = 0, went = 0;
+    if (n == 0 && !c->tls) return false;
+    for (size_t i = 0; i < n; i++) all += pieces[i].n;
+    err e = send_pieces(c, pieces, n, &went);
+    if (e == OK) {
+        c->codec->ops->wrote(c->codec, went);
+        *ret_some |= went > 0 || n == 0;
+        c->writable = went == all && !(c->tls && tls_pending(c->tls));
+        return c->writable;
+    }
+    c->writable = false;
+    if (e != ERR_AGAIN) c->write_over = true;
+    return false;
+}
+
+void conn_io_flush(struct conn *c) {
+    if (link_is_on(&c->flush)) link_remove(&c->flush);
+    if (c->state != CONN_OPEN || !c->codec) return;
+    bool some = false;
+    if (!c->write_over) {
+        while (c->writable && conn_pending(c)) {
+            if (!write_once(c, &some)) break;
+        }
+    }
+    if (c->codec->ops->pending(c->codec)) c->codec->ops->keep(c->codec);
+    if (c->write_over)
+        c->ops->write_failed(c);
+    else if (some)
+        c->ops->wrote(c);
+}
+
+void conn_io_flush_all(struct conn_common *k) {
+    for (struct link *l; (l = link_pop(&k->flush));) conn_io_flush(container_of(l, struct conn, flush));
+}
+
+/* ---- reading ---- */
+
+static err receive(struct conn *c, char *p, size_t room, size_t *ret_n) {
+    if (c->tls) {
+        err e = tls_read(c->tls, p, room, ret_n);
+        if (e == ERR_AGAIN || (e == OK && tls_drained(c->tls))) c->readable = false;
+        return e;
+    }
+    ssize_t n = recv(c->watch.fd, p, room, 0);
+    if (n < 0) {
+        c->readable = false;
+        return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_IO;
+    }
+    if (n == 0) return ERR_END;
+    if ((size_t)n < room && !c->peer_shut) c->readable = false;
+    *ret_n = (size_t)n;
+    return OK;
+}
+
+static void over(struct conn *c) {
+    c->read_over = true;
+    c->readable = false;
+}
+
+/* The end of the peer's side, clean or not. */
+static void peer_end(struct conn *c, bool clean) {
+    over(c);
+    enum http_reason why = REASON_NONE;
+    err e = clean ? c->codec->ops->read_end(c->codec, &why) : ERR_PROTO;
+    if (c->state != CONN_OPEN) return;
+    conn_io_flush_all(c->common);
+    if (c->state == CONN_OPEN) c->ops->ended(c, e != ERR_END && e != OK);
+}
+
+/* One read into the buffer. false: nothing more now. */
+static bool fill(struct conn *c) {
+    if (!c->in) {
+        bool fresh;
+        c->in = pool_take(&c->common->buffers, &fresh);
+        c->in_at = c->in_n = 0;
+    }
+    if (c->in_at) {
+        memmove(c->in, c->in + c->in_at, c->in_n - c->in_at);
+        c->in_n -= c->in_at, c->in_at = 0;
+    }
+    size_t n = 0;
+    err e = receive(c, c->in + c->in_n, CONN_BUFFER_BYTES - c->in_n, &n);
+    if (e == OK) {
+        c->in_n += (uint32_t)n;
+        c->turn_bytes += (uint32_t)n;
+        c->turn_reads++;
+        return true;
+    }
+    if (e != ERR_AGAIN) peer_end(c, e == ERR_END);
+    return false;
+}
+
+/* Hands the buffer to the codec. false: it needs more bytes than there are, or the connection is open no more. */
+static bool feed(struct conn *c) {
+    size_t used = 0;
+    enum http_reason why = REASON_NONE;
+    str in = {c->in + c->in_at, c->in_n - c->in_at};
+    err e = c->codec->ops->read(c->codec, in, c->common->loop->now_us, &used, &why);
+    assert(used <= in.n);
+    c->in_at += (uint32_t)used;
+    if (e == ERR_AGAIN) c->blocked = true; /* before the events below, which may lift it */
+    if (e == ERR_END) over(c);
+    conn_io_flush_all(c->common); /* others have borrowed from the buffer */
+    if (c->state != CONN_OPEN) return false;
+    if (e == ERR_PROTO || e == ERR_LIMIT || (e == OK && used == 0 && in.n == CONN_BUFFER_BYTES)) {
+        over(c);
+        c->ops->refused(c, e == OK ? ERR_LIMIT : e, why);
+        return false;
+    }
+    c->ops->did_read(c);
+    if (e == ERR_END && c->state == CONN_OPEN) c->ops->ended(c, false);
+    return c->state == CONN_OPEN && (e == ERR_AGAIN || used > 0);
+}
+
+static bool within_budget(struct conn *c) {
+    if (c->turn != c->common->turn) c->turn = c->common->turn, c->turn_bytes = c->turn_reads = 0;
+    if (c->turn_bytes < CONN_TURN_BYTES && c->turn_reads < CONN_TURN_READS) return true;
+    if (!link_is_on(&c->run)) link_append(&c->common->later, &c->run);
+    return false;
+}
+
+void conn_io_read(struct conn *c) {
+    if (c->on_stack) return;
+    c->on_stack = true;
+    while (c->state == CONN_OPEN && !c->read_over && !c->held && !c->blocked) {
+        bool rest = c->in_at < c->in_n;
+        if (!rest && !c->readable) break;
+        if (!within_budget(c)) break;
+        if (rest) {
+            c->turn_reads++;
+        } else if (!fill(c)) {
+            break;
+        }
+        if (c->idle) { /* nobody asked for anything */
+            over(c);
+            c->ops->ended(c, true);
+            break;
+        }
+        if (!feed(c) && c->state == CONN_OPEN && !c->read_over && (!c->readable || !fill(c))) break;
+    }
+    c->on_stack = false;
+    if (c->in_at == c->in_n || c->read_over || c->state != CONN_OPEN) conn_io_drop_buffer(c);
+    if (c->state == CONN_LINGERING) conn_io_discard(c);
+}
+
+void conn_io_discard(struct conn *c) {
+    if (c->on_stack || !c->readable) return;
+    bool fresh;
+    char *p = pool_take(&c->common->buffers, &fresh);
+    size_t n = 0;
+    err e = OK;
+    while (c->readable && e == OK && c->lingered < CONN_LINGER_BYTES) {
+        e = receive(c, p, CONN_BUFFER_BYTES, &n);
+        if (e == OK) c->lingered += (uint32_t)n;
+    }
+    pool_give(&c->common->buffers, p);
+    if ((e != OK && e != ERR_AGAIN) || c->lingered >= CONN_LINGER_BYTES) conn_close(c);
+}
