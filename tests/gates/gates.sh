@@ -1,0 +1,178 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Gates that count, and never time: system calls and allocations a request.   tests/gates/gates.sh BINARY
+# Needs cc, strace and leave to trace own processes; a plain build of the binary (sanitizers bring their own calls).
+set -eu
+[ $# -eq 1 ] || { echo "usage: gates.sh BINARY" >&2; exit 2; }
+binary=$(realpath "$1")
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+work=$(mktemp -d)
+passed=0 failed=0 server='' origin='' load='' tracer=''
+
+cleanup() {
+    for p in $load $tracer $server $origin; do kill "$p" 2>/dev/null || :; done
+    for p in $load $tracer $server $origin; do wait "$p" 2>/dev/null || :; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+say() { # name, measured, bound, verdict
+    if [ "$4" = ok ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    printf '%-4s %s: %s (at most %s)\n' "$4" "$1" "$2" "$3"
+}
+at_most() { # name, measured, bound
+    if awk "BEGIN { exit !($2 <= $3) }"; then say "$1" "$2" "$3" ok; else say "$1" "$2" "$3" FAIL; fi
+}
+until_true() { # command...: within 20 seconds
+    n=0
+    until "$@"; do
+        n=$((n + 1))
+        [ $n -lt 400 ] || { echo "gates: in vain: $*" >&2; cat "$work"/*.log >&2; exit 1; }
+        sleep 0.05
+    done
+}
+build() { # output, source, options
+    out=$1 src=$2
+    shift 2
+    ${CC:-cc} -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion -Werror -o "$work/$out" "$src" "$@"
+}
+
+build hload "$root/bench/src/hload.c" -lssl -lcrypto
+build backend "$root/bench/src/backend.c"
+build malloc_count.so "$here/malloc_count.c" -shared -fPIC -fno-builtin
+
+# Free ports: three sockets at once, so that they differ.
+set -- $(python3 -c 'import socket
+s = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+print(*[x.getsockname()[1] for x in s])')
+port=$1 origin_port=$2 admin_port=$3
+
+cat > "$work/gates.yaml" <<MANIFEST
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: postern}
+spec: {controllerName: postern.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: default}
+spec:
+  gatewayClassName: postern
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: all, namespace: default}
+spec:
+  parentRefs: [{name: gw}]
+  rules: [{backendRefs: [{name: b, port: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: b, namespace: default}
+spec: {ports: [{name: http, port: 80, targetPort: $origin_port}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: b-1, namespace: default, labels: {kubernetes.io/service-name: b}}
+addressType: IPv4
+ports: [{name: http, port: $origin_port}]
+endpoints: [{addresses: [127.0.0.1], conditions: {ready: true}}]
+MANIFEST
+
+children() { cat /proc/"$1"/task/*/children 2>/dev/null; }
+answers() { curl -s -o /dev/null -m 1 -f "http://127.0.0.1:$port/"; }
+
+"$work/backend" 127.0.0.1 "$origin_port" b 2> "$work/backend.log" &
+origin=$!
+
+start() { # environment...
+    env "$@" "$binary" serve -f "$work/gates.yaml" --map-port "80:$port" --workers 1 --access-log off --admin "127.0.0.1:$admin_port" \
+        > "$work/serve.log" 2>&1 &
+    server=$!
+    until_true answers
+    serving=$server
+    for p in $(children "$server"); do serving=$p; done # the supervisor only waits
+}
+stop() {
+    kill "$server"
+    wait "$server" || :
+    server=''
+}
+warmed() { grep -q '^warm' "$work/load.out"; }
+traced() { grep -q attached "$work/strace.log"; }
+
+load_begin() { # options of hload: warms up and waits
+    rm -f "$work/go"
+    mkfifo "$work/go"
+    : > "$work/load.out"
+    "$work/hload" -a 127.0.0.1 -p "$port" -d 120 "$@" < "$work/go" > "$work/load.out" 2> "$work/load.log" &
+    load=$!
+    exec 3> "$work/go"
+    until_true warmed
+}
+load_end() {
+    echo go >&3
+    wait "$load" || { cat "$work/load.log" >&2; exit 1; }
+    load=''
+    exec 3>&-
+    tail -n 1 "$work/load.out" > "$work/load.json"
+    python3 - "$work/load.json" "$1" <<'PYTHON'
+import json, sys
+r = json.load(open(sys.argv[1]))
+if r['ops'] != int(sys.argv[2]) or r['errors'] or r['non200']:
+    sys.exit(f'gates: the load failed: {r}')
+PYTHON
+}
+
+syscalls() { # name, requests, bound, options of hload
+    name=$1 n=$2 bound=$3
+    shift 3
+    load_begin -n "$n" -w 640 "$@"
+    strace -f -c -o "$work/calls" -p "$serving" 2> "$work/strace.log" &
+    tracer=$!
+    until_true traced
+    load_end "$n"
+    kill -INT "$tracer"
+    wait "$tracer" || :
+    tracer=''
+    # % time, seconds, usecs/call, calls, [errors,] syscall
+    awk -v n="$n" '$NF != "total" && $4 + 0 > 0 { total += $4 } END { printf "%.2f\n", total / n }' "$work/calls" > "$work/rate"
+    at_most "system calls a request, $name" "$(cat "$work/rate")" "$bound"
+    awk '$NF != "total" && $4 + 0 > 20 { printf "       %s %d\n", $NF, $4 }' "$work/calls"
+    # A thread that sleeps in one is seen once, when the tracer interrupts it.
+    threads=$(ls /proc/"$serving"/task | wc -l)
+    at_most "futex calls under load, $name" "$(awk '$NF == "futex" { n = $4 } END { print n + 0 }' "$work/calls")" "$threads"
+}
+
+allocations() { # threads of the serving process: calls so far
+    od -An -v -t u8 -w16 "$work/count" | while read -r thread calls; do
+        if [ -d "/proc/$serving/task/$thread" ]; then echo "$thread $(cat "/proc/$serving/task/$thread/comm") $calls"; fi
+    done
+}
+mallocs() { # name, requests, options of hload
+    name=$1 n=$2
+    shift 2
+    load_begin -n "$n" -w 2000 "$@"
+    allocations > "$work/before"
+    load_end "$n"
+    allocations > "$work/after"
+    awk 'NR == FNR { was[$1] = $3; next } $3 - was[$1] > 0 { printf "       %s (%s) %d\n", $1, $2, $3 - was[$1] }' "$work/before" "$work/after"
+    at_most "allocations in $n requests, $name" \
+        "$(awk 'NR == FNR { was[$1] = $3; next } { n += $3 - was[$1] } END { print n + 0 }' "$work/before" "$work/after")" 0
+}
+
+start POSTERN_GATES=1
+syscalls 'kept alive' 20000 4.2 -c 64
+syscalls 'a connection each' 5000 9 -c 64 -m close
+stop
+
+: > "$work/count"
+start LD_PRELOAD="$work/malloc_count.so" MALLOC_COUNT_FILE="$work/count"
+mallocs 'kept alive' 20000 -c 64
+stop
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
