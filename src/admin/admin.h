@@ -5,9 +5,10 @@
  *   /readyz        200 "ok", or 503 and what is missing, once and while every worker serves by the newest table
  *   /metrics       metrics_print()
  *   /plan          plan_json()      /table   table_dump()
- *   /status        {"revision": N, "findings": ["file:1:2: ...", ...], "items": [{"apiVersion", "kind", "metadata": {"name", "namespace",
- *                  "generation"}, "spec": {...}, "status": {...}}, ...]}: each GatewayClass, Gateway and Route that is ours, in the order of
- *                  kinds, namespaces and names; spec and status as Kubernetes writes them (schema_json)
+ *   /status        {"revision": N, "findings": ["file:1:2: ...", ...], "items": [
+ *                  {"apiVersion", "kind", "metadata": {"name", "namespace", "generation"}, "spec": {...}, "status": {...}},
+ *                  ]}: each GatewayClass, Gateway and Route that is ours, in the order of kinds, namespaces and names, one a line (so
+ *                  that a reader needs no more memory than one takes); spec and status as Kubernetes writes them (schema_json)
  *   /explain       ?method=GET&url=ESCAPED[&header=ESCAPED "Name: value"]...[&o=json]: explain_run(); 400 when the query is wrong
  * In:    requests, answers rendered by control/.     Out: questions to control/, responses.
  * Own:   its listening sockets and connections (bounded in number, size and time). Doors beside: metrics.h access_log.h.
@@ -33,11 +34,14 @@ void admin_free(struct admin *a);
 /* Answers; the bytes are copied. The request is gone afterwards (also when its client went away meanwhile). */
 void admin_answer(struct admin_request *r, uint16_t status, str content_type, str body);
 
+/* Where it listens unless told otherwise, and where clients ask: "127.0.0.1:9901". */
+extern const char admin_default_address[];
 /* "127.0.0.1:9901", "[::1]:9901", ":9901", "9901", "0" (none: ip.family 0 and port 0). */
 err admin_parse_address(str s, struct ip *ret_ip, uint16_t *ret_port);
 /* The control socket that follows from an admin address: in $XDG_RUNTIME_DIR, /run (root) or /tmp, one per address and user. Into p. */
 void admin_socket_path(const struct ip *ip, uint16_t port, char p[108]);
-/* Client: GET of a page over the control socket, blocking, bounded by 10 s. ERR_IO: nobody there. */
+/* Client: GET of a page over the control socket, blocking, bounded by 10 s. ERR_IO: nobody there, or it did
+ * not answer; ERR_REFUSED: the socket is another user's. */
 err admin_get(const char *socket_path, str page_and_query, uint16_t *ret_status, struct buf *ret_body);
 
 /* The next "name=value" of a query without "?", both unescaped into a ("+" stays); false at the end. */

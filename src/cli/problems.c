@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/problems.h"
+
+#include "api/condition.h"
+#include "cli/conditions.h"
+
+enum { LINE_BYTES_MAX = 200 };
+
+struct list {
+    const struct offline *o;
+    struct arena *arena;
+    struct problem *p;
+    size_t n, cap;
+};
+
+static struct problem *add(struct list *l, const struct problem *p) {
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        struct problem *grown = arena_array(l->arena, struct problem, cap);
+        if (l->n) memcpy(grown, l->p, sizeof *grown * l->n);
+        l->p = grown, l->cap = cap;
+    }
+    l->p[l->n] = *p;
+    l->p[l->n].order = (uint32_t)l->n;
+    return &l->p[l->n++];
+}
+
+static struct problem *add_about(struct list *l, const struct object *o, enum finding_class class, str where,
+                                 str message, str remedy) {
+    return add(l, &(struct problem){.class = class,
+                                    .file = o->source,
+                                    .line = o->line,
+                                    .kind = o->kind_name,
+                                    .ns = o->meta.ns,
+                                    .name = o->meta.name,
+                                    .where = where,
+                                    .message = message,
+                                    .remedy = remedy});
+}
+
+static str status_word(const struct condition *c) {
+    return c->status == CONDITION_TRUE ? S("True") : c->status == CONDITION_FALSE ? S("False") : S("Unknown");
+}
+
+/* Of several conditions of one thing, Programmed (and Accepted, when a reference is broken) only repeats what the others say. */
+static bool repeats(const struct condition *c, const struct condition *all, uint32_t n) {
+    if (!str_eq(c->type, S("Programmed"))) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (&all[i] != c &&
+            conditions_tone(all[i].type, status_word(&all[i]), all[i].reason) == CONDITIONS_BAD)
+            return true;
+    }
+    return false;
+}
+
+static void add_conditions(struct list *l, const struct object *o, str place, const struct condition *c,
+                           uint32_t n, bool secret_missing) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (conditions_tone(c[i].type, status_word(&c[i]), c[i].reason) != CONDITIONS_BAD ||
+            repeats(&c[i], c, n))
+            continue;
+        bool missing = conditions_is_missing(c[i].reason) ||
+                       (secret_missing && str_eq(c[i].reason, S("InvalidCertificateRef")));
+        str where = arena_printf(l->arena, STR_FMT STR_FMT "=" STR_FMT " (" STR_FMT ")", STR_ARG(place),
+                                 STR_ARG(c[i].type), STR_ARG(status_word(&c[i])), STR_ARG(c[i].reason));
+        add_about(l, o, missing ? FINDING_REFERENCE : FINDING_MEANING, where, c[i].message, S(""));
+    }
+}
+
+static void add_class(struct list *l, const struct object *o) {
+    const struct gateway_class_status *s =
+        resolve_status(l->o->pipeline.resolver, o->kind, o->meta.ns, o->meta.name);
+    if (s) add_conditions(l, o, S(""), s->conditions.p, s->conditions.n, false);
+}
+
+static bool names_missing_secret(const struct list *l, const struct gateway *g, str listener) {
+    for (uint32_t i = 0; i < g->spec.listeners.n; i++) {
+        const struct listener *x = &g->spec.listeners.p[i];
+        if (!str_eq(x->name, listener) || !x->tls) continue;
+        for (uint32_t k = 0; k < x->tls->certificate_refs.n; k++) {
+            const struct secret_ref *r = &x->tls->certificate_refs.p[k];
+            str ns = r->ns.n ? r->ns : g->obj.meta.ns;
+            if (!store_get(l->o->pipeline.store, KIND_SECRET, ns, r->name)) return true;
+        }
+    }
+    return false;
+}
+
+static void add_gateway(struct list *l, const struct object *o) {
+    const struct gateway *g = container_of(o, struct gateway, obj);
+    const struct gateway_status *s =
+        resolve_status(l->o->pipeline.resolver, o->kind, o->meta.ns, o->meta.name);
+    if (!s) {
+        if (store_get(l->o->pipeline.store, KIND_GATEWAY_CLASS, S(""), g->spec.gateway_class_name)) return;
+        add_about(l, o, FINDING_REFERENCE, S("spec.gatewayClassName"),
+                  arena_printf(l->arena,
+                               "GatewayClass \"" STR_FMT "\" is not here, so nobody serves this Gateway",
+                               STR_ARG(g->spec.gateway_class_name)),
+                  S("give the class's manifest, too"));
+        return;
+    }
+    size_t before = l->n;
+    for (uint32_t i = 0; i < s->listeners.n; i++) {
+        const struct listener_status *x = &s->listeners.p[i];
+        add_conditions(l, o, arena_printf(l->arena, "listener " STR_FMT ": ", STR_ARG(x->name)),
+                       x->conditions.p, x->conditions.n, names_missing_secret(l, g, x->name));
+    }
+    if (l->n > before) return; /* the Gateway's own conditions count up what its listeners said */
+    add_conditions(l, o, S(""), s->conditions.p, s->conditions.n, false);
+}
+
+static void add_absent_parents(struct list *l, const struct object *o, const struct http_route *r) {
+    for (uint32_t i = 0; i < r->spec.parent_refs.n; i++) {
+        const struct parent_ref *p = &r->spec.parent_refs.p[i];
+        str ns = p->ns.n ? p->ns : o->meta.ns;
+        if (!str_eq(p->kind, S("Gateway")) || store_get(l->o->pipeline.store, KIND_GATEWAY, ns, p->name))
+            continue;
+        add_about(l, o, FINDING_REFERENCE, arena_printf(l->arena, "spec.parentRefs[%u]", i),
+                  arena_printf(l->arena, "Gateway " STR_FMT "/" STR_FMT " is not here", STR_ARG(ns),
+                               STR_ARG(p->name)),
+                  S("give the Gateway's manifest, too, or correct name and namespace"));
+    }
+}
+
+static void add_route(struct list *l, const struct object *o) {
+    const struct route_status *s = resolve_status(l->o->pipeline.resolver, o->kind, o->meta.ns, o->meta.name);
+    add_absent_parents(l, o, container_of(o, struct http_route, obj));
+    for (uint32_t i = 0; s && i < s->parents.n; i++) {
+        const struct route_parent_status *p = &s->parents.p[i];
+        bool section = p->parent_ref.section_name.n;
+        str place = arena_printf(l->arena, "parent " STR_FMT "%s" STR_FMT ": ", STR_ARG(p->parent_ref.name),
+                                 section ? "/" : "", STR_ARG(p->parent_ref.section_name));
+        add_conditions(l, o, place, p->conditions.p, p->conditions.n, false);
+    }
+}
+
+static void add_kind(struct list *l, enum api_kind kind,
+                     void (*add_one)(struct list *, const struct object *)) {
+    size_t n;
+    const struct object **all = store_list(l->o->pipeline.store, l->arena, kind, &n);
+    for (size_t i = 0; i < n; i++) add_one(l, all[i]);
+}
+
+static int by_place(const void *x, const void *y) {
+    const struct problem *a = x, *b = y;
+    int c = str_cmp(a->file, b->file);
+    if (c) return c;
+    if (a->line != b->line) return a->line < b->line ? -1 : 1;
+    if (a->column != b->column) return a->column < b->column ? -1 : 1;
+    return a->order < b->order ? -1 : 1;
+}
+
+struct problem *problems_list(const struct offline *o, struct arena *a, size_t *ret_n) {
+    struct list l = {.o = o, .arena = a};
+    for (const struct finding *f = o->findings.first; f; f = f->next) {
+        add(&l, &(struct problem){.class = f->class,
+                                  .file = f->file,
+                                  .line = f->line,
+                                  .column = f->column,
+                                  .kind = f->kind,
+                                  .ns = f->ns,
+                                  .name = f->name,
+                                  .where = f->path,
+                                  .message = f->message,
+                                  .remedy = f->remedy});
+    }
+    add_kind(&l, KIND_GATEWAY_CLASS, add_class);
+    add_kind(&l, KIND_GATEWAY, add_gateway);
+    add_kind(&l, KIND_HTTP_ROUTE, add_route);
+    if (l.n) qsort(l.p, l.n, sizeof *l.p, by_place);
+    *ret_n = l.n;
+    return l.p;
+}
+
+bool problems_fails(const struct problem *p, bool strict) { return strict || p->class != FINDING_REFERENCE; }
+
+/* Printing. */
+
+static void add_place(struct buf *b, const struct problem *p) {
+    buf_add(b, p->file);
+    if (p->line) buf_printf(b, ":%u", p->line);
+    if (p->column) buf_printf(b, ":%u", p->column);
+}
+
+static void add_words(struct buf *b, const struct problem *p) {
+    if (p->kind.n) {
+        buf_printf(b, STR_FMT " " STR_FMT "%s" STR_FMT ": ", STR_ARG(p->kind), STR_ARG(p->ns),
+                   p->ns.n ? "/" : "", STR_ARG(p->name));
+    }
+    if (p->where.n) buf_printf(b, STR_FMT ": ", STR_ARG(p->where));
+    buf_add(b, p->message);
+    if (p->remedy.n) buf_printf(b, "; " STR_FMT, STR_ARG(p->remedy));
+}
+
+/* The line of the file, with a caret below the column. */
+static void add_source(struct buf *b, const struct problem *p) {
+    char *path = str_dup(p->file), *line = NULL;
+    FILE *f = p->line ? fopen(path, "re") : NULL;
+    free(path);
+    if (!f) return;
+    size_t cap = 0;
+    ssize_t n = 0;
+    for (uint32_t i = 0; i < p->line && n >= 0; i++) n = getline(&line, &cap, f);
+    fclose(f);
+    if (n > 0) {
+        str text = {line, (size_t)n};
+        if (str_ends(text, S("\n"))) text.n--;
+        if (str_ends(text, S("\r"))) text.n--;
+        text = str_upto(text, LINE_BYTES_MAX);
+        buf_printf(b, "%6u | " STR_FMT "\n", p->line, STR_ARG(text));
+        if (p->column && p->column <= text.n + 1) {
+            buf_add(b, S("       | "));
+            for (uint32_t i = 0; i + 1 < p->column; i++) buf_add_char(b, text.p[i] == '\t' ? '\t' : ' ');
+            buf_add(b, S("^\n"));
+        }
+    }
+    free(line);
+}
+
+static void add_text(struct buf *b, const struct problem *p, bool strict) {
+    add_place(b, p);
+    buf_add(b, problems_fails(p, strict) ? S(": ") : S(": note: "));
+    add_words(b, p);
+    buf_add_char(b, '\n');
+    if (p->column) add_source(b, p);
+}
+
+/* Properties and data of a workflow command: its three special characters, and in properties two more. */
+static void add_escaped(struct buf *b, str s, bool property) {
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ','))) {
+            buf_printf(b, "%%%02X", (unsigned char)c);
+        } else {
+            buf_add_char(b, c);
+        }
+    }
+}
+
+static void add_github(struct buf *b, const struct problem *p, bool strict) {
+    buf_printf(b, "::%s file=", problems_fails(p, strict) ? "error" : "warning");
+    add_escaped(b, p->file, true);
+    if (p->line) buf_printf(b, ",line=%u", p->line);
+    if (p->column) buf_printf(b, ",col=%u", p->column);
+    buf_add(b, S("::"));
+    struct buf words;
+    buf_init(&words, 1 << 16);
+    add_words(&words, p);
+    add_escaped(b, buf_str(&words), false);
+    buf_fini(&words);
+    buf_add_char(b, '\n');
+}
+
+static void add_member(struct buf *b, const char *name, str value) {
+    buf_printf(b, "\"%s\": ", name);
+    buf_add_json(b, value);
+    buf_add(b, S(", "));
+}
+
+static void add_json(struct buf *b, const struct problem *p, bool strict) {
+    static const char *const classes[] = {
+        [FINDING_SCHEMA] = "schema", [FINDING_REFERENCE] = "reference", [FINDING_MEANING] = "meaning"};
+    buf_printf(b, "  {\"class\": \"%s\", \"fails\": %s, ", classes[p->class],
+               problems_fails(p, strict) ? "true" : "false");
+    add_member(b, "file", p->file);
+    buf_printf(b, "\"line\": %u, \"column\": %u, ", p->line, p->column);
+    add_member(b, "kind", p->kind);
+    add_member(b, "namespace", p->ns);
+    add_member(b, "name", p->name);
+    add_member(b, "where", p->where);
+    add_member(b, "message", p->message);
+    buf_add(b, S("\"remedy\": "));
+    buf_add_json(b, p->remedy);
+    buf_add_char(b, '}');
+}
+
+void problems_print(struct buf *b, enum problems_form form, const struct problem *p, size_t n, bool strict) {
+    if (form == PROBLEMS_JSON) buf_add(b, S("["));
+    for (size_t i = 0; i < n; i++) {
+        switch (form) {
+        case PROBLEMS_TEXT: add_text(b, &p[i], strict); break;
+        case PROBLEMS_GITHUB: add_github(b, &p[i], strict); break;
+        case PROBLEMS_JSON:
+            buf_add(b, i ? S(",\n") : S("\n"));
+            add_json(b, &p[i], strict);
+            break;
+        }
+    }
+    if (form == PROBLEMS_JSON) buf_add(b, S("\n]\n"));
+}
