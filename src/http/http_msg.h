@@ -77,6 +77,8 @@ struct http_msg {
     uint32_t fields_n, fields_cap;
 };
 void http_msg_init(struct http_msg *m, struct arena *a, bool is_request);
+/* Room for n fields in all, in one block. */
+void http_msg_reserve(struct http_msg *m, uint32_t n);
 /* The first field of that name that is not gone, or NULL. */
 const struct http_field *http_msg_find(const struct http_msg *m, str name);
 const struct http_field *http_msg_find_id(const struct http_msg *m, enum http_field_id id);
@@ -88,6 +90,10 @@ void http_msg_add(struct http_msg *m, str name, str value);
 uint32_t http_msg_remove(struct http_msg *m, str name);
 /* Removes all of the name and adds one. */
 void http_msg_set(struct http_msg *m, str name, str value);
+/* By length and first letter, then compared without case; FIELD_OTHER when it is none of the table. */
+enum http_field_id http_field_id_of(str name);
+/* In lower case; "" for FIELD_OTHER. */
+str http_field_name(enum http_field_id id);
 enum http_method http_method_of(str method);
 str http_method_name(enum http_method m);
 /* "OK", "Not Found"; "" when unknown. */
