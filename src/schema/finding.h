@@ -21,7 +21,7 @@ struct findings {
     str file, kind, ns, name; /* put into each finding made */
 };
 void finding_init(struct findings *f, struct arena *a);
-/* Adds one; the text is copied. remedy may be not given. */
+/* Adds one; the text is copied. remedy may be not given. NULL past n_max: only counted. */
 __attribute__((format(printf, 7, 8))) struct finding *finding_add(struct findings *f,
                                                                   enum finding_class class, uint32_t line,
                                                                   uint32_t column, str path, str remedy,

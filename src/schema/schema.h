@@ -2,7 +2,8 @@
 /* Field tables: what a struct's fields are called, typed, bounded and defaulted, and one engine that decodes, encodes,
  * validates, hashes and packs any struct that has a table.
  * In:    a document's nodes (text/node.h) or a struct.     Out: the struct, JSON, a hash, or findings (finding.h).
- * Own:   a decoded struct lives in the caller's arena; a packed one is a single block, freed with free().
+ * Own:   a decoded struct lives in the caller's arena; a packed one is a single block, freed with free(). Doors beside this
+ *        one: finding.h breach.h.
  * Never: recursion past SCHEMA_DEPTH_MAX; a field that is read and ignored; a secret in anything but its owner's hands. */
 #pragma once
 #include "base/arena.h"
@@ -73,26 +74,39 @@ enum {
     FIELD_SECRET = 2,       /* printed as a hash by every encoder but the one told to reveal */
     FIELD_EXPERIMENTAL = 4, /* in the experimental channel's CRDs only */
     FIELD_KEEP_EMPTY = 8,   /* an empty list or map is encoded, too */
+    FIELD_UNIQUE = 16,      /* STR_LIST, INT_LIST: no item twice */
+};
+
+/* An expression of the CRDs as a function: no expression is compiled to decode, and the words say what is wanted. */
+struct pattern {
+    const char *expression; /* what `holds` computes; tests compare the two */
+    bool (*holds)(str s);
+    const char *says; /* "must be ..." */
 };
 
 struct schema;
 struct field {
-    const char *name; /* as in documents */
+    const char
+        *name; /* as in documents; NULL: a FIELD_STR that is packed, but neither in documents nor in hashes */
     enum field_type type;
     uint32_t offset;
     uint32_t flags;
-    const struct schema *of;   /* STRUCT, OPT_STRUCT, LIST */
-    const char *const *values; /* ENUM, ENUM_LIST: NULL-terminated */
-    const char *initial;       /* the default, as a document would say it; NULL: none */
-    int64_t min,
-        max; /* bounds when max > 0 or min != 0: of the number, of the length in bytes, of the count of items */
-    int64_t item_max; /* STR_LIST and STR_MAP: longest item or value; 0: unbounded */
-    const char *
-        pattern; /* STR and the items of STR_LIST: an anchored expression of the CRDs, checked by name or by PCRE2 */
-    const char *keys; /* LIST: "name" or "type,sectionName": items are unique by these */
+    const struct schema *of; /* STRUCT, OPT_STRUCT, LIST */
+    /* ENUM, ENUM_LIST, and what STR, STR_LIST's items and INT may be; NULL-terminated */
+    const char *const *values;
+    /* The default as a document would say it; NULL: none. "{}" for a struct and "[{}]" for a list of them: all defaults. An ENUM's may
+     * be a word beyond `values`: it then names 0, and a REQUIRED one is printed. */
+    const char *initial;
+    /* Bounds when max > 0 or min != 0: of the number, of the length in characters (BYTES: bytes), of the count of items */
+    int64_t min, max;
+    int64_t item_min,
+        item_max; /* STR_LIST, STR_MAP, BYTES_MAP: the longest item or value; INT_LIST: bounds; 0: unbounded */
+    const struct pattern *pattern;     /* STR, the items of STR_LIST, the values of STR_MAP */
+    const struct pattern *key_pattern; /* STR_MAP, BYTES_MAP */
+    const char *keys;                  /* LIST: "name" or "type,sectionName": items are unique by these */
 };
 
-struct schema_check; /* check.h: what a cross-field rule gets to report with */
+struct schema_check; /* breach.h: what a cross-field rule gets to report with */
 struct schema {
     const char *name;
     size_t size;
@@ -108,19 +122,25 @@ struct schema {
 struct node;
 struct findings;
 
+/* More items than a list without a bound of its own may have. */
+enum { SCHEMA_ITEMS_MAX = 4096 };
+
 /* Decodes a mapping into *obj (of s->size bytes, zeroed by the caller): types, unknown and duplicate fields, defaults, bounds,
  * patterns, cross-field rules. Every breach is a finding with its path below `path`; strings are copied to a.
  * OK, or ERR_PROTO when at least one finding was made (then *obj is not to be used). */
 err schema_decode(struct arena *a, const struct schema *s, const struct node *n, str path, struct findings *f,
                   void *obj);
 
+/* *obj as a tree of nodes in a, as a document would have it; defaults and fields not given are left out. */
+struct node *schema_encode(struct arena *a, const struct schema *s, const void *obj, bool reveal);
 /* Adds *obj as one line of JSON (or indented by two spaces); defaults and fields not given are left out.
  * reveal: print secrets as they are (stream/ alone). */
 void schema_json(struct buf *b, const struct schema *s, const void *obj, bool indented, bool reveal);
 /* The same as block YAML, each line indented by `indent` spaces. */
 void schema_yaml(struct buf *b, const struct schema *s, const void *obj, unsigned indent);
 
-/* A deep copy of *obj in one block of *ret_bytes, to free(). `extra` bytes (zeroed, a multiple of 16) are left before the struct's own. */
+/* A deep copy of *obj in one block of *ret_bytes, to free(). `extra` bytes (zeroed, a multiple of 16) are left before the struct's own:
+ * the block is returned, the struct begins `extra` bytes into it. */
 void *schema_pack(const struct schema *s, const void *obj, size_t extra, size_t *ret_bytes);
 /* Equal meaning, equal hash; secrets count. */
 uint64_t schema_hash(const struct schema *s, const void *obj);

@@ -11,6 +11,10 @@ err yaml_parse(struct arena *a, str text, uint32_t line, struct node **ret, str 
 /* Cuts the first document off *text at a line that begins with "---" (or "..."), without parsing: what stands in a block scalar or a quoted
  * string is indented or would end the document anyway [YAML 1.1 5.1]. *line counts on. A text of JSON is one document. false: at the end. */
 bool yaml_next_document(str *text, uint32_t *line, str *ret_document, uint32_t *ret_line);
-/* The plain scalar's meaning by the core schema, as Kubernetes reads it. */
+/* What a scalar means to Kubernetes: YAML 1.1 (yes, no, on, off are booleans, 010 is 8); in quotes it is a string. */
+enum yaml_meaning { YAML_IS_NULL, YAML_IS_BOOL, YAML_IS_INT, YAML_IS_FLOAT, YAML_IS_STRING };
+enum yaml_meaning yaml_meaning(const struct node *n);
 bool yaml_is_null(const struct node *n);
 bool yaml_bool(const struct node *n, bool *ret);
+/* An integer of 64 bits; a float without a fraction is one, too (80.0). */
+bool yaml_int(const struct node *n, int64_t *ret);
