@@ -62,8 +62,8 @@ int check_main(int argc, char **argv) {
         options_fini(&o);
         return status;
     }
-    if (offline_init(&off, o.args, o.args_n, options_get(&o, "controller-name", offline_controller_name),
-                     &missing) != OK) {
+    struct offline_settings settings = {.controller_name = options_get(&o, "controller-name", NULL)};
+    if (offline_init(&off, o.args, o.args_n, &settings, &missing) != OK) {
         status = options_wrong(&command, "\"%s\" can not be read: no such file or folder, or not permitted.",
                                missing);
     } else {

@@ -12,7 +12,12 @@ struct offline {
     struct files_work work;
 };
 extern const char offline_controller_name[]; /* unless told otherwise */
+struct offline_settings {
+    const char *controller_name;     /* NULL: offline_controller_name */
+    struct fact_port_map *port_maps; /* must outlive it */
+    uint32_t port_maps_n;
+};
 /* ERR_ABSENT: *ret_missing is the path that is not there. */
-err offline_init(struct offline *o, const char *const *paths, size_t n, const char *controller_name,
-                 const char **ret_missing);
+err offline_init(struct offline *o, const char *const *paths, size_t n,
+                 const struct offline_settings *settings, const char **ret_missing);
 void offline_fini(struct offline *o);

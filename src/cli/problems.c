@@ -2,7 +2,7 @@
 #include "cli/problems.h"
 
 #include "api/condition.h"
-#include "cli/conditions.h"
+#include "cli/tone.h"
 
 enum { LINE_BYTES_MAX = 200 };
 
@@ -46,8 +46,7 @@ static str status_word(const struct condition *c) {
 static bool repeats(const struct condition *c, const struct condition *all, uint32_t n) {
     if (!str_eq(c->type, S("Programmed"))) return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (&all[i] != c &&
-            conditions_tone(all[i].type, status_word(&all[i]), all[i].reason) == CONDITIONS_BAD)
+        if (&all[i] != c && tone_of(all[i].type, status_word(&all[i]), all[i].reason) == TONE_BAD)
             return true;
     }
     return false;
@@ -56,10 +55,8 @@ static bool repeats(const struct condition *c, const struct condition *all, uint
 static void add_conditions(struct list *l, const struct object *o, str place, const struct condition *c,
                            uint32_t n, bool secret_missing) {
     for (uint32_t i = 0; i < n; i++) {
-        if (conditions_tone(c[i].type, status_word(&c[i]), c[i].reason) != CONDITIONS_BAD ||
-            repeats(&c[i], c, n))
-            continue;
-        bool missing = conditions_is_missing(c[i].reason) ||
+        if (tone_of(c[i].type, status_word(&c[i]), c[i].reason) != TONE_BAD || repeats(&c[i], c, n)) continue;
+        bool missing = tone_is_missing(c[i].reason) ||
                        (secret_missing && str_eq(c[i].reason, S("InvalidCertificateRef")));
         str where = arena_printf(l->arena, STR_FMT STR_FMT "=" STR_FMT " (" STR_FMT ")", STR_ARG(place),
                                  STR_ARG(c[i].type), STR_ARG(status_word(&c[i])), STR_ARG(c[i].reason));

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/conditions.h"
+#include "cli/tone.h"
 
 /* Types of which True is the bad news.                 [GW ListenerConditionType] [GW RouteConditionType] */
 static const str bad_when_true[] = {S("Conflicted"), S("PartiallyInvalid"), S("OverlappingTLSConfig"),
                                     S("Detached")};
 static const str missing[] = {S("BackendNotFound"), S("NoMatchingParent")};
 
-enum conditions_tone conditions_tone(str type, str status, str reason) {
+enum tone tone_of(str type, str status, str reason) {
     bool yes = str_eq(status, S("True")), no = str_eq(status, S("False"));
     for (size_t i = 0; i < COUNT_OF(bad_when_true); i++) {
-        if (str_eq(type, bad_when_true[i])) return yes ? CONDITIONS_BAD : CONDITIONS_GOOD;
+        if (str_eq(type, bad_when_true[i])) return yes ? TONE_BAD : TONE_GOOD;
     }
-    if (yes) return CONDITIONS_GOOD;
-    return no && !str_eq(reason, S("Pending")) ? CONDITIONS_BAD : CONDITIONS_WAITING;
+    if (yes) return TONE_GOOD;
+    return no && !str_eq(reason, S("Pending")) ? TONE_BAD : TONE_WAITING;
 }
 
-bool conditions_is_missing(str reason) {
+bool tone_is_missing(str reason) {
     for (size_t i = 0; i < COUNT_OF(missing); i++) {
         if (str_eq(reason, missing[i])) return true;
     }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/status_page.h"
+
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/instance.h"
+#include "cli/node_print.h"
+
+enum { PAGE_BYTES_MAX = 512 << 20 };
+enum form { FORM_TABLE, FORM_WIDE, FORM_JSON, FORM_YAML };
+
+static const struct cli_option options[] = {
+    {"output", 'o', "FORM", "table (unless given), wide (all conditions), json or yaml."},
+    {"namespace", 'n', "NAMESPACE", "Only objects of this namespace (and those of none)."},
+    {"admin", 0, "ADDR",
+     "The --admin address that the instance was started with; 127.0.0.1:9901 unless given."},
+};
+static const struct cli_command command = {
+    .name = "status",
+    .args = "[KIND/NAME]",
+    .summary = "Show what a running instance says of its objects, problems first.",
+    .more = "KIND as kubectl has it: gatewayclass (gc), gateway (gtw), httproute.\n"
+            "Exit status: 0 it answered, 1 nobody did or there is no such object, 2 used wrongly.",
+    .options = options,
+    .options_n = COUNT_OF(options),
+    .args_max = 1,
+};
+
+/* Leaves the items that were asked for. */
+static void narrow(struct status_page *p, str ns, str kind, str name) {
+    size_t kept = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct status_item *it = &p->items[i];
+        if (ns.n && it->ns.n && !str_eq(ns, it->ns)) continue;
+        if (kind.n && !status_page_is_kind(it->kind, kind)) continue;
+        if (name.n && !str_eq(name, it->name)) continue;
+        p->items[kept++] = *it;
+    }
+    p->n = kept;
+}
+
+/* The items as one List, or a single one as itself. */
+static void print_documents(struct buf *b, const struct status_page *p, bool json, bool single) {
+    if (single && json) {
+        node_print_json(b, p->items[0].doc, 0);
+        buf_add_char(b, '\n');
+        return;
+    }
+    if (json) buf_add(b, S("{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": ["));
+    for (size_t i = 0; i < p->n; i++) {
+        if (json) {
+            buf_add(b, i ? S(",\n    ") : S("\n    "));
+            node_print_json(b, p->items[i].doc, 4);
+        } else {
+            if (i) buf_add(b, S("---\n"));
+            node_print_yaml(b, p->items[i].doc, 0);
+        }
+    }
+    if (json) buf_add(b, p->n ? S("\n  ]\n}\n") : S("]\n}\n"));
+}
+
+static int print_page(struct status_page *p, const struct cli_options *o, enum form form) {
+    str name = o->args_n ? str_of(o->args[0]) : S(""), ns = str_of(options_get(o, "namespace", ""));
+    str kind = str_cut(&name, '/');
+    narrow(p, ns, kind, name);
+    if (kind.n && !p->n) {
+        fprintf(stderr, "postern status: no %s that is ours%s%s. All of them: postern status\n", o->args[0],
+                ns.n ? " in namespace " : "", ns.n ? ns.p : "");
+        return CLI_NO;
+    }
+    struct buf b;
+    buf_init(&b, PAGE_BYTES_MAX);
+    struct status_view view = {.wide = form == FORM_WIDE,
+                               .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    if (form == FORM_JSON || form == FORM_YAML) {
+        print_documents(&b, p, form == FORM_JSON, name.n && p->n == 1);
+    } else if (kind.n) {
+        for (size_t i = 0; i < p->n; i++) status_page_one(&b, &p->items[i], &view);
+    } else {
+        status_page_tree(&b, p, &view);
+    }
+    fwrite(b.p, 1, b.n, stdout);
+    buf_fini(&b);
+    return CLI_DONE;
+}
+
+static int ask(const struct cli_options *o, enum form form) {
+    struct buf body;
+    buf_init(&body, PAGE_BYTES_MAX);
+    OWNED(arena) a = arena_new();
+    uint16_t answer;
+    int status;
+    struct status_page page;
+    if (instance_get(o, S("/status"), &answer, &body, &status)) {
+        if (answer != 200 || status_page_read(a, buf_str(&body), &page) != OK) {
+            fprintf(stderr, "postern status: the instance answered %u with what is no status: " STR_FMT "\n",
+                    answer, STR_ARG(str_upto(buf_str(&body), 200)));
+        } else {
+            status = print_page(&page, o, form);
+        }
+    }
+    buf_fini(&body);
+    return status;
+}
+
+int status_main(int argc, char **argv) {
+    static const char *const forms[] = {"table", "wide", "json", "yaml", NULL};
+    struct cli_options o;
+    err e = options_parse(&command, argc, argv, &o);
+    if (e != OK) return options_status(e);
+    size_t form;
+    int status = options_choice(&o, "output", forms, &form) == OK ? ask(&o, (enum form)form) : CLI_USAGE;
+    options_fini(&o);
+    return status;
+}

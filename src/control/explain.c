@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/explain.h"
+
+#include "base/num.h"
+#include "control/explain_story.h"
+#include "http/http_uri.h"
+
+enum { WHY_LINES_MAX = 12, WHY_BYTES_MAX = 65536 };
+
+__attribute__((format(printf, 2, 3))) static void add_why(struct explain_story *s, const char *fmt, ...) {
+    if (s->why_n == s->why_cap) {
+        s->why_cap = s->why_cap ? s->why_cap * 2 : 8;
+        str *grown = arena_array(s->arena, str, s->why_cap);
+        if (s->why_n) memcpy(grown, s->why, sizeof *grown * s->why_n);
+        s->why = grown;
+    }
+    va_list args;
+    va_start(args, fmt);
+    s->why[s->why_n++] = arena_vprintf(s->arena, fmt, args);
+    va_end(args);
+}
+
+static void end(struct explain_story *s, enum http_reason reason) {
+    s->reason = reason;
+    s->status = http_reason_status(reason);
+}
+
+/* The query. */
+
+static bool is_token(str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] <= ' ' || s.p[i] == 0x7f || strchr("\"(),/:;<=>?@[\\]{}", s.p[i])) return false;
+    }
+    return s.n;
+}
+
+static err wrong(struct buf *b, const char *what, str given, const char *form) {
+    buf_printf(b, "the %s \"" STR_FMT "\" is none; give it as %s\n", what, STR_ARG(given), form);
+    return ERR_PROTO;
+}
+
+/* scheme://authority/path?query#fragment, without a scheme: http. */
+static err take_url(struct explain_story *s, str url, struct buf *b, str *ret_authority, str *ret_path) {
+    const char *form = "http://host[:port]/path?query";
+    str rest = url;
+    if (str_starts(url, S("http://"))) {
+        rest = str_from(url, 7);
+    } else if (str_starts(url, S("https://"))) {
+        rest = str_from(url, 8);
+        s->tls = true;
+    }
+    rest = str_upto(rest, str_find(rest, '#'));
+    size_t slash = str_find(rest, '/'), question = str_find(rest, '?');
+    size_t cut = slash < question ? slash : question;
+    str authority = str_upto(rest, cut), target = str_from(rest, cut);
+    size_t path_n = str_find(target, '?');
+    for (size_t i = 0; i < url.n; i++) {
+        if ((unsigned char)url.p[i] <= ' ') return wrong(b, "URL", url, form);
+    }
+    if (http_uri_split_authority(s->arena, authority, &s->sni, &s->port) != OK || !s->sni.n)
+        return wrong(b, "URL", url, form);
+    if (!s->port) s->port = s->tls ? 443 : 80;
+    *ret_authority = authority;
+    *ret_path = path_n ? str_upto(target, path_n) : S("/");
+    s->m.query = str_from(target, path_n);
+    if (!s->m.query.p) s->m.query = S("");
+    return OK;
+}
+
+static err take_headers(struct explain_story *s, const struct explain_query *q, struct buf *b) {
+    for (size_t i = 0; i < q->headers_n; i++) {
+        str name = q->headers[i].name, value = str_trim(q->headers[i].value);
+        if (!is_token(name)) return wrong(b, "header name", name, "Name: value");
+        if (str_ieq(name, S("host"))) {
+            s->m.authority = value;
+        } else {
+            http_msg_add(&s->m, name, value);
+        }
+    }
+    return OK;
+}
+
+static err take_query(struct explain_story *s, const struct explain_query *q, struct buf *b) {
+    str path;
+    if (!is_token(q->method)) return wrong(b, "method", q->method, "GET, POST, ...");
+    http_msg_init(&s->m, s->arena, true);
+    s->m.version = 11;
+    s->m.method = q->method;
+    s->m.method_id = (uint8_t)http_method_of(q->method);
+    TRY(take_url(s, q->url, b, &s->m.authority, &path));
+    TRY(take_headers(s, q, b));
+    struct ip ip;
+    bool brackets = str_starts(s->sni, S("["));
+    str bare = brackets ? (str){s->sni.p + 1, s->sni.n - 2} : s->sni;
+    if (ip_parse(bare, &ip) == OK) s->sni = S(""); /* addresses are no server names [RFC 6066 3] */
+    uint16_t ignored;
+    s->m.path = path;
+    if (http_uri_split_authority(s->arena, s->m.authority, &s->host, &ignored) != OK) {
+        end(s, REASON_BAD_HOST);
+        add_why(s, "the Host \"" STR_FMT "\" is no host name or address", STR_ARG(s->m.authority));
+    } else if (http_uri_normal_path(s->arena, path, &s->m.path) != OK) {
+        s->m.path = path;
+        end(s, REASON_BAD_PATH);
+        add_why(s, "NUL, backslash, controls, broken escapes and dot segments above the root are refused "
+                   "before routing");
+    }
+    return OK;
+}
+
+/* Listeners. */
+
+static const struct table_socket *find_socket(const struct explain_story *s, const struct plan_listener *l) {
+    const struct table_socket *all;
+    uint32_t n = table_sockets(s->pipeline->table, &all);
+    for (uint32_t i = 0; i < n; i++) {
+        if (all[i].port == l->bind_port && str_eq(all[i].address, l->bind_address)) return &all[i];
+    }
+    return NULL;
+}
+
+static bool takes_port(const struct explain_story *s, const struct plan_listener *l, bool by_spec) {
+    return (by_spec ? l->port : l->bind_port) == s->port && (l->protocol == PLAN_HTTPS) == s->tls;
+}
+
+/* Of the sockets that the URL's port can mean, the first that takes the host, else the first. */
+static void choose_socket(struct explain_story *s, bool by_spec) {
+    size_t n;
+    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_LISTENER], &n);
+    bool takes = false;
+    for (size_t i = 0; i < n && !takes; i++) {
+        const struct plan_listener *l = all[i].value;
+        const struct table_socket *socket = takes_port(s, l, by_spec) ? find_socket(s, l) : NULL;
+        if (!socket) continue;
+        takes = table_listener_for(table_port(s->pipeline->table, socket->slot), s->host);
+        if (takes || !s->socket) s->socket = socket;
+    }
+    free(all);
+}
+
+static void list_listeners(struct explain_story *s, bool of_socket) {
+    size_t n, told = 0;
+    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_LISTENER], &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_listener *l = all[i].value;
+        if (of_socket && find_socket(s, l) != s->socket) continue;
+        if (told++ == WHY_LINES_MAX) {
+            add_why(s, "and more");
+            break;
+        }
+        add_why(s,
+                "there is: Gateway " STR_FMT " listener " STR_FMT
+                ": %s port %lld (socket port %lld), hostname " STR_FMT,
+                STR_ARG(l->gateway), STR_ARG(l->section), l->protocol == PLAN_HTTPS ? "HTTPS" : "HTTP",
+                (long long)l->port, (long long)l->bind_port, STR_ARG(l->hostname.n ? l->hostname : S("*")));
+    }
+    if (!n) add_why(s, "there is no listener that can be served at all; postern status (or check) says why");
+    free(all);
+}
+
+static void find_listener(struct explain_story *s) {
+    choose_socket(s, true);
+    if (!s->socket) choose_socket(s, false);
+    if (!s->socket) {
+        add_why(s, "no %s listener has port %u: the connection is refused", s->tls ? "HTTPS" : "HTTP",
+                s->port);
+        list_listeners(s, false);
+        return;
+    }
+    const struct table_port *port = table_port(s->pipeline->table, s->socket->slot);
+    s->listener = table_listener_for(port, s->host);
+    const struct table_listener *by_name = s->tls ? table_listener_for(port, s->sni) : NULL;
+    if (s->tls && by_name) s->certificate = table_certificate_for(by_name, s->sni);
+    if (s->tls && !by_name) {
+        add_why(s, "no listener takes the server name \"" STR_FMT "\": the TLS handshake fails",
+                STR_ARG(s->sni));
+        list_listeners(s, true);
+        s->listener = NULL;
+        end(s, REASON_NO_LISTENER);
+    } else if (!s->listener) {
+        end(s, REASON_NO_LISTENER);
+        list_listeners(s, true);
+    } else if (s->tls && by_name != s->listener) {
+        end(s, REASON_MISDIRECTED);
+        add_why(s,
+                "the TLS server name leads to listener " STR_FMT " of Gateway " STR_FMT
+                ", the Host to listener " STR_FMT,
+                STR_ARG(by_name->section), STR_ARG(by_name->gateway), STR_ARG(s->listener->section));
+    }
+}
+
+/* Rules. */
+
+static bool covers(str hostname, str host) {
+    if (!hostname.n || str_eq(hostname, host)) return true;
+    return str_starts(hostname, S("*.")) && host.n > hostname.n - 1 && str_ends(host, str_from(hostname, 1));
+}
+
+/* The first thing about the match that does not hold, into b; nothing when all that can be told here holds. */
+static void add_mismatch(struct buf *b, const struct explain_story *s, const struct plan_match *m) {
+    str path = s->m.path;
+    bool prefix = str_starts(path, m->path) && (path.n == m->path.n || path.p[m->path.n] == '/');
+    if (m->path_type == PLAN_PATH_EXACT && !str_eq(path, m->path)) {
+        buf_printf(b, "the path is not " STR_FMT, STR_ARG(m->path));
+    } else if (m->path_type == PLAN_PATH_PREFIX && !prefix) {
+        buf_printf(b, "the path is not below " STR_FMT, STR_ARG(m->path));
+    } else if (m->path_type == PLAN_PATH_REGEX) {
+        buf_printf(b, "perhaps the path does not match the expression " STR_FMT, STR_ARG(m->path));
+    } else if (m->method.n && !str_eq(m->method, s->m.method)) {
+        buf_printf(b, "the method is not " STR_FMT, STR_ARG(m->method));
+    }
+    for (uint32_t i = 0; i < m->headers.n && !b->n; i++) {
+        const struct plan_value_match *h = &m->headers.p[i];
+        str value = http_msg_joined(&s->m, s->arena, h->name);
+        if (value.p && h->type == PLAN_VALUE_EXACT && str_eq(value, h->value)) continue;
+        if (value.p && h->type == PLAN_VALUE_REGEX) continue;
+        buf_printf(b, "the header " STR_FMT " is %s" STR_FMT, STR_ARG(h->name),
+                   value.p ? "not " : "not there; wanted ", STR_ARG(h->value));
+    }
+    for (uint32_t i = 0; i < m->query.n && !b->n; i++) {
+        const struct plan_value_match *p = &m->query.p[i];
+        str value = http_uri_query_param(s->arena, s->m.query, p->name);
+        if (value.p && (p->type == PLAN_VALUE_REGEX || str_eq(value, p->value))) continue;
+        buf_printf(b, "the query parameter " STR_FMT " is %s" STR_FMT, STR_ARG(p->name),
+                   value.p ? "not " : "not there; wanted ", STR_ARG(p->value));
+    }
+    if (!b->n) buf_add(b, S("an expression does not match"));
+}
+
+static void add_rule_why(struct explain_story *s, const struct plan_route *r, const struct plan_rule *rule) {
+    for (uint32_t i = 0; i < rule->matches.n; i++) {
+        if (s->why_n == WHY_LINES_MAX) add_why(s, "and more");
+        if (s->why_n > WHY_LINES_MAX) return;
+        struct buf b;
+        buf_init(&b, WHY_BYTES_MAX);
+        add_mismatch(&b, s, &rule->matches.p[i]);
+        add_why(s, STR_FMT " rule %lld: " STR_FMT, STR_ARG(r->piece.key), (long long)rule->index,
+                STR_ARG(buf_str(&b)));
+        buf_fini(&b);
+    }
+}
+
+static bool is_attached(const struct explain_story *s, const struct plan_route *r) {
+    for (uint32_t i = 0; i < r->attachments.n; i++) {
+        const struct plan_attachment *at = &r->attachments.p[i];
+        if (!str_eq(at->listener, s->listener->key)) continue;
+        for (uint32_t k = 0; k < at->hostnames.n; k++) {
+            if (covers(at->hostnames.p[k], s->host)) return true;
+        }
+    }
+    return false;
+}
+
+static void explain_no_route(struct explain_story *s) {
+    size_t n;
+    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_ROUTE], &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_route *r = all[i].value;
+        if (!is_attached(s, r)) continue;
+        for (uint32_t k = 0; k < r->rules.n; k++) add_rule_why(s, r, &r->rules.p[k]);
+    }
+    free(all);
+    if (!s->why_n)
+        add_why(s, "no route is attached to this listener for the host " STR_FMT, STR_ARG(s->host));
+}
+
+static const struct plan_rule *find_plan_rule(const struct explain_story *s) {
+    const struct plan_route *r = plan_get(&s->pipeline->plan, PLAN_ROUTE, s->match.rule->route);
+    for (uint32_t i = 0; r && i < r->rules.n; i++) {
+        if (r->rules.p[i].index == s->match.rule->index) return &r->rules.p[i];
+    }
+    return NULL;
+}
+
+static void find_rule(struct explain_story *s) {
+    if (table_match(s->pipeline->table, s->listener, s->host, &s->m, s->arena, &s->match)) {
+        s->rule = find_plan_rule(s);
+    } else {
+        s->match.rule = NULL;
+        end(s, REASON_NO_ROUTE);
+        explain_no_route(s);
+    }
+}
+
+/* Filters, on a copy of the message. */
+
+static struct http_msg copy_message(struct explain_story *s) {
+    struct http_msg m = s->m;
+    m.fields_cap = m.fields_n + 8;
+    m.fields = arena_array(s->arena, struct http_field, m.fields_cap);
+    if (m.fields_n) memcpy(m.fields, s->m.fields, sizeof *m.fields * m.fields_n);
+    return m;
+}
+
+static void add_change(struct explain_story *s, const struct http_msg *now, struct explain_message *e,
+                       str name) {
+    for (uint32_t i = 0; i < e->changes_n; i++) {
+        if (str_ieq(e->changes[i].name, name)) return;
+    }
+    str before = http_msg_joined(&s->m, s->arena, name), after = http_msg_joined(now, s->arena, name);
+    if (before.p && after.p && str_eq(before, after)) return;
+    if (!before.p && !after.p) return;
+    char sign = !before.p ? '+' : !after.p ? '-' : '~';
+    e->changes[e->changes_n++] = (struct explain_change){sign, name, before, after};
+}
+
+static struct explain_message show_message(struct explain_story *s, const struct http_msg *now) {
+    struct explain_message e = {.host = now->authority, .path = now->path, .query = now->query};
+    e.changes = arena_array(s->arena, struct explain_change, s->m.fields_n + now->fields_n + 1);
+    for (uint32_t i = 0; i < s->m.fields_n; i++) add_change(s, now, &e, s->m.fields[i].name);
+    for (uint32_t i = 0; i < now->fields_n; i++) add_change(s, now, &e, now->fields[i].name);
+    return e;
+}
+
+/* The share's own part: its filters, after the rule's. */
+static void explain_share(struct explain_story *s, const struct filter_context *cx,
+                          struct explain_target *t) {
+    const struct table_rule *rule = s->match.rule;
+    struct http_msg m = copy_message(s);
+    if (t->target->backend) t->endpoints = table_endpoints(s->pipeline->table, t->target->backend->slot);
+    bool fine = filter_request(rule->filters, rule->filters_n, cx, &m) == OK &&
+                filter_request(t->target->filters, t->target->filters_n, cx, &m) == OK;
+    t->message = show_message(s, &m);
+    t->message.broken = !fine;
+    const struct table_filter *redirect = filter_find_redirect(t->target->filters, t->target->filters_n);
+    if (redirect) t->location = filter_redirect_location(redirect, cx, &s->m);
+}
+
+/* Who answers, when shares differ: what most can be said of all of them. */
+static void judge_targets(struct explain_story *s) {
+    const struct table_rule *rule = s->match.rule;
+    bool answers = false, backend = false, endpoints = false;
+    for (uint32_t i = 0; i < rule->targets_n; i++) {
+        const struct explain_target *t = &s->targets[i];
+        if (!t->target->weight) continue;
+        if (!t->target->backend) answers = true;
+        if (t->target->backend) backend = true;
+        if (t->location.p || (t->endpoints && t->endpoints->n)) endpoints = true;
+    }
+    if (!rule->weight_sum) {
+        end(s, REASON_NO_BACKEND);
+        add_why(s, rule->targets_n ? "every backendRef has weight 0" : "the rule has no backendRefs");
+    } else if (answers && !backend) {
+        end(s, REASON_INVALID_BACKEND);
+    } else if (backend && !endpoints && !answers) {
+        end(s, REASON_NO_ENDPOINTS);
+        add_why(s, "no EndpointSlice gives a ready endpoint for the Service's port");
+    }
+    if (s->message.broken && s->reason == REASON_NONE) end(s, REASON_FILTER_FAILED);
+}
+
+static void explain_rule(struct explain_story *s) {
+    const struct table_rule *rule = s->match.rule;
+    struct filter_context cx = {.host = s->host,
+                                .tls = s->listener->tls,
+                                .listener_port = s->listener->port,
+                                .prefix = s->match.prefix};
+    s->redirect = filter_find_redirect(rule->filters, rule->filters_n);
+    if (s->redirect) {
+        s->location = filter_redirect_location(s->redirect, &cx, &s->m);
+        s->reason = REASON_REDIRECT;
+        s->status = s->redirect->status;
+        return;
+    }
+    struct http_msg m = copy_message(s);
+    bool fine = filter_request(rule->filters, rule->filters_n, &cx, &m) == OK;
+    s->message = show_message(s, &m);
+    s->message.broken = !fine;
+    s->targets = arena_array(s->arena, struct explain_target, rule->targets_n + 1);
+    for (uint32_t i = 0; i < rule->targets_n; i++) {
+        s->targets[i].target = &rule->targets[i];
+        if (s->rule && i < s->rule->targets.n) s->targets[i].why = s->rule->targets.p[i].why;
+        explain_share(s, &cx, &s->targets[i]);
+    }
+    judge_targets(s);
+}
+
+err explain_run(const struct pipeline *p, const struct explain_query *q, bool json, struct buf *b) {
+    OWNED(arena) a = arena_new();
+    struct explain_story s = {.arena = a, .pipeline = p};
+    TRY(take_query(&s, q, b));
+    if (s.reason == REASON_NONE) find_listener(&s);
+    if (s.listener && s.reason == REASON_NONE) find_rule(&s);
+    if (s.match.rule) explain_rule(&s);
+    if (json) {
+        explain_print_json(b, &s);
+    } else {
+        explain_print_text(b, &s);
+    }
+    return OK;
+}

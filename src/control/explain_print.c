@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/explain_story.h"
+
+enum { ENDPOINTS_SHOWN = 6, WORDS_BYTES_MAX = 65536 };
+
+/* Words that both forms use. */
+
+static void add_value_match(struct buf *b, const char *what, const struct plan_value_match *v) {
+    buf_printf(b, ", %s " STR_FMT "%s" STR_FMT, what, STR_ARG(v->name),
+               v->type == PLAN_VALUE_REGEX ? " matches " : ": ", STR_ARG(v->value));
+}
+
+void explain_print_match(struct buf *b, const struct plan_match *m) {
+    static const char *const types[] = {[PLAN_PATH_UNSET] = "prefix",
+                                        [PLAN_PATH_EXACT] = "exact",
+                                        [PLAN_PATH_PREFIX] = "prefix",
+                                        [PLAN_PATH_REGEX] = "matches"};
+    buf_printf(b, "path %s " STR_FMT, types[m->path_type], STR_ARG(m->path.n ? m->path : S("/")));
+    if (m->method.n) buf_printf(b, ", method " STR_FMT, STR_ARG(m->method));
+    for (uint32_t i = 0; i < m->headers.n; i++) add_value_match(b, "header", &m->headers.p[i]);
+    for (uint32_t i = 0; i < m->query.n; i++) add_value_match(b, "query", &m->query.p[i]);
+}
+
+static void add_endpoint(struct buf *b, const struct table_endpoint *e) {
+    buf_add(b, e->ip.family == 6 ? S("[") : S(""));
+    ip_print(b, &e->ip);
+    buf_printf(b, "%s:%u", e->ip.family == 6 ? "]" : "", e->port);
+}
+
+static void add_answer_words(struct buf *b, const struct explain_story *s) {
+    if (!s->socket && s->reason == REASON_NONE) {
+        buf_add(b, S("no connection"));
+    } else if (s->reason == REASON_NONE) {
+        buf_add(b, S("the backend's"));
+    } else {
+        buf_printf(b, "%u " STR_FMT ": " STR_FMT, s->status, STR_ARG(http_reason_name(s->reason)),
+                   STR_ARG(http_reason_words(s->reason)));
+    }
+}
+
+/* Text. */
+
+static void label(struct buf *b, const char *name) { buf_printf(b, "%-10s", name); }
+
+static void text_filters(struct buf *b, const char *name, const struct table_filter *f, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        struct buf words;
+        buf_init(&words, WORDS_BYTES_MAX);
+        filter_describe(&words, &f[i]);
+        str rest = buf_str(&words);
+        while (rest.n) {
+            str line = str_cut(&rest, '\n');
+            if (!line.n) continue;
+            label(b, name);
+            buf_printf(b, STR_FMT "\n", STR_ARG(line));
+            name = "";
+        }
+        buf_fini(&words);
+    }
+}
+
+static void text_listener(struct buf *b, const struct explain_story *s) {
+    const struct table_listener *l = s->listener;
+    label(b, "listener");
+    buf_printf(b, "Gateway " STR_FMT " listener " STR_FMT "  (%s port %u, socket " STR_FMT ":%u)\n",
+               STR_ARG(l->gateway), STR_ARG(l->section), l->tls ? "HTTPS" : "HTTP", l->port,
+               STR_ARG(s->socket->address), s->socket->port);
+    label(b, "host");
+    buf_printf(b, STR_FMT "  (listener's hostname: " STR_FMT ")\n", STR_ARG(s->host),
+               STR_ARG(l->hostname.n ? l->hostname : S("*")));
+    if (s->certificate) {
+        label(b, "tls");
+        buf_add(b, S("certificate for"));
+        for (uint32_t i = 0; i < s->certificate->names_n; i++)
+            buf_printf(b, " " STR_FMT, STR_ARG(s->certificate->names[i]));
+        buf_add_char(b, '\n');
+    } else if (l->tls) {
+        label(b, "tls");
+        buf_add(b, S("no certificate: the handshake fails\n"));
+    }
+}
+
+static void text_rule(struct buf *b, const struct explain_story *s) {
+    const struct table_rule *r = s->match.rule;
+    label(b, "route");
+    buf_printf(b, STR_FMT " rule %d%s" STR_FMT "\n", STR_ARG(r->route), r->index, r->name.n ? " " : "",
+               STR_ARG(r->name));
+    for (uint32_t i = 0; s->rule && i < s->rule->matches.n; i++) {
+        label(b, i ? "" : "matches");
+        buf_add(b, i ? S("or ") : S(""));
+        explain_print_match(b, &s->rule->matches.p[i]);
+        buf_add_char(b, '\n');
+    }
+    text_filters(b, "filters", r->filters, r->filters_n);
+}
+
+static void text_message(struct buf *b, const char *name, const struct explain_story *s,
+                         const struct explain_message *e) {
+    label(b, name);
+    buf_printf(b, STR_FMT " " STR_FMT STR_FMT "  Host: " STR_FMT "%s\n", STR_ARG(s->m.method),
+               STR_ARG(e->path), STR_ARG(e->query), STR_ARG(e->host), e->broken ? "  (can not be sent)" : "");
+    for (uint32_t i = 0; i < e->changes_n; i++) {
+        const struct explain_change *c = &e->changes[i];
+        label(b, "");
+        buf_printf(b, "%c " STR_FMT ": " STR_FMT "%s" STR_FMT "\n", c->sign, STR_ARG(c->name),
+                   STR_ARG(c->before), c->sign == '~' ? " -> " : "", STR_ARG(c->after));
+    }
+}
+
+static void text_target(struct buf *b, const struct explain_story *s, const struct explain_target *t,
+                        const char *name) {
+    uint64_t sum = s->match.rule->weight_sum;
+    unsigned share = sum ? (unsigned)((uint64_t)t->target->weight * 1000 / sum) : 0;
+    label(b, name);
+    buf_printf(b, "%3u.%u%%  weight %-4u ", share / 10, share % 10, t->target->weight);
+    if (!t->target->backend) {
+        buf_printf(b, "answers %u: " STR_FMT "\n", t->target->answer, STR_ARG(t->why));
+        return;
+    }
+    buf_printf(b, STR_FMT "  ", STR_ARG(t->target->backend->name));
+    uint32_t n = t->endpoints ? t->endpoints->n : 0;
+    for (uint32_t i = 0; i < n && i < ENDPOINTS_SHOWN; i++) {
+        buf_add(b, i ? S(", ") : S("-> "));
+        add_endpoint(b, &t->endpoints->v[i]);
+    }
+    if (n > ENDPOINTS_SHOWN) buf_printf(b, " and %u more", n - ENDPOINTS_SHOWN);
+    buf_add(b, n ? S("\n") : S("no ready endpoint: 503\n"));
+    text_filters(b, "  filters", t->target->filters, t->target->filters_n);
+    if (t->target->filters_n && !t->location.p) text_message(b, "  sends", s, &t->message);
+    if (t->location.p) {
+        label(b, "");
+        buf_printf(b, "Location: " STR_FMT "\n", STR_ARG(t->location));
+    }
+}
+
+void explain_print_text(struct buf *b, const struct explain_story *s) {
+    label(b, "request");
+    buf_printf(b, STR_FMT " %s " STR_FMT STR_FMT "  Host: " STR_FMT "  port %u\n", STR_ARG(s->m.method),
+               s->tls ? "https" : "http", STR_ARG(s->m.path), STR_ARG(s->m.query), STR_ARG(s->m.authority),
+               s->port);
+    if (s->listener) text_listener(b, s);
+    if (s->match.rule) text_rule(b, s);
+    if (s->match.rule && !s->redirect) text_message(b, "sends", s, &s->message);
+    for (uint32_t i = 0; s->targets && i < s->match.rule->targets_n; i++) {
+        text_target(b, s, &s->targets[i], i ? "" : "backends");
+    }
+    label(b, "answer");
+    add_answer_words(b, s);
+    buf_add_char(b, '\n');
+    if (s->location.p) {
+        label(b, "");
+        buf_printf(b, "Location: " STR_FMT "\n", STR_ARG(s->location));
+    }
+    for (uint32_t i = 0; i < s->why_n; i++) {
+        label(b, i ? "" : "why");
+        buf_printf(b, STR_FMT "\n", STR_ARG(s->why[i]));
+    }
+}
+
+/* JSON. */
+
+static void member(struct buf *b, const char *name, str value) {
+    buf_printf(b, "\"%s\": ", name);
+    buf_add_json(b, value);
+}
+
+static void json_filters(struct buf *b, const struct table_filter *f, uint32_t n) {
+    buf_add(b, S("\"filters\": ["));
+    for (uint32_t i = 0; i < n; i++) {
+        struct buf words;
+        buf_init(&words, WORDS_BYTES_MAX);
+        filter_describe(&words, &f[i]);
+        str text = buf_str(&words);
+        if (str_ends(text, S("\n"))) text.n--;
+        buf_add(b, i ? S(", ") : S(""));
+        buf_add_json(b, text);
+        buf_fini(&words);
+    }
+    buf_add_char(b, ']');
+}
+
+static void json_listener(struct buf *b, const struct explain_story *s) {
+    const struct table_listener *l = s->listener;
+    buf_add(b, S(",\n  \"listener\": {"));
+    member(b, "gateway", l->gateway);
+    buf_add(b, S(", "));
+    member(b, "name", l->section);
+    buf_add(b, S(", "));
+    member(b, "hostname", l->hostname);
+    buf_printf(b, ", \"port\": %u, \"tls\": %s, ", l->port, l->tls ? "true" : "false");
+    member(b, "address", s->socket->address);
+    buf_printf(b, ", \"socketPort\": %u", s->socket->port);
+    if (s->certificate) {
+        buf_add(b, S(", \"certificateNames\": ["));
+        for (uint32_t i = 0; i < s->certificate->names_n; i++) {
+            buf_add(b, i ? S(", ") : S(""));
+            buf_add_json(b, s->certificate->names[i]);
+        }
+        buf_add_char(b, ']');
+    }
+    buf_add_char(b, '}');
+}
+
+static void json_message(struct buf *b, const struct explain_message *e) {
+    buf_add(b, S("\"sends\": {"));
+    member(b, "host", e->host);
+    buf_add(b, S(", "));
+    member(b, "path", e->path);
+    buf_add(b, S(", "));
+    member(b, "query", e->query);
+    buf_add(b, S(", \"headers\": ["));
+    for (uint32_t i = 0; i < e->changes_n; i++) {
+        const struct explain_change *c = &e->changes[i];
+        buf_printf(b, "%s{\"change\": \"%s\", ", i ? ", " : "",
+                   c->sign == '+'   ? "add"
+                   : c->sign == '-' ? "remove"
+                                    : "set");
+        member(b, "name", c->name);
+        buf_add(b, S(", "));
+        member(b, "value", c->sign == '-' ? c->before : c->after);
+        buf_add_char(b, '}');
+    }
+    buf_add(b, S("]}"));
+}
+
+static void json_target(struct buf *b, const struct explain_target *t) {
+    buf_printf(b, "{\"weight\": %u, ", t->target->weight);
+    if (!t->target->backend) {
+        buf_printf(b, "\"answer\": %u, ", t->target->answer);
+        member(b, "why", t->why);
+        buf_add_char(b, '}');
+        return;
+    }
+    member(b, "backend", t->target->backend->name);
+    buf_add(b, S(", \"endpoints\": ["));
+    for (uint32_t i = 0; t->endpoints && i < t->endpoints->n; i++) {
+        buf_add(b, i ? S(", \"") : S("\""));
+        add_endpoint(b, &t->endpoints->v[i]);
+        buf_add_char(b, '"');
+    }
+    buf_add(b, S("], "));
+    json_filters(b, t->target->filters, t->target->filters_n);
+    buf_add(b, S(", "));
+    json_message(b, &t->message);
+    if (t->location.p) {
+        buf_add(b, S(", "));
+        member(b, "location", t->location);
+    }
+    buf_add_char(b, '}');
+}
+
+static void json_rule(struct buf *b, const struct explain_story *s) {
+    const struct table_rule *r = s->match.rule;
+    buf_add(b, S(",\n  "));
+    member(b, "route", r->route);
+    buf_printf(b, ",\n  \"rule\": {\"index\": %d, ", r->index);
+    member(b, "name", r->name);
+    buf_add(b, S(", \"matches\": ["));
+    for (uint32_t i = 0; s->rule && i < s->rule->matches.n; i++) {
+        struct buf words;
+        buf_init(&words, WORDS_BYTES_MAX);
+        explain_print_match(&words, &s->rule->matches.p[i]);
+        buf_add(b, i ? S(", ") : S(""));
+        buf_add_json(b, buf_str(&words));
+        buf_fini(&words);
+    }
+    buf_add(b, S("], "));
+    json_filters(b, r->filters, r->filters_n);
+    buf_add_char(b, '}');
+    if (s->redirect) return;
+    buf_add(b, S(",\n  "));
+    json_message(b, &s->message);
+    buf_add(b, S(",\n  \"backends\": ["));
+    for (uint32_t i = 0; i < r->targets_n; i++) {
+        buf_add(b, i ? S(",\n    ") : S("\n    "));
+        json_target(b, &s->targets[i]);
+    }
+    buf_add_char(b, ']');
+}
+
+void explain_print_json(struct buf *b, const struct explain_story *s) {
+    buf_add(b, S("{\n  \"request\": {"));
+    member(b, "method", s->m.method);
+    buf_printf(b, ", \"scheme\": \"%s\", ", s->tls ? "https" : "http");
+    member(b, "host", s->m.authority);
+    buf_printf(b, ", \"port\": %u, ", s->port);
+    member(b, "path", s->m.path);
+    buf_add(b, S(", "));
+    member(b, "query", s->m.query);
+    buf_add_char(b, '}');
+    if (s->listener) json_listener(b, s);
+    if (s->match.rule) json_rule(b, s);
+    buf_printf(b, ",\n  \"answer\": {\"by\": \"%s\", \"status\": %u, ",
+               s->reason == REASON_NONE ? s->socket ? "backend" : "nobody" : "gateway", s->status);
+    member(b, "reason", http_reason_name(s->reason));
+    if (s->location.p) {
+        buf_add(b, S(", "));
+        member(b, "location", s->location);
+    }
+    buf_add(b, S(", \"why\": ["));
+    for (uint32_t i = 0; i < s->why_n; i++) {
+        buf_add(b, i ? S(", ") : S(""));
+        buf_add_json(b, s->why[i]);
+    }
+    buf_add(b, S("]}\n}\n"));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "control/explain.h"
+#include "filter/filter.h"
+#include "http/http_reason.h"
+
+/* What explain.c found out and explain_print.c tells, as text or JSON. Lives in its arena. */
+struct explain_change {
+    char sign; /* '+' added, '-' removed, '~' changed */
+    str name, before, after;
+};
+struct explain_message {
+    str host, path, query;
+    struct explain_change *changes; /* of header fields */
+    uint32_t changes_n;
+    bool broken; /* a filter made what can not be sent */
+};
+struct explain_target {
+    const struct table_target *target;
+    const struct table_endpoints *endpoints;
+    str why;                        /* of an answer instead of a backend */
+    struct explain_message message; /* as the backend gets it */
+    str location;                   /* of its own redirect, or not given */
+};
+struct explain_story {
+    struct arena *arena;
+    const struct pipeline *pipeline;
+    bool tls;
+    str sni, host; /* lower case, without port; sni: "" when the URL has an address */
+    uint16_t port; /* the URL's */
+    struct http_msg m;
+    const struct table_socket *socket; /* NULL: nobody listens there */
+    const struct table_listener *listener;
+    const struct table_certificate *certificate;
+    struct table_match match; /* rule NULL: none */
+    const struct plan_rule *rule;
+    struct explain_message message;
+    struct explain_target *targets;
+    const struct table_filter *redirect;
+    str location;
+    enum http_reason reason; /* NONE: a backend answers */
+    uint16_t status;         /* 0: the backend's; no socket: 0, too */
+    str *why;                /* lines */
+    uint32_t why_n, why_cap;
+};
+/* "path prefix /api, method GET, header x-env: prod" */
+void explain_print_match(struct buf *b, const struct plan_match *m);
+void explain_print_text(struct buf *b, const struct explain_story *s);
+void explain_print_json(struct buf *b, const struct explain_story *s);
