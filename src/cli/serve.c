@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/admin.h"
+#include "base/num.h"
+#include "cli/cli.h"
+#include "control/control.h"
+#include "control/supervisor.h"
+#include "io/log.h"
+
+enum { WORKERS_MAX = 1024, DRAIN_S_DEFAULT = 30, DRAIN_S_MAX = 24 * 3600 };
+
+static const struct cli_option options[] = {
+    {"file", 'f', "PATH...",
+     "Manifests: files and folders (*.yaml, *.yml, *.json), followed. May be repeated; further "
+     "paths may follow."},
+    {"controller-name", 0, "NAME",
+     "The GatewayClasses to serve: those whose spec.controllerName is NAME (default "
+     "postern.dev/gateway-controller)."},
+    {"map-port", 0, "FROM:TO", "Listen on TO for listeners of port FROM, as in 80:8080. May be repeated."},
+    {"workers", 0, "N", "Threads that serve traffic (default: one per core)."},
+    {"access-log", 0, "FORM", "off, json or text: a line a request on standard output (default off)."},
+    {"log-level", 0, "LEVEL", "debug, info, warn or error (default info), on standard error."},
+    {"admin", 0, "ADDRESS",
+     "Where /healthz, /readyz, /metrics, /status, /plan, /table and /explain are answered "
+     "(default $POSTERN_ADMIN, else 127.0.0.1:9901); 0: nowhere."},
+    {"drain", 0, "SECONDS",
+     "How long what is in flight may take after SIGTERM or SIGINT (default 30); a second "
+     "signal ends it at once."},
+};
+static const struct cli_command command = {
+    .name = "serve",
+    .args = "-f PATH...",
+    .summary = "Serves the traffic that the manifests describe, and follows every change of them.",
+    .more = "Examples:\n"
+            "  postern serve -f manifests/\n"
+            "  postern serve -f gateway.yaml routes/ --map-port 80:8080 --map-port 443:8443\n"
+            "  postern serve -f /etc/postern --access-log json --admin 127.0.0.1:9901\n"
+            "\n"
+            "SIGHUP reads everything again. SIGTERM drains, then ends with 0.",
+    .options = options,
+    .options_n = COUNT_OF(options),
+    .args_min = 0,
+    .args_max = UINT32_MAX,
+};
+
+/* What the command line says; the strings are argv's. */
+struct settings {
+    struct cli_options given;
+    struct control_config config;
+    const char **paths;
+    struct fact_port_map *maps;
+    enum log_level level;
+    char socket_path[108];
+};
+
+static err wrong(int said) {
+    (void)said;
+    return ERR_PROTO;
+}
+
+static err read_paths(struct settings *s) {
+    size_t n;
+    const char **named = options_all(&s->given, "file", &n);
+    s->paths = base_zalloc((n + s->given.args_n + 1) * sizeof *s->paths);
+    for (size_t i = 0; i < n; i++) s->paths[i] = named[i];
+    for (size_t i = 0; i < s->given.args_n; i++) s->paths[n + i] = s->given.args[i];
+    free((void *)named);
+    if (!n && s->given.args_n)
+        return wrong(options_wrong(&command, "\"%s\" is given without -f: postern serve -f %s",
+                                   s->given.args[0], s->given.args[0]));
+    if (!n) return wrong(options_wrong(&command, "no manifests are given: -f PATH"));
+    n += s->given.args_n;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(s->paths[i], "-") == 0 || !s->paths[i][0])
+            return wrong(options_wrong(
+                &command, "-f \"%s\" is no path that can be followed; name a file or a folder", s->paths[i]));
+    }
+    s->config.paths = s->paths;
+    s->config.paths_n = n;
+    return OK;
+}
+
+static err read_maps(struct settings *s) {
+    size_t n;
+    const char **given = options_all(&s->given, "map-port", &n);
+    s->maps = base_zalloc((n + 1) * sizeof *s->maps);
+    err e = OK;
+    for (size_t i = 0; i < n && e == OK; i++) {
+        str rest = str_of(given[i]), from = str_cut(&rest, ':');
+        struct fact_port_map *m = &s->maps[i];
+        if (!rest.p || num_parse_port(from, &m->port) != OK || num_parse_port(rest, &m->to) != OK)
+            e = wrong(options_wrong(&command, "--map-port \"%s\" is not FROM:TO, two ports as in 80:8080",
+                                    given[i]));
+        for (size_t k = 0; k < i && e == OK; k++)
+            if (s->maps[k].port == m->port)
+                e = wrong(options_wrong(&command, "--map-port names port %u twice", m->port));
+    }
+    free((void *)given);
+    s->config.port_maps = s->maps;
+    s->config.port_maps_n = n;
+    return e;
+}
+
+static err read_number(struct settings *s, const char *name, uint64_t min, uint64_t max, uint64_t *ret) {
+    const char *text = options_get(&s->given, name, NULL);
+    if (!text) return OK;
+    uint64_t v;
+    if (num_parse(str_of(text), max, &v) != OK || v < min)
+        return wrong(options_wrong(&command, "--%s \"%s\" is not a number from %llu to %llu", name, text,
+                                   (unsigned long long)min, (unsigned long long)max));
+    *ret = v;
+    return OK;
+}
+
+static err read_admin(struct settings *s) {
+    const char *from_env = getenv("POSTERN_ADMIN");
+    const char *text =
+        options_get(&s->given, "admin", from_env && *from_env ? from_env : admin_default_address);
+    if (admin_parse_address(str_of(text), &s->config.admin_ip, &s->config.admin_port) != OK)
+        return wrong(options_wrong(&command, "%s \"%s\" is not ADDRESS:PORT, as in 127.0.0.1:9901",
+                                   options_has(&s->given, "admin") ? "--admin" : "POSTERN_ADMIN", text));
+    if (s->config.admin_port) {
+        admin_socket_path(&s->config.admin_ip, s->config.admin_port, s->socket_path);
+        s->config.socket_path = s->socket_path;
+    }
+    return OK;
+}
+
+static err read_settings(struct settings *s) {
+    static const char *const forms[] = {"off", "json", "text", NULL};
+    static const enum worker_access accesses[] = {WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT};
+    uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT;
+    size_t form;
+    TRY(read_paths(s));
+    TRY(read_maps(s));
+    TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
+    TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
+    TRY(options_choice(&s->given, "access-log", forms, &form));
+    const char *level = options_get(&s->given, "log-level", "info");
+    if (log_parse_level(str_of(level), &s->level) != OK)
+        return wrong(
+            options_wrong(&command, "--log-level \"%s\" is none of: debug, info, warn, error", level));
+    TRY(read_admin(s));
+    s->config.controller_name = options_get(&s->given, "controller-name", "postern.dev/gateway-controller");
+    const char *slash = strchr(s->config.controller_name, '/'); /* [GW GatewayController] */
+    if (!slash || slash == s->config.controller_name || !slash[1])
+        return wrong(options_wrong(&command,
+                                   "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
+                                   s->config.controller_name));
+    s->config.workers = (unsigned)workers;
+    s->config.access = accesses[form];
+    s->config.drain_us_max = drain_s * 1000000;
+    return OK;
+}
+
+static int run(void *arg, int supervisor) {
+    struct control_config *c = arg;
+    c->supervisor = supervisor;
+    return control_run(c);
+}
+
+int serve_main(int argc, char **argv) {
+    struct settings s = {0};
+    err e = options_parse(&command, argc, argv, &s.given);
+    if (e != OK) return options_status(e);
+    e = read_settings(&s);
+    int status = CLI_USAGE;
+    if (e == OK) {
+        log_set_level(s.level);
+        status = supervisor_run(run, &s.config);
+    }
+    options_fini(&s.given);
+    free(s.paths);
+    free(s.maps);
+    return status;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/builder.h"
+
+#include "base/hash.h"
+#include "control/pages.h"
+#include "io/clock.h"
+#include "io/log.h"
+
+enum {
+    FINDINGS_MAX = 10000, /* kept and shown; more are counted */
+    FINDINGS_LOGGED_MAX = 100,
+    PAGE_BYTES_MAX = 512 << 20,
+};
+
+static void pass(struct builder *b);
+
+static struct builder_news *news_new(struct builder *b, enum builder_event event) {
+    struct builder_news *n = base_zalloc(sizeof *n);
+    n->post.deliver = b->deliver;
+    n->event = event;
+    buf_init(&n->body, PAGE_BYTES_MAX);
+    return n;
+}
+
+void builder_news_free(struct builder_news *n) {
+    buf_fini(&n->body);
+    free(n);
+}
+
+static void on_facts(void *arg) { pass(arg); }
+
+static void on_drained(void *arg) {
+    struct builder *b = arg;
+    mailbox_post(b->to, &news_new(b, BUILDER_DRAINED)->post);
+}
+
+static void on_again(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    struct builder *b = container_of(t, struct builder, again);
+    timer_clear(t);
+    pass(b);
+}
+
+void builder_init(struct builder *b, const struct control_config *config, struct mailbox *to,
+                  void (*deliver)(struct post *p, void *receiver)) {
+    *b = (struct builder){.config = config, .to = to, .deliver = deliver};
+    loop_init(&b->loop);
+    mailbox_init(&b->box, b);
+    err e = mailbox_attach(&b->box, &b->loop);
+    assert(e == OK);
+    b->files = files_new(config->paths, config->paths_n);
+    pipeline_init(&b->pipeline, str_of(config->controller_name));
+    struct facts *f = &b->pipeline.facts;
+    f->serving = true;
+    f->port_maps_n = (uint32_t)config->port_maps_n;
+    if (f->port_maps_n) { /* facts own their list of maps as little as the config does: it outlives them */
+        f->port_maps = (struct fact_port_map *)(uintptr_t)config->port_maps;
+    }
+    b->found_arena = arena_new();
+    finding_init(&b->found, b->found_arena);
+    timer_init(&b->again, on_again);
+}
+
+void builder_fini(struct builder *b) {
+    mailbox_fini(&b->box);
+    if (b->publish.c.loop) publish_fini(&b->publish);
+    timer_forget(&b->loop.timers, &b->again);
+    map_each (e, &b->told) free(e->value);
+    map_each (e, &b->false_ones) free(e->value);
+    map_fini(&b->told);
+    map_fini(&b->false_ones);
+    pipeline_fini(&b->pipeline);
+    files_free(b->files);
+    arena_free(b->found_arena);
+    loop_fini(&b->loop);
+}
+
+/* Each finding is said once, for as long as it stands. */
+static void tell_findings(struct builder *b) {
+    struct map now;
+    map_init(&now);
+    struct buf line, quoted;
+    buf_init(&line, 1 << 16);
+    buf_init(&quoted, 1 << 18);
+    uint32_t said = 0;
+    for (const struct finding *f = b->found.first; f; f = f->next) {
+        buf_clear(&line);
+        finding_print(&line, f);
+        char *key = map_take(&b->told, buf_str(&line));
+        bool fresh = !key;
+        if (map_get(&now, buf_str(&line))) continue;
+        if (fresh) key = str_dup(buf_str(&line));
+        map_put(&now, str_of(key), key);
+        if (!fresh || ++said > FINDINGS_LOGGED_MAX) continue;
+        buf_clear(&quoted);
+        buf_add_json(&quoted, buf_str(&line));
+        log_warn("manifest finding=" STR_FMT, STR_ARG(buf_str(&quoted)));
+    }
+    uint32_t silent = said > FINDINGS_LOGGED_MAX ? said - FINDINGS_LOGGED_MAX : 0;
+    if (silent || b->found.n > b->found.n_max)
+        log_warn("manifest more_findings=%u show_with=\"postern status\"",
+                 silent + (b->found.n > b->found.n_max ? b->found.n - b->found.n_max : 0));
+    map_each (e, &b->told) free(e->value);
+    map_fini(&b->told);
+    b->told = now;
+    buf_fini(&line);
+    buf_fini(&quoted);
+}
+
+static void read_files(struct builder *b) {
+    if (!b->began_us) b->began_us = clock_monotonic_us();
+    struct files_work work;
+    arena_reset(b->found_arena);
+    finding_init(&b->found, b->found_arena);
+    b->found.n_max = FINDINGS_MAX;
+    files_read(b->files, b->pipeline.store, &b->found, &work);
+    stats_set(&b->stats.findings, b->found.n);
+    tell_findings(b);
+    if (work.files_read || !b->ready)
+        log_info("manifests read files=%u documents=%u objects_changed=%u findings=%u duration_us=%llu",
+                 work.files_read, work.documents_decoded, work.objects_changed, b->found.n,
+                 (unsigned long long)(clock_monotonic_us() - b->began_us));
+    if (work.objects_changed || !b->pipeline.table) {
+        pass(b);
+    } else if (!b->publish.adopting) {
+        b->began_us = 0;
+    }
+}
+
+struct false_one {
+    uint32_t n;
+    char key[];
+};
+
+static void count_false(struct builder *b) {
+    OWNED(arena) a = arena_new();
+    size_t n;
+    const struct store_change *v = resolve_changed_statuses(b->pipeline.resolver, a, &n);
+    uint64_t sum = stats_get(&b->stats.conditions_false);
+    for (size_t i = 0; i < n; i++) {
+        str key = api_key(a, v[i].kind, v[i].ns, v[i].name);
+        struct false_one *before = map_take(&b->false_ones, key);
+        sum -= before ? before->n : 0;
+        free(before);
+        uint32_t bad = pages_false_conditions(b->pipeline.resolver, v[i].kind, v[i].ns, v[i].name);
+        if (!bad) continue;
+        struct false_one *now = base_alloc(sizeof *now + key.n);
+        now->n = bad;
+        memcpy(now->key, key.p, key.n);
+        map_put(&b->false_ones, (str){now->key, key.n}, now);
+        sum += bad;
+    }
+    stats_set(&b->stats.conditions_false, sum);
+}
+
+/* Nothing is on its way: what statuses say now is what is served. */
+static void settled(struct builder *b) {
+    b->began_us = 0;
+    if (b->ready) return;
+    b->ready = true;
+    mailbox_post(b->to, &news_new(b, BUILDER_READY)->post);
+}
+
+static void tell_adopted(const struct builder *b) {
+    const struct compile_work *w = &b->pipeline.compiled;
+    log_info("config adopted revision=%llu routes_resolved=%u rules=%u hosts=%u listeners=%u endpoints=%u "
+             "certificates=%u duration_us=%llu",
+             (unsigned long long)b->pipeline.facts.revision_adopted, b->pipeline.resolved.routes, w->rules,
+             w->hosts, w->listeners, w->endpoints, w->certificates,
+             (unsigned long long)(clock_monotonic_us() - b->began_us));
+}
+
+/* One pass over what changed. While a table is on its way it waits: that table's facts come with it. */
+static void pass(struct builder *b) {
+    if (b->draining) return;
+    b->pending = b->publish.adopting;
+    if (b->pending) return;
+    if (!b->began_us) b->began_us = clock_monotonic_us();
+    uint64_t adopted = b->pipeline.facts.revision_adopted;
+    if (adopted != stats_get(&b->stats.revision)) {
+        tell_adopted(b);
+        stats_set(&b->stats.revision, adopted);
+    }
+    int64_t now_s = clock_wall_s();
+    struct table *before;
+    bool changed = pipeline_pass(&b->pipeline, now_s, b->workers_n, &before);
+    count_false(b);
+    if (b->pipeline.again_s != INT64_MAX) {
+        uint64_t wait_s = b->pipeline.again_s > now_s ? (uint64_t)(b->pipeline.again_s - now_s) : 0;
+        timer_set(&b->loop.timers, &b->again, clock_monotonic_us() + (wait_s + 1) * 1000000);
+    } else {
+        timer_clear(&b->again);
+    }
+    if (changed) {
+        stats_add(&b->stats.reloads, 1);
+        publish_table(&b->publish);
+    } else {
+        settled(b);
+    }
+    stats_set(&b->stats.tables_alive, b->publish.alive);
+}
+
+/* What one turn brought may have freed tables. */
+static void after_turn(void *arg) {
+    struct builder *b = arg;
+    if (b->pending && !b->publish.adopting) pass(b);
+    if (stats_get(&b->stats.tables_alive) != b->publish.alive)
+        stats_set(&b->stats.tables_alive, b->publish.alive);
+}
+
+void builder_run(void *builder) {
+    struct builder *b = builder;
+    publish_init(&b->publish, &(struct publish_config){.pipeline = &b->pipeline,
+                                                       .workers = b->workers,
+                                                       .workers_n = b->workers_n,
+                                                       .supervisor = b->config->supervisor,
+                                                       .loop = &b->loop,
+                                                       .changed = on_facts,
+                                                       .drained = on_drained,
+                                                       .arg = b});
+    read_files(b);
+    loop_run(&b->loop, after_turn, b);
+}
+
+struct changed {
+    struct post post;
+    struct arena *a;
+    str *paths;
+    size_t n;
+    bool all;
+};
+
+static void deliver_changed(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct changed *c = container_of(p, struct changed, post);
+    if (c->all) files_mark(b->files, S(""));
+    for (size_t i = 0; i < c->n; i++) files_mark(b->files, c->paths[i]);
+    arena_free(c->a);
+    if (!b->draining) read_files(b);
+}
+
+void builder_post_changed(struct builder *b, const str *paths, size_t n, bool all) {
+    struct arena *a = arena_new();
+    struct changed *c = arena_make(a, struct changed);
+    *c = (struct changed){.post.deliver = deliver_changed, .a = a, .n = n, .all = all};
+    c->paths = arena_array(a, str, n + 1);
+    for (size_t i = 0; i < n; i++) c->paths[i] = arena_str(a, paths[i]);
+    mailbox_post(&b->box, &c->post);
+}
+
+struct question {
+    struct post post;
+    struct arena *a;
+    void *asker;
+    str page, query;
+};
+
+static void deliver_question(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct question *q = container_of(p, struct question, post);
+    struct builder_news *n = news_new(b, BUILDER_ANSWER);
+    n->asker = q->asker;
+    n->status = pages_render(&b->pipeline, &b->found, q->page, q->query, &n->body, &n->type);
+    arena_free(q->a);
+    mailbox_post(b->to, &n->post);
+}
+
+void builder_post_question(struct builder *b, void *asker, str page, str query) {
+    struct arena *a = arena_new();
+    struct question *q = arena_make(a, struct question);
+    *q = (struct question){.post.deliver = deliver_question,
+                           .a = a,
+                           .asker = asker,
+                           .page = arena_str(a, page),
+                           .query = arena_str(a, query)};
+    mailbox_post(&b->box, &q->post);
+}
+
+struct order {
+    struct post post;
+    uint64_t deadline_us;
+};
+
+static void deliver_drain(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct order *o = container_of(p, struct order, post);
+    b->draining = true;
+    timer_clear(&b->again);
+    publish_drain(&b->publish, o->deadline_us);
+    free(o);
+}
+
+static void deliver_stop(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    free(container_of(p, struct order, post));
+    loop_stop(&b->loop);
+}
+
+static void post_order(struct builder *b, void (*deliver)(struct post *p, void *receiver),
+                       uint64_t deadline_us) {
+    struct order *o = base_zalloc(sizeof *o);
+    *o = (struct order){.post.deliver = deliver, .deadline_us = deadline_us};
+    mailbox_post(&b->box, &o->post);
+}
+
+void builder_post_drain(struct builder *b, uint64_t deadline_us) {
+    post_order(b, deliver_drain, deadline_us);
+}
+void builder_post_stop(struct builder *b) { post_order(b, deliver_stop, 0); }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/stats.h"
+#include "control/control.h"
+#include "control/pipeline.h"
+#include "control/publish.h"
+#include "files/files.h"
+
+/* The builder thread: manifests, objects, passes, tables. Others speak to it by the posts below and hear from it by `news`. */
+enum builder_event {
+    BUILDER_READY,   /* the first complete table is served and its sockets are bound or refused */
+    BUILDER_DRAINED, /* every worker has ended */
+    BUILDER_ANSWER,  /* to a question */
+};
+struct builder_news {
+    struct post post; /* the receiver frees it: builder_news_free() */
+    enum builder_event event;
+    void *asker; /* ANSWER: as given with the question */
+    uint16_t status;
+    const char *type;
+    struct buf body;
+};
+/* Written by the builder, readable from any thread. */
+struct builder_stats {
+    stats_counter revision, tables_alive, findings, reloads, conditions_false;
+};
+struct builder {
+    const struct control_config *config;
+    struct worker *const *workers;
+    unsigned workers_n;
+    struct loop loop;
+    struct mailbox box; /* home of the workers' messages, too */
+    struct mailbox *to;
+    void (*deliver)(struct post *p, void *receiver); /* of news, in the thread of `to` */
+    struct builder_stats stats;
+
+    struct files *files;
+    struct pipeline pipeline;
+    struct publish publish;
+    struct arena *found_arena; /* the findings as they stand */
+    struct findings found;
+    struct map told;       /* findings that were logged and still stand: by print */
+    struct map false_ones; /* objects with conditions that say "not so": by key */
+    struct timer again;    /* when time alone changes a result */
+    uint64_t began_us;     /* of the change that is on its way; 0: none */
+    bool pending;          /* a pass is due as soon as the table under way is adopted */
+    bool ready, draining;
+};
+/* config, workers and `to` outlive it. The mailbox works from here on. */
+void builder_init(struct builder *b, const struct control_config *config, struct mailbox *to,
+                  void (*deliver)(struct post *p, void *receiver));
+void builder_run(
+    void *builder); /* the thread's body: reads everything, then what it is told, until builder_post_stop() */
+void builder_fini(struct builder *b); /* after the thread and the workers have ended */
+
+void builder_post_changed(struct builder *b, const str *paths, size_t n, bool all);
+void builder_post_question(struct builder *b, void *asker, str page, str query);
+void builder_post_drain(struct builder *b, uint64_t deadline_us);
+void builder_post_stop(struct builder *b);
+void builder_news_free(struct builder_news *n);

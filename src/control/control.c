@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/control.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "admin/access_log.h"
+#include "admin/admin.h"
+#include "admin/metrics.h"
+#include "control/builder.h"
+#include "io/clock.h"
+#include "io/log.h"
+#include "io/thread.h"
+#include "io/tls.h"
+
+enum {
+    ACCESS_PERIOD_US = 100000,
+    ACCESS_BUSY_US = 10000, /* while the rings are found well filled */
+    ACCESS_CHUNK = 1 << 16,
+    ACCESS_ROUNDS_MAX = 64, /* a ring is emptied by turns, so that pages and files are not kept waiting */
+    METRICS_BYTES_MAX = 1 << 20,
+};
+enum control_state { CONTROL_STARTING, CONTROL_READY, CONTROL_DRAINING, CONTROL_ENDED };
+
+/* The loop thread. */
+struct control {
+    const struct control_config *c;
+    enum control_state state;
+    struct loop loop;
+    struct mailbox box;
+    struct loop_fd signals, files;
+    struct files_watch *watch;
+    struct admin *admin;
+    struct builder builder;
+    struct thread *builder_thread;
+    struct worker **workers;
+    struct thread **threads;
+    unsigned workers_n;
+    struct access_log access;
+    struct timer access_timer;
+    char *access_chunk;
+    int64_t start_s;
+};
+
+static void move(struct control *k, enum control_state to) {
+    static const uint8_t moves[] = {
+        [CONTROL_STARTING] = 1 << CONTROL_READY | 1 << CONTROL_DRAINING,
+        [CONTROL_READY] = 1 << CONTROL_DRAINING,
+        [CONTROL_DRAINING] = 1 << CONTROL_ENDED,
+        [CONTROL_ENDED] = 0,
+    };
+    assert(moves[k->state] & 1 << to);
+    k->state = to;
+}
+
+static void handled_signals(sigset_t *s) {
+    sigemptyset(s);
+    sigaddset(s, SIGTERM);
+    sigaddset(s, SIGINT);
+    sigaddset(s, SIGHUP);
+}
+
+/* The first asks to end, a second one to end now. */
+static void begin_drain(struct control *k) {
+    uint64_t now = clock_monotonic_us();
+    bool again = k->state == CONTROL_DRAINING;
+    log_info(again ? "drain hurried" : "drain begins seconds_max=%u",
+             (unsigned)(k->c->drain_us_max / 1000000));
+    if (!again) move(k, CONTROL_DRAINING);
+    builder_post_drain(&k->builder, again ? now : now + k->c->drain_us_max);
+}
+
+static void on_signals(struct loop_fd *f, uint32_t events) {
+    struct control *k = container_of(f, struct control, signals);
+    struct signalfd_siginfo info;
+    (void)events;
+    while (read(f->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGHUP) {
+            begin_drain(k);
+        } else {
+            log_info("reload reads everything");
+            builder_post_changed(&k->builder, NULL, 0, true);
+        }
+    }
+}
+
+static void on_files(struct loop_fd *f, uint32_t events) {
+    struct control *k = container_of(f, struct control, files);
+    (void)events;
+    OWNED(arena) a = arena_new();
+    size_t n;
+    bool all;
+    const str *paths = files_watch_take(k->watch, a, &n, &all);
+    if (n || all) builder_post_changed(&k->builder, paths, n, all);
+}
+
+static void on_news(struct post *p, void *receiver) {
+    struct control *k = receiver;
+    struct builder_news *n = container_of(p, struct builder_news, post);
+    switch (n->event) {
+    case BUILDER_READY:
+        if (k->state == CONTROL_STARTING) move(k, CONTROL_READY);
+        log_info("ready");
+        break;
+    case BUILDER_DRAINED:
+        move(k, CONTROL_ENDED);
+        loop_stop(&k->loop);
+        break;
+    case BUILDER_ANSWER: admin_answer(n->asker, n->status, str_of(n->type), buf_str(&n->body)); break;
+    }
+    builder_news_free(n);
+}
+
+static void answer_metrics(struct control *k, struct admin_request *r) {
+    const struct worker_stats **stats = base_zalloc(k->workers_n * sizeof *stats);
+    for (unsigned i = 0; i < k->workers_n; i++) stats[i] = worker_stats(k->workers[i]);
+    const struct builder_stats *s = &k->builder.stats;
+    struct metrics_gauges g = {
+        .revision = stats_get(&s->revision),
+        .tables_alive = stats_get(&s->tables_alive),
+        .ready = k->state == CONTROL_READY,
+        .start_s = k->start_s,
+        .access_dropped = k->access.dropped,
+        .findings = stats_get(&s->findings),
+        .reloads = stats_get(&s->reloads),
+        .conditions_false = stats_get(&s->conditions_false),
+    };
+    struct buf b;
+    buf_init(&b, METRICS_BYTES_MAX);
+    metrics_print(&b, stats, k->workers_n, &g);
+    admin_answer(r, b.overflow ? 507 : 200, S("text/plain; version=0.0.4; charset=utf-8"), buf_str(&b));
+    buf_fini(&b);
+    free(stats);
+}
+
+static void on_ask(void *arg, struct admin_request *r, str page, str query) {
+    struct control *k = arg;
+    static const char *const why[] = {
+        [CONTROL_STARTING] = "starting\n",
+        [CONTROL_READY] = "ready\n",
+        [CONTROL_DRAINING] = "draining\n",
+        [CONTROL_ENDED] = "draining\n",
+    };
+    if (str_eq(page, S("/healthz"))) {
+        admin_answer(r, 200, S("text/plain"), S("ok\n"));
+    } else if (str_eq(page, S("/readyz"))) {
+        admin_answer(r, k->state == CONTROL_READY ? 200 : 503, S("text/plain"), str_of(why[k->state]));
+    } else if (str_eq(page, S("/metrics"))) {
+        answer_metrics(k, r);
+    } else {
+        builder_post_question(&k->builder, r, page, query);
+    }
+}
+
+/* What the workers' rings hold goes to standard output. While that takes nothing the rings fill, and the workers count what they drop. */
+static bool drain_access(struct control *k) {
+    bool busy = false;
+    for (unsigned i = 0; i < k->workers_n; i++) {
+        for (unsigned round = 0; round < ACCESS_ROUNDS_MAX && access_log_flush(&k->access); round++) {
+            size_t n = worker_access_take(k->workers[i], k->access_chunk, ACCESS_CHUNK);
+            if (!n) break;
+            access_log_add(&k->access, (str){k->access_chunk, n});
+            busy |= n > ACCESS_CHUNK / 2;
+        }
+    }
+    access_log_flush(&k->access);
+    return busy;
+}
+
+static void on_access(struct timer *t, uint64_t now_us) {
+    struct control *k = container_of(t, struct control, access_timer);
+    bool busy = drain_access(k);
+    timer_set(&k->loop.timers, t, now_us + (busy ? ACCESS_BUSY_US : ACCESS_PERIOD_US));
+}
+
+static void watch_files(struct control *k) {
+    k->files = (struct loop_fd){.fd = -1, .on_ready = on_files};
+    if (files_watch_new(&k->watch, k->c->paths, k->c->paths_n) != OK ||
+        loop_add_level(&k->loop, &k->files, files_watch_fd(k->watch)) != OK)
+        log_warn("files are not followed err=\"%s\" remedy=\"raise fs.inotify.max_user_instances; until then "
+                 "SIGHUP reads them again\"",
+                 strerror(errno));
+}
+
+static err open_admin(struct control *k) {
+    const struct control_config *c = k->c;
+    if (!c->admin_port && !c->socket_path) return OK;
+    struct admin_config a = {
+        .ip = c->admin_ip, .port = c->admin_port, .socket_path = c->socket_path, .ask = on_ask, .arg = k};
+    if (admin_new(&k->loop, &a, &k->admin) == OK) return OK;
+    log_error(
+        "admin port=%u socket=\"%s\" err=\"%s\" remedy=\"--admin ADDRESS chooses another, --admin 0 none\"",
+        c->admin_port, c->socket_path ? c->socket_path : "", strerror(errno));
+    return ERR_IO;
+}
+
+/* As many as threads can be had; ERR_IO: none. */
+static err start_workers(struct control *k) {
+    unsigned n = k->c->workers ? k->c->workers : thread_cores();
+    struct worker_config w = {.access = k->c->access, .home = &k->builder.box};
+    tls_random(w.ticket_keys, sizeof w.ticket_keys);
+    k->workers = base_zalloc(n * sizeof(struct worker *));
+    k->threads = base_zalloc(n * sizeof(struct thread *));
+    for (; k->workers_n < n; k->workers_n++) {
+        char name[32];
+        w.index = k->workers_n;
+        snprintf(name, sizeof name, "worker-%u", w.index);
+        struct worker *worker = k->workers[k->workers_n] = worker_new(&w);
+        if (thread_start(&k->threads[k->workers_n], name, worker_run, worker) == OK) continue;
+        log_warn("worker thread index=%u err=\"%s\" going_on_with=%u", w.index, strerror(errno), w.index);
+        worker_free(worker);
+        break;
+    }
+    k->builder.workers = k->workers;
+    k->builder.workers_n = k->workers_n;
+    return k->workers_n ? OK : ERR_IO;
+}
+
+static err start(struct control *k) {
+    builder_init(&k->builder, k->c, &k->box, on_news);
+    if (mailbox_attach(&k->box, &k->loop) != OK ||
+        loop_add_level(&k->loop, &k->signals, k->signals.fd) != OK) {
+        log_error("loop err=\"%s\"", strerror(errno));
+        return ERR_IO;
+    }
+    TRY(open_admin(k));
+    watch_files(k); /* before they are read, so that no change falls between */
+    TRY(start_workers(k));
+    if (thread_start(&k->builder_thread, "builder", builder_run, &k->builder) != OK) {
+        log_error("builder thread err=\"%s\"", strerror(errno));
+        return ERR_IO;
+    }
+    if (k->c->access != WORKER_ACCESS_OFF)
+        timer_set(&k->loop.timers, &k->access_timer, clock_monotonic_us() + ACCESS_PERIOD_US);
+    return OK;
+}
+
+static void release_drain(struct worker_drain *m, void *home) {
+    (void)m;
+    (void)home;
+}
+
+/* The workers have been drained by the builder, or there never was one and nothing to drain. */
+static void join_workers(struct control *k) {
+    struct worker_drain *now = base_zalloc((k->workers_n + 1) * sizeof *now);
+    for (unsigned i = 0; i < k->workers_n && !k->builder_thread; i++) {
+        now[i].done = release_drain;
+        worker_post_drain(k->workers[i], &now[i]);
+    }
+    for (unsigned i = 0; i < k->workers_n; i++) thread_join(k->threads[i]);
+    if (k->c->access != WORKER_ACCESS_OFF && k->workers_n) drain_access(k);
+    for (unsigned i = 0; i < k->workers_n; i++) worker_free(k->workers[i]);
+    while (!k->builder_thread && mailbox_deliver(&k->builder.box)) {}
+    free(now);
+}
+
+static void end(struct control *k) {
+    join_workers(k);
+    if (k->builder_thread) builder_post_stop(&k->builder);
+    thread_join(k->builder_thread);
+    builder_fini(&k->builder);
+    mailbox_fini(&k->box); /* the last answers */
+    admin_free(k->admin);
+    files_watch_free(k->watch);
+    timer_forget(&k->loop.timers, &k->access_timer);
+    loop_fini(&k->loop);
+    access_log_fini(&k->access);
+    free(k->access_chunk);
+    free(k->workers);
+    free(k->threads);
+}
+
+int control_run(const struct control_config *c) {
+    sigset_t signals, before;
+    handled_signals(&signals);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    signal(SIGPIPE, SIG_IGN); /* a peer that went away is told by write() */
+    struct control *k = base_zalloc(sizeof *k);
+    k->c = c;
+    k->start_s = clock_wall_s();
+    k->access_chunk = base_alloc(ACCESS_CHUNK);
+    loop_init(&k->loop);
+    mailbox_init(&k->box, k);
+    access_log_init(&k->access, STDOUT_FILENO);
+    timer_init(&k->access_timer, on_access);
+    int fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    k->signals = (struct loop_fd){.fd = fd, .on_ready = on_signals};
+    log_info("postern serves version=%s controller=%s paths=%zu", POSTERN_VERSION, c->controller_name,
+             c->paths_n);
+    bool started = fd >= 0 && start(k) == OK;
+    if (started) loop_run(&k->loop, NULL, NULL);
+    bool drained = k->state == CONTROL_ENDED;
+    end(k);
+    if (fd >= 0) close(fd);
+    free(k);
+    if (started) log_info("ended");
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return drained ? 0 : 1;
+}

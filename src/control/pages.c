@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/pages.h"
+
+#include "admin/admin.h"
+#include "control/explain.h"
+
+enum { HEADERS_MAX = 64 };
+
+static void add_field(struct buf *b, const char *name, str value) {
+    buf_printf(b, "\"%s\":", name);
+    buf_add_json(b, value.p ? value : S(""));
+}
+
+static void add_item(struct buf *b, const struct api_type *t, const struct object *o, const void *status) {
+    buf_add_char(b, '{');
+    add_field(b, "apiVersion", o->api_version);
+    buf_add_char(b, ',');
+    add_field(b, "kind", str_of(t->name));
+    buf_add(b, S(",\"metadata\":{"));
+    add_field(b, "name", o->meta.name);
+    if (t->namespaced) {
+        buf_add_char(b, ',');
+        add_field(b, "namespace", o->meta.ns);
+    }
+    buf_printf(b, ",\"generation\":%lld},\"status\":", (long long)o->meta.generation);
+    schema_json(b, t->status_schema, status, false, false);
+    buf_add_char(b, '}');
+}
+
+static void add_finding(struct buf *b, const struct finding *f) {
+    buf_add_char(b, '{');
+    add_field(b, "file", f->file);
+    buf_printf(b, ",\"line\":%u,\"column\":%u,", f->line, f->column);
+    add_field(b, "kind", f->kind);
+    buf_add_char(b, ',');
+    add_field(b, "namespace", f->ns);
+    buf_add_char(b, ',');
+    add_field(b, "name", f->name);
+    buf_add_char(b, ',');
+    add_field(b, "path", f->path);
+    buf_add_char(b, ',');
+    add_field(b, "message", f->message);
+    buf_add_char(b, ',');
+    add_field(b, "remedy", f->remedy);
+    buf_add_char(b, '}');
+}
+
+static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found) {
+    OWNED(arena) a = arena_new();
+    const char *between = "";
+    buf_add(b, S("{\"items\":["));
+    for (enum api_kind kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+        const struct api_type *t = api_type_of(kind);
+        size_t n = 0;
+        const struct object **v = t->status_schema ? store_list(p->store, a, kind, &n) : NULL;
+        for (size_t i = 0; i < n; i++) {
+            const void *status = resolve_status(p->resolver, kind, v[i]->meta.ns, v[i]->meta.name);
+            if (!status) continue;
+            buf_add(b, str_of(between));
+            add_item(b, t, v[i], status);
+            between = ",\n";
+        }
+    }
+    buf_add(b, S("],\n\"findings\":["));
+    between = "";
+    for (const struct finding *f = found->first; f; f = f->next, between = ",\n") {
+        buf_add(b, str_of(between));
+        add_finding(b, f);
+    }
+    buf_printf(b, "],\n\"findingsTotal\":%u}\n", found->n);
+}
+
+/* method=GET & url=http://host/path & h=Name:value (any number) & format=json */
+static uint16_t explain(const struct pipeline *p, str query, struct buf *b, const char **ret_type) {
+    OWNED(arena) a = arena_new();
+    struct table_header headers[HEADERS_MAX];
+    struct explain_query q = {.method = S("GET"), .headers = headers};
+    bool json = false;
+    str name, value;
+    while (admin_query_next(a, &query, &name, &value)) {
+        if (str_eq(name, S("method"))) {
+            q.method = value;
+        } else if (str_eq(name, S("url"))) {
+            q.url = value;
+        } else if (str_eq(name, S("format"))) {
+            json = str_eq(value, S("json"));
+        } else if (str_eq(name, S("h")) && q.headers_n < HEADERS_MAX) {
+            struct table_header *h = &headers[q.headers_n++];
+            h->name = str_trim(str_cut(&value, ':'));
+            h->value = value.p ? str_trim(value) : S("");
+        } else {
+            buf_printf(b, "unknown or one too many: \"" STR_FMT "\"; known are method, url, h, format\n",
+                       STR_ARG(name));
+            return 400;
+        }
+    }
+    if (!q.url.n) {
+        buf_add(b, S("url is missing: ?url=http://host/path\n"));
+        return 400;
+    }
+    err e = explain_run(p, &q, json, b);
+    if (e == OK && json) *ret_type = "application/json";
+    return e == OK ? 200 : e == ERR_PROTO ? 400 : 500;
+}
+
+uint16_t pages_render(const struct pipeline *p, const struct findings *found, str page, str query,
+                      struct buf *b, const char **ret_type) {
+    *ret_type = "text/plain; charset=utf-8";
+    if (!p->table) {
+        buf_add(b, S("the manifests are being read; ask again\n"));
+        return 503;
+    }
+    uint16_t status = 200;
+    if (str_eq(page, S("/plan"))) {
+        *ret_type = "application/json";
+        plan_json(&p->plan, b);
+    } else if (str_eq(page, S("/table"))) {
+        table_dump(p->table, b);
+    } else if (str_eq(page, S("/status"))) {
+        *ret_type = "application/json";
+        add_status(b, p, found);
+    } else if (str_eq(page, S("/explain"))) {
+        status = explain(p, query, b, ret_type);
+    } else {
+        buf_add(b, S("no such page: /healthz /readyz /metrics /plan /table /status /explain\n"));
+        return 404;
+    }
+    if (!b->overflow) return status;
+    buf_clear(b);
+    buf_add(b, S("the page is larger than its bound\n"));
+    *ret_type = "text/plain; charset=utf-8";
+    return 507;
+}
+
+/* Most conditions are good when True; these are when False.                  [GW GatewayConditionType, ListenerConditionType] */
+static bool is_bad(const struct condition *c) {
+    static const char *const bad_when_true[] = {"Conflicted", "OverlappingTLSConfig", "PartiallyInvalid"};
+    bool bad_status = c->status == CONDITION_FALSE;
+    for (size_t i = 0; i < COUNT_OF(bad_when_true); i++)
+        if (str_eq(c->type, str_of(bad_when_true[i]))) bad_status = c->status == CONDITION_TRUE;
+    return bad_status;
+}
+
+static uint32_t count_bad(const struct condition *v, uint32_t n) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < n; i++) bad += is_bad(&v[i]);
+    return bad;
+}
+
+static uint32_t count_gateway(const struct gateway_status *g) {
+    uint32_t bad = count_bad(g->conditions.p, g->conditions.n);
+    for (uint32_t i = 0; i < g->listeners.n; i++)
+        bad += count_bad(g->listeners.p[i].conditions.p, g->listeners.p[i].conditions.n);
+    return bad;
+}
+
+static uint32_t count_route(const struct route_status *r) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < r->parents.n; i++)
+        bad += count_bad(r->parents.p[i].conditions.p, r->parents.p[i].conditions.n);
+    return bad;
+}
+
+uint32_t pages_false_conditions(const struct resolver *r, enum api_kind kind, str ns, str name) {
+    const void *status = resolve_status(r, kind, ns, name);
+    if (!status) return 0;
+    switch (kind) {
+    case KIND_GATEWAY_CLASS: {
+        const struct gateway_class_status *c = status;
+        return count_bad(c->conditions.p, c->conditions.n);
+    }
+    case KIND_GATEWAY: return count_gateway(status);
+    case KIND_HTTP_ROUTE: return count_route(status);
+    case KIND_SERVICE:
+    case KIND_ENDPOINT_SLICE:
+    case KIND_SECRET:
+    case KIND_NAMESPACE:
+    case KIND_REFERENCE_GRANT:
+    case KIND_NONE:
+    case KIND_COUNT: break;
+    }
+    return 0;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/publish.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "control/supervisor.h"
+#include "io/clock.h"
+#include "io/log.h"
+
+enum { RETRY_US = 5000000 };
+
+/* A table that is out: one message a worker, which comes back twice. */
+struct table_slot {
+    struct worker_table m;
+    struct publish_generation *g;
+};
+struct publish_generation {
+    struct publish_generation *next;
+    struct publish *p;
+    struct table *t;
+    unsigned adopt_left, release_left;
+    struct table_slot slots[];
+};
+
+enum port_state { PORT_REFUSED, PORT_OPEN, PORT_CLOSING };
+struct publish_port {
+    struct publish_port *next;
+    struct publish *p;
+    enum port_state state;
+    char address[64]; /* "" = all */
+    uint16_t port;
+    uint32_t slot;
+    int why;       /* REFUSED: errno */
+    unsigned left; /* CLOSING: workers that still use it */
+    int fds[];     /* one per worker */
+};
+struct socket_slot {
+    struct worker_socket m;
+    struct publish_port *port; /* of a removal */
+};
+
+struct grave_slot {
+    struct worker_grave m;
+    struct publish_grave *g;
+};
+struct publish_grave {
+    struct publish_grave *next;
+    struct publish *p;
+    struct compile_grave *grave;
+    unsigned left;
+    struct grave_slot slots[];
+};
+
+static void on_retry(struct timer *t, uint64_t now_us);
+
+void publish_init(struct publish *p, const struct publish_config *c) {
+    *p = (struct publish){.c = *c};
+    p->worker_ended = base_zalloc(c->workers_n * sizeof(bool));
+    p->drains = arena_new();
+    timer_init(&p->retry, on_retry);
+}
+
+void publish_fini(struct publish *p) {
+    for (struct publish_generation *g = p->generations, *next; g; g = next) {
+        next = g->next;
+        if (g->t != p->c.pipeline->table) pipeline_release(p->c.pipeline, g->t); /* the newest goes with it */
+        free(g);
+    }
+    for (struct publish_grave *g = p->graves, *next; g; g = next) {
+        next = g->next;
+        compile_buried(p->c.pipeline->compiler, g->grave);
+        free(g);
+    }
+    for (struct publish_port *o = p->ports, *next; o; o = next) {
+        next = o->next;
+        for (unsigned i = 0; o->state != PORT_REFUSED && i < p->c.workers_n; i++)
+            if (o->fds[i] >= 0) close(o->fds[i]);
+        free(o);
+    }
+    timer_forget(&p->c.loop->timers, &p->retry);
+    arena_free(p->drains);
+    free(p->worker_ended);
+}
+
+static void on_buried(struct worker_grave *m, void *home) {
+    (void)home;
+    struct publish_grave *g = container_of(m, struct grave_slot, m)->g;
+    struct publish *p = g->p;
+    if (--g->left) return;
+    struct publish_grave **at = &p->graves;
+    while (*at != g) at = &(*at)->next;
+    *at = g->next;
+    compile_buried(p->c.pipeline->compiler, g->grave);
+    free(g);
+}
+
+/* Rules that no table holds any more: once no exchange does, they are freed. */
+static void send_graves(struct publish *p) {
+    unsigned n = p->c.workers_n;
+    for (struct compile_grave *c; !p->draining && (c = compile_retired(p->c.pipeline->compiler));) {
+        struct publish_grave *g = base_zalloc(sizeof *g + n * sizeof g->slots[0]);
+        c->workers = n;
+        g->p = p, g->grave = c, g->left = n;
+        g->next = p->graves;
+        p->graves = g;
+        for (unsigned i = 0; i < n; i++) {
+            g->slots[i].g = g;
+            g->slots[i].m =
+                (struct worker_grave){.n = c->n, .rule_slots = c->rule_slots, .owner = g, .done = on_buried};
+            worker_post_grave(p->c.workers[i], &g->slots[i].m);
+        }
+    }
+}
+
+static void on_released(struct worker_table *m, void *home) {
+    (void)home;
+    struct publish_generation *g = container_of(m, struct table_slot, m)->g;
+    struct publish *p = g->p;
+    if (--g->release_left) return;
+    struct publish_generation **at = &p->generations;
+    while (*at != g) at = &(*at)->next;
+    *at = g->next;
+    p->alive--;
+    if (g->t != p->c.pipeline->table) pipeline_release(p->c.pipeline, g->t);
+    free(g);
+    send_graves(p);
+}
+
+static const struct table_socket *wanted(const struct publish *p, const char *address, uint16_t port) {
+    const struct table_socket *v;
+    uint32_t n = table_sockets(p->c.pipeline->table, &v);
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].port == port && str_eq(v[i].address, str_of(address))) return &v[i];
+    return NULL;
+}
+
+static void drop_port(struct publish_port *o) {
+    struct publish_port **at = &o->p->ports;
+    while (*at != o) at = &(*at)->next;
+    *at = o->next;
+    free(o);
+}
+
+static const char *shown(const char *address) { return *address ? address : "*"; }
+
+static void reconcile(struct publish *p);
+
+static err ip_of(const char *address, struct ip *ret) {
+    *ret = (struct ip){0};
+    return *address ? ip_parse(str_of(address), ret) : OK;
+}
+
+static void on_removed(struct worker_socket *m, void *home) {
+    (void)home;
+    struct publish_port *o = container_of(m, struct socket_slot, m)->port;
+    struct publish *p = o->p;
+    free(container_of(m, struct socket_slot, m));
+    if (--o->left) return;
+    for (unsigned i = 0; i < p->c.workers_n; i++) close(o->fds[i]);
+    struct ip ip;
+    if (ip_of(o->address, &ip) == OK && supervisor_close(p->c.supervisor, &ip, o->port) != OK)
+        log_warn("listener close address=%s port=%u err=\"the supervisor does not answer\"",
+                 shown(o->address), o->port);
+    log_info("listener closed address=%s port=%u", shown(o->address), o->port);
+    drop_port(o);
+    if (!p->adopting && !p->draining) reconcile(p); /* it may be wanted again by now */
+}
+
+static void on_added(struct worker_socket *m, void *home) {
+    (void)home;
+    free(container_of(m, struct socket_slot, m));
+}
+
+static void post_sockets(struct publish_port *o, bool remove) {
+    struct publish *p = o->p;
+    for (unsigned i = 0; i < p->c.workers_n; i++) {
+        struct socket_slot *s = base_zalloc(sizeof *s);
+        s->port = o;
+        s->m = (struct worker_socket){
+            .remove = remove, .fd = o->fds[i], .port_slot = o->slot, .done = remove ? on_removed : on_added};
+        worker_post_socket(p->c.workers[i], &s->m);
+    }
+}
+
+static void close_port(struct publish_port *o) {
+    o->state = PORT_CLOSING;
+    o->left = o->p->c.workers_n;
+    post_sockets(o, true);
+}
+
+/* Ports that the table about to go out has not (or in another slot): their queues are emptied by the table before. */
+static void close_vanished(struct publish *p) {
+    for (struct publish_port *o = p->ports, *next; o; o = next) {
+        next = o->next;
+        const struct table_socket *w = wanted(p, o->address, o->port);
+        if (w && w->slot == o->slot) continue;
+        if (o->state == PORT_REFUSED)
+            drop_port(o);
+        else if (o->state == PORT_OPEN)
+            close_port(o);
+    }
+}
+
+static const char *why_refused(int why) {
+    switch (why) {
+    case EACCES: return "permission denied: ports below 1024 need CAP_NET_BIND_SERVICE, or --map-port";
+    case EADDRINUSE: return "address already in use by another process";
+    case EADDRNOTAVAIL: return "no network interface of this machine has the address";
+    default: return strerror(why);
+    }
+}
+
+/* Tries to bind; facts tell how it went. */
+static void open_port(struct publish_port *o) {
+    struct publish *p = o->p;
+    struct ip ip;
+    int why = EINVAL, before = o->why;
+    bool ok = ip_of(o->address, &ip) == OK &&
+              supervisor_open(p->c.supervisor, &ip, o->port, p->c.workers_n, o->fds, &why) == OK;
+    facts_set_bind(&p->c.pipeline->facts, str_of(o->address), o->port, ok,
+                   str_of(ok ? "" : why_refused(why)));
+    if (ok) {
+        o->state = PORT_OPEN, o->why = 0;
+        log_info("listener bound address=%s port=%u", shown(o->address), o->port);
+        post_sockets(o, false);
+        return;
+    }
+    o->state = PORT_REFUSED, o->why = why;
+    if (why != before)
+        log_warn("listener refused address=%s port=%u err=\"%s\" retry_in_ms=%u", shown(o->address), o->port,
+                 why_refused(why), RETRY_US / 1000);
+}
+
+static void reconcile(struct publish *p) {
+    const struct table_socket *v;
+    uint32_t n = table_sockets(p->c.pipeline->table, &v);
+    bool refused = false;
+    for (uint32_t i = 0; i < n; i++) {
+        struct publish_port *o = p->ports;
+        while (o && (o->port != v[i].port || !str_eq(v[i].address, str_of(o->address)))) o = o->next;
+        if (!o) {
+            o = base_zalloc(sizeof *o + p->c.workers_n * sizeof o->fds[0]);
+            assert(v[i].address.n < sizeof o->address);
+            if (v[i].address.n) memcpy(o->address, v[i].address.p, v[i].address.n);
+            o->p = p, o->port = v[i].port, o->slot = v[i].slot;
+            o->next = p->ports;
+            p->ports = o;
+        }
+        if (o->state == PORT_REFUSED) open_port(o);
+        refused |= o->state == PORT_REFUSED;
+    }
+    if (refused) timer_set(&p->c.loop->timers, &p->retry, clock_monotonic_us() + RETRY_US);
+    if (p->c.pipeline->facts.changed) p->c.changed(p->c.arg);
+}
+
+static void on_retry(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    struct publish *p = container_of(t, struct publish, retry);
+    timer_clear(t);
+    if (!p->adopting && !p->draining) reconcile(p);
+}
+
+static void on_adopted(struct worker_table *m, void *home) {
+    (void)home;
+    struct publish_generation *g = container_of(m, struct table_slot, m)->g;
+    struct publish *p = g->p;
+    if (--g->adopt_left) return;
+    p->adopting = false;
+    p->c.pipeline->facts.revision_adopted = g->t->revision;
+    p->c.pipeline->facts.changed = true;
+    if (!p->draining) reconcile(p);
+}
+
+void publish_table(struct publish *p) {
+    unsigned n = p->c.workers_n;
+    assert(!p->adopting && !p->draining);
+    close_vanished(p);
+    struct publish_generation *g = base_zalloc(sizeof *g + n * sizeof g->slots[0]);
+    g->p = p, g->t = p->c.pipeline->table;
+    g->adopt_left = g->release_left = n;
+    g->next = p->generations;
+    p->generations = g;
+    p->alive++;
+    p->adopting = true;
+    for (unsigned i = 0; i < n; i++) {
+        g->slots[i].g = g;
+        g->slots[i].m = (struct worker_table){.t = g->t, .adopted = on_adopted, .released = on_released};
+        worker_post_table(p->c.workers[i], &g->slots[i].m);
+    }
+    send_graves(p);
+}
+
+struct drain_slot {
+    struct worker_drain m;
+    struct publish *p;
+    unsigned index;
+};
+
+static void on_drained(struct worker_drain *m, void *home) {
+    (void)home;
+    const struct drain_slot *d = container_of(m, struct drain_slot, m);
+    struct publish *p = d->p;
+    if (p->worker_ended[d->index]) return;
+    p->worker_ended[d->index] = true;
+    if (++p->ended == p->c.workers_n) p->c.drained(p->c.arg);
+}
+
+void publish_drain(struct publish *p, uint64_t deadline_us) {
+    for (struct publish_port *o = p->ports; o && !p->draining; o = o->next)
+        if (o->state == PORT_OPEN) close_port(o);
+    p->draining = true;
+    for (unsigned i = 0; i < p->c.workers_n; i++) {
+        if (p->worker_ended[i]) continue;
+        struct drain_slot *d = arena_make(p->drains, struct drain_slot);
+        d->p = p, d->index = i;
+        d->m = (struct worker_drain){.deadline_us = deadline_us, .done = on_drained};
+        worker_post_drain(p->c.workers[i], &d->m);
+    }
+}
