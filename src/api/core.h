@@ -46,7 +46,8 @@ struct endpoint_slice {
 struct secret {
     struct object obj;
     str type;
-    struct str_map data; /* decoded; stringData has been merged in */
+    struct str_map data;        /* decoded; stringData has been merged in */
+    struct str_map string_data; /* empty once decoded */
 };
 
 struct namespace {

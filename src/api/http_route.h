@@ -17,6 +17,8 @@ enum http_filter_type {
     FILTER_CORS,
     FILTER_EXTERNAL_AUTH,
 };
+/* NULL-terminated. */
+extern const char *const http_route_methods[];
 enum session_type { SESSION_UNSET, SESSION_COOKIE, SESSION_HEADER };
 enum lifetime_type { LIFETIME_UNSET, LIFETIME_PERMANENT, LIFETIME_SESSION };
 
