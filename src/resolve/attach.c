@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/attach.h"
+
+#include "api/gateway.h"
+#include "resolve/gateways.h"
+
+/* How far the best listener took a route: the reason told is that of the furthest step.    [GW RouteConditionAccepted] */
+enum step { STEP_NO_PARENT, STEP_NOT_ALLOWED, STEP_NO_HOSTNAME, STEP_ATTACHED };
+
+/* Does r, a hostname of the route, meet l, that of the listener? *.x covers what ends with .x  [GW Listener.hostname] */
+static bool hostnames_meet(str l, str r) {
+    if (!l.n || str_eq(l, r)) return true;
+    if (l.p[0] == '*' && r.n >= l.n && str_ends(r, str_from(l, 1))) return true;
+    return r.n && r.p[0] == '*' && l.n >= r.n && str_ends(l, str_from(r, 1));
+}
+
+static bool in_values(const struct selector_requirement *q, str v) {
+    for (uint32_t i = 0; i < q->values.n; i++)
+        if (str_eq(q->values.p[i], v)) return true;
+    return false;
+}
+
+/* A namespace always carries its name as a label, given as an object or not. */
+static str label_of(const struct pass *p, str ns, str key) {
+    if (str_eq(key, S("kubernetes.io/metadata.name"))) return ns;
+    const struct object *o = store_get(p->store, KIND_NAMESPACE, S(""), ns);
+    return o ? schema_map_get(&o->meta.labels, key) : (str){0};
+}
+
+static bool requirement_holds(const struct selector_requirement *q, str v) {
+    if (str_eq(q->operator, S("In"))) return v.p && in_values(q, v);
+    if (str_eq(q->operator, S("NotIn"))) return !v.p || !in_values(q, v);
+    if (str_eq(q->operator, S("Exists"))) return v.p;
+    return str_eq(q->operator, S("DoesNotExist")) && !v.p;
+}
+
+static bool selector_takes(const struct pass *p, const struct label_selector *s, str ns) {
+    if (!s) return false;
+    for (uint32_t i = 0; i < s->match_labels.n; i++) {
+        str v = label_of(p, ns, s->match_labels.p[i].key);
+        if (!v.p || !str_eq(v, s->match_labels.p[i].value)) return false;
+    }
+    for (uint32_t i = 0; i < s->match_expressions.n; i++) {
+        const struct selector_requirement *q = &s->match_expressions.p[i];
+        if (!requirement_holds(q, label_of(p, ns, q->key))) return false;
+    }
+    return true;
+}
+
+static bool namespace_allowed(const struct pass *p, const struct namespaces_from *from, str gateway_ns,
+                              str ns) {
+    switch ((enum from_namespaces)from->from) {
+    case FROM_ALL: return true;
+    case FROM_SELECTOR: return selector_takes(p, from->selector, ns);
+    case FROM_UNSET:
+    case FROM_SAME: return str_eq(gateway_ns, ns);
+    case FROM_NONE: return false;
+    }
+    return false;
+}
+
+static struct attach_listener *entry_for(struct attach *at, struct listener_state *l) {
+    for (uint32_t i = 0; i < at->listeners_n; i++)
+        if (at->listeners[i].listener == l) return &at->listeners[i];
+    return NULL;
+}
+
+/* Notes the listener with the route's hostnames that meet its own; false when none does. */
+static bool meet(struct pass *p, const struct http_route *route, struct listener_state *l,
+                 struct attach *at) {
+    if (entry_for(at, l)) return true;
+    uint32_t n = route->spec.hostnames.n, kept = 0;
+    str *names = arena_array(p->scratch, str, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        str r = resolver_lower(p->scratch, route->spec.hostnames.p[i]);
+        if (hostnames_meet(l->hostname, r)) names[kept++] = r;
+    }
+    if (!n) names[kept++] = S("");
+    if (kept) at->listeners[at->listeners_n++] = (struct attach_listener){l, names, kept};
+    return kept;
+}
+
+static enum step try_listener(struct pass *p, const struct http_route *route, const struct gateway *gw,
+                              struct listener_state *l, const struct parent_ref *ref, struct attach *at) {
+    if (ref->section_name.n && !str_eq(ref->section_name, l->name)) return STEP_NO_PARENT;
+    if (ref->port.set && ref->port.v != l->port) return STEP_NO_PARENT;
+    const struct namespaces_from *from = &gw->spec.listeners.p[l->index].allowed_routes.namespaces;
+    if (!l->routable || !namespace_allowed(p, from, gw->obj.meta.ns, route->obj.meta.ns))
+        return STEP_NOT_ALLOWED;
+    return meet(p, route, l, at) ? STEP_ATTACHED : STEP_NO_HOSTNAME;
+}
+
+static struct verdict tell(struct arena *a, enum step step, const struct parent_ref *ref, str gateway) {
+    str section = ref->section_name;
+    switch (step) {
+    case STEP_ATTACHED: break;
+    case STEP_NO_PARENT:
+        return resolver_refuse(a, "NoMatchingParent",
+                               "spec.parentRefs: Gateway " STR_FMT " has no listener%s" STR_FMT
+                               "%s; correct sectionName or port",
+                               STR_ARG(gateway), section.n ? " " : "", STR_ARG(section),
+                               ref->port.set ? " on that port" : "");
+    case STEP_NOT_ALLOWED:
+        return resolver_refuse(a, "NotAllowedByListeners",
+                               "no listener of Gateway " STR_FMT
+                               " that spec.parentRefs selects takes HTTPRoutes of this namespace; its owner "
+                               "can widen allowedRoutes",
+                               STR_ARG(gateway));
+    case STEP_NO_HOSTNAME:
+        return resolver_refuse(a, "NoMatchingListenerHostname",
+                               "spec.hostnames: none meets the hostname of a listener of Gateway " STR_FMT
+                               " that spec.parentRefs selects; correct them",
+                               STR_ARG(gateway));
+    }
+    return (struct verdict){0};
+}
+
+static void attach_parent(struct pass *p, const struct http_route *route, const struct parent_ref *ref,
+                          struct attach *at) {
+    if (ref->kind.n && !str_eq(ref->kind, S("Gateway"))) return;
+    if (ref->group.p && !str_eq(ref->group, S(RESOLVE_GROUP))) return;
+    str ns = ref->ns.n ? ref->ns : route->obj.meta.ns;
+    struct gateway_state *g = gateways_find(p->r, ns, ref->name);
+    if (!g) return;
+    const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, ns, ref->name);
+    enum step furthest = STEP_NO_PARENT;
+    for (uint32_t i = 0; i < g->listeners_n; i++) {
+        enum step s = try_listener(p, route, gw, g->listeners[i], ref, at);
+        if (s > furthest) furthest = s;
+    }
+    at->parents[at->parents_n++] =
+        (struct parent_verdict){.ref = ref, .accepted = tell(p->scratch, furthest, ref, g->key)};
+}
+
+static uint32_t listeners_of(const struct pass *p, const struct http_route *route, uint32_t i) {
+    const struct parent_ref *ref = &route->spec.parent_refs.p[i];
+    const struct gateway_state *g = gateways_find(p->r, ref->ns.n ? ref->ns : route->obj.meta.ns, ref->name);
+    return g ? g->listeners_n : 0;
+}
+
+void attach_route(struct pass *p, const struct http_route *route, struct attach *ret) {
+    uint32_t n = route->spec.parent_refs.n, listeners = 0;
+    for (uint32_t i = 0; i < n; i++) listeners += listeners_of(p, route, i);
+    *ret = (struct attach){.parents = arena_array(p->scratch, struct parent_verdict, n),
+                           .listeners = arena_array(p->scratch, struct attach_listener, listeners)};
+    for (uint32_t i = 0; i < n; i++) attach_parent(p, route, &route->spec.parent_refs.p[i], ret);
+}

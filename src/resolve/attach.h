@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "api/http_route.h"
+#include "resolve/resolver.h"
+#include "resolve/verdicts.h"
+
+/* Where a route is attached: for each of its parents that is ours a judgement, and all listeners that take it. */
+struct attach_listener {
+    struct listener_state *listener;
+    str *hostnames; /* the route's own that meet the listener's, lower case; one "" when it has none */
+    uint32_t hostnames_n;
+};
+struct attach {
+    struct parent_verdict *parents;
+    uint32_t parents_n;
+    struct attach_listener *listeners; /* each once */
+    uint32_t listeners_n;
+};
+void attach_route(struct pass *p, const struct http_route *route, struct attach *ret);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "api/reference.h"
+#include "resolve/resolver.h"
+
+/* Backends: a Service's port as a target of rules, and its endpoints. A backend is in the plan while a rule in the plan
+ * names it. */
+
+/* Can routes of namespace from_ns send to ref? where: the reference's path for the message. *ret_key: "NS/NAME:PORT"
+ * in p->scratch when they can. */
+struct verdict backends_judge(struct pass *p, str from_ns, const struct backend_object_ref *ref, str where,
+                              str *ret_key);
+struct backend_state *backends_use(struct pass *p, str key);
+void backends_release(struct pass *p, struct backend_state *b);
+/* Marks the backends of a Service. */
+void backends_mark(struct pass *p, str ns, str name);
+void backends_resolve(struct pass *p);
+void backends_fini(struct resolver *r);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/certs.h"
+
+#include "api/core.h"
+#include "text/base64.h"
+#include "text/x509.h"
+
+enum { KEY_DIGITS = 32 };
+
+/* The next of its two dates that lies ahead; INT64_MAX: none. */
+static int64_t next_date(const struct cert_state *c, int64_t now_s) {
+    if (c->not_before_s > now_s) return c->not_before_s;
+    if (c->not_after_s >= now_s) return c->not_after_s + 1;
+    return INT64_MAX;
+}
+
+static void watch_dates(struct resolver *r, struct cert_state *c, int64_t now_s) {
+    int64_t at = next_date(c, now_s);
+    if (at != INT64_MAX) heap_set(&r->expiries, &c->expiry, (uint64_t)(at < 0 ? 0 : at));
+}
+
+static struct cert_state *add(struct pass *p, const char *key, const struct plan_certificate *piece,
+                              const struct x509_info *info) {
+    struct cert_state *c = base_zalloc(sizeof *c);
+    memcpy(c->key, key, KEY_DIGITS);
+    c->not_before_s = info->not_before_s;
+    c->not_after_s = info->not_after_s;
+    str own_key = {c->key, KEY_DIGITS};
+    map_put(&p->r->certs, own_key, c);
+    plan_set(p->plan, PLAN_CERTIFICATE, own_key, plan_pack(piece), p->delta);
+    watch_dates(p->r, c, p->now_s);
+    return c;
+}
+
+struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why) {
+    if (!str_eq(s->type, S("kubernetes.io/tls"))) {
+        *ret_why = arena_printf(a, "is of type \"" STR_FMT "\"; make it one of type kubernetes.io/tls",
+                                STR_ARG(s->type));
+        return NULL;
+    }
+    str chain = schema_map_get(&s->data, S("tls.crt")), key = schema_map_get(&s->data, S("tls.key"));
+    if (!chain.n || !key.n) {
+        *ret_why = arena_printf(a, "has no %s; put the PEM of the %s there", chain.n ? "tls.key" : "tls.crt",
+                                chain.n ? "private key" : "certificate chain");
+        return NULL;
+    }
+    str both = arena_printf(p->scratch, STR_FMT "\n" STR_FMT, STR_ARG(chain), STR_ARG(key));
+    str digest = str_upto(base64_sha256_hex(p->scratch, both), KEY_DIGITS);
+    struct cert_state *c = map_get(&p->r->certs, digest);
+    if (!c) {
+        struct x509_info info = {0};
+        str message = {0};
+        if (x509_read_pair(p->scratch, chain, key, &info, &message) != OK) {
+            *ret_why = arena_printf(
+                a, "can not be used: " STR_FMT "; put a matching pair of PEM into tls.crt and tls.key",
+                STR_ARG(message));
+            return NULL;
+        }
+        struct plan_certificate piece = {.piece = {.kind = PLAN_CERTIFICATE, .key = digest},
+                                         .chain_pem = chain,
+                                         .key_pem = key,
+                                         .names = {info.names, info.names_n},
+                                         .not_after_s = info.not_after_s};
+        c = add(p, digest.p, &piece, &info);
+    }
+    c->uses++;
+    return c;
+}
+
+void certs_release(struct pass *p, struct cert_state *c) {
+    assert(c->uses);
+    if (--c->uses) return;
+    str key = {c->key, KEY_DIGITS};
+    plan_set(p->plan, PLAN_CERTIFICATE, key, NULL, p->delta);
+    map_take(&p->r->certs, key);
+    heap_remove(&p->r->expiries, &c->expiry);
+    free(c);
+}
+
+/* The day of a time, by the proleptic Gregorian calendar, counted in eras of 400 years from 1 March 0000. */
+static str print_day(struct arena *a, int64_t seconds) {
+    int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400 + 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t in_era = days - era * 146097;
+    int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+    int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
+    int64_t month = (5 * in_year + 2) / 153; /* 0 = March */
+    int64_t day = in_year - (153 * month + 2) / 5 + 1;
+    int64_t shown_month = month < 10 ? month + 3 : month - 9;
+    int64_t shown_year = year + era * 400 + (shown_month <= 2);
+    return arena_printf(a, "%04lld-%02lld-%02lld", (long long)shown_year, (long long)shown_month,
+                        (long long)day);
+}
+
+str certs_dates(const struct cert_state *c, struct arena *a, int64_t now_s) {
+    if (c->not_before_s > now_s)
+        return arena_printf(a, "is not valid before " STR_FMT, STR_ARG(print_day(a, c->not_before_s)));
+    if (c->not_after_s < now_s)
+        return arena_printf(a, "expired on " STR_FMT "; replace it", STR_ARG(print_day(a, c->not_after_s)));
+    return S("");
+}
+
+struct cert_state *certs_take_ended(struct resolver *r, int64_t now_s) {
+    struct heap_item *first = heap_first(&r->expiries);
+    if (!first || first->key > (uint64_t)now_s) return NULL;
+    struct cert_state *c = container_of(first, struct cert_state, expiry);
+    heap_remove(&r->expiries, first);
+    watch_dates(r, c, now_s);
+    return c;
+}
+
+int64_t certs_next(const struct resolver *r) {
+    const struct heap_item *first = heap_first(&r->expiries);
+    return first ? (int64_t)first->key : INT64_MAX;
+}
+
+void certs_fini(struct resolver *r) {
+    map_each (e, &r->certs) free(e->value);
+    map_fini(&r->certs);
+    heap_fini(&r->expiries);
+}

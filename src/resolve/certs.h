@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "resolve/resolver.h"
+
+struct secret;
+/* The certificate in the Secret, counted once more and in the plan; NULL: *ret_why (in a) tells what is wrong with it. */
+struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why);
+void certs_release(struct pass *p, struct cert_state *c);
+/* "" or a word about its dates, in a. */
+str certs_dates(const struct cert_state *c, struct arena *a, int64_t now_s);
+/* Takes off the list of those whose end is ahead a certificate that ended by now_s; NULL: none (left). */
+struct cert_state *certs_take_ended(struct resolver *r, int64_t now_s);
+/* The next moment at which a certificate's dates change what is said of it; INT64_MAX: never. */
+int64_t certs_next(const struct resolver *r);
+void certs_fini(struct resolver *r);

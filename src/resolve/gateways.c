@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/gateways.h"
+
+#include "api/gateway.h"
+#include "base/hash.h"
+#include "resolve/certs.h"
+#include "resolve/claims.h"
+#include "resolve/classes.h"
+#include "resolve/gateway_spec.h"
+#include "resolve/listeners.h"
+#include "resolve/routes.h"
+
+static struct gateway_state *state_for(struct resolver *r, str ns, str name) {
+    struct gateway_state *g = gateways_find(r, ns, name);
+    if (g) return g;
+    size_t n = ns.n + 1 + name.n;
+    g = base_zalloc(sizeof *g + n);
+    memcpy(g->key_bytes, ns.p, ns.n);
+    g->key_bytes[ns.n] = '/';
+    memcpy(g->key_bytes + ns.n + 1, name.p, name.n);
+    g->key = (str){g->key_bytes, n};
+    g->ns = str_upto(g->key, ns.n);
+    g->name = str_from(g->key, ns.n + 1);
+    map_put(&r->gateways, g->key, g);
+    return g;
+}
+
+static void mark(struct resolver *r, struct gateway_state *g) {
+    if (g->dirty) return;
+    g->dirty = true;
+    resolver_push(&r->dirty_gateways, g);
+}
+
+void gateways_mark(struct resolver *r, str ns, str name) { mark(r, state_for(r, ns, name)); }
+
+void gateways_mark_emit(struct resolver *r, struct gateway_state *g) {
+    gateways_mark_status(r, g);
+    if (g->emit) return;
+    g->emit = true;
+    resolver_push(&r->emit, g);
+}
+
+void gateways_mark_status(struct resolver *r, struct gateway_state *g) {
+    if (g->restatus) return;
+    g->restatus = true;
+    resolver_push(&r->restatus, g);
+}
+
+void gateways_mark_all(struct resolver *r) {
+    map_each (e, &r->gateways) mark(r, e->value);
+}
+
+void gateways_mark_all_statuses(struct resolver *r) {
+    map_each (e, &r->gateways) gateways_mark_status(r, e->value);
+}
+
+static bool uses(const struct gateway_state *g, const struct cert_state *c) {
+    for (uint32_t i = 0; i < g->listeners_n; i++)
+        for (uint32_t k = 0; k < g->listeners[i]->certs_n; k++)
+            if (g->listeners[i]->certs[k] == c) return true;
+    return false;
+}
+
+void gateways_mark_users(struct resolver *r, const struct cert_state *c) {
+    map_each (e, &r->gateways)
+        if (uses(e->value, c)) mark(r, e->value);
+}
+
+struct gateway_state *gateways_find(const struct resolver *r, str ns, str name) {
+    char space[512];
+    if (ns.n + 1 + name.n > sizeof space) return NULL;
+    if (ns.n) memcpy(space, ns.p, ns.n);
+    space[ns.n] = '/';
+    if (name.n) memcpy(space + ns.n + 1, name.p, name.n);
+    return map_get(&r->gateways, (str){space, ns.n + 1 + name.n});
+}
+
+static struct listener_state *new_listener(struct gateway_state *g, str name) {
+    struct listener_state *l = base_zalloc(sizeof *l + name.n);
+    memcpy(l->name_bytes, name.p, name.n);
+    l->name = (str){l->name_bytes, name.n};
+    l->gateway = g;
+    return l;
+}
+
+static struct listener_state *find_listener(const struct gateway_state *g, str name) {
+    for (uint32_t i = 0; i < g->listeners_n; i++)
+        if (str_eq(g->listeners[i]->name, name)) return g->listeners[i];
+    return NULL;
+}
+
+/* Removes its pieces from the plan from address `from` on. */
+static void remove_pieces(struct pass *p, struct listener_state *l, uint32_t from) {
+    for (uint32_t i = from; i < l->pieces; i++)
+        plan_set(p->plan, PLAN_LISTENER, gateways_piece_key(p->scratch, l, i), NULL, p->delta);
+    if (l->pieces > from) l->pieces = from;
+}
+
+static void count_selector(struct resolver *r, struct listener_state *l, bool selects) {
+    r->selectors += (uint32_t)selects - (uint32_t)(l->present && l->selects);
+}
+
+/* A listener that is no more. Routes counted at it are resolved anew in this pass; it lives until they let go. */
+static void end_listener(struct pass *p, struct listener_state *l) {
+    claims_drop(p, l);
+    remove_pieces(p, l, 0);
+    count_selector(p->r, l, false);
+    l->present = l->served = false;
+    for (uint32_t i = 0; i < l->certs_n; i++) certs_release(p, l->certs[i]);
+    l->certs_n = 0;
+    resolver_push(&p->r->ended, l);
+}
+
+static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ours) {
+    *ret_ours = g->arena != NULL;
+    for (uint32_t i = 0; i < g->listeners_n; i++) end_listener(p, g->listeners[i]);
+    free(TAKE(g->listeners));
+    g->listeners_n = 0;
+    if (g->status) resolver_note_status(p, KIND_GATEWAY, g->ns, g->name);
+    free(TAKE(g->status));
+    arena_free(TAKE(g->arena));
+    map_take(&p->r->gateways, g->key);
+    g->view = 0;
+}
+
+/* The states of the listeners in the order of spec, those known by name taken over. */
+static void match_listeners(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
+    uint32_t n = gw->spec.listeners.n, fresh_n = 0;
+    struct listener_state **fresh = base_zalloc((n + !n) * sizeof *fresh);
+    for (uint32_t i = 0; i < g->listeners_n; i++) g->listeners[i]->index = UINT32_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        struct listener_state *l = find_listener(g, gw->spec.listeners.p[i].name);
+        if (!l)
+            l = new_listener(g, gw->spec.listeners.p[i].name);
+        else if (l->index != UINT32_MAX)
+            continue; /* a name twice: the schema refuses it */
+        l->index = i;
+        fresh[fresh_n++] = l;
+    }
+    for (uint32_t i = 0; i < g->listeners_n; i++)
+        if (g->listeners[i]->index == UINT32_MAX) end_listener(p, g->listeners[i]);
+    free(g->listeners);
+    g->listeners = fresh;
+    g->listeners_n = fresh_n;
+}
+
+static bool claims_sockets(const struct listener_state *l) {
+    return !l->gateway->accepted.reason && !l->accepted.reason && !l->conflict.reason;
+}
+
+/* What the claims are made of: while it stays the same, they stay. */
+static uint64_t hash_claims(const struct gateway_state *g) {
+    uint64_t h = hash_join(1, (uint64_t)g->created_s);
+    for (uint32_t i = 0; i < g->addresses_n; i++) h = hash_join(h, hash_str(g->addresses[i]));
+    for (uint32_t i = 0; i < g->listeners_n; i++) {
+        const struct listener_state *l = g->listeners[i];
+        h = hash_join(h, hash_str(l->name));
+        if (!claims_sockets(l)) continue;
+        h = hash_join(hash_join(h, hash_str(l->hostname)), (uint64_t)l->bind_port << 8 | l->protocol);
+    }
+    return h;
+}
+
+static void renew_claims(struct pass *p, struct gateway_state *g) {
+    uint64_t h = hash_claims(g);
+    if (h == g->claimed) return;
+    g->claimed = h;
+    for (uint32_t i = 0; i < g->listeners_n; i++) {
+        claims_drop(p, g->listeners[i]);
+        if (claims_sockets(g->listeners[i])) claims_make(p, g->listeners[i]);
+    }
+}
+
+/* Each by itself. The certificates and strings of before are let go once the new ones are there. */
+static void resolve_one(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
+    struct arena *before = g->arena;
+    g->arena = arena_new();
+    g->generation = gw->obj.meta.generation;
+    g->created_s = gw->obj.meta.created_s;
+    match_listeners(p, g, gw);
+    gateway_spec_judge(g, gw);
+    for (uint32_t i = 0; i < g->listeners_n; i++) {
+        struct listener_state *l = g->listeners[i];
+        struct cert_state **certs = l->certs;
+        uint32_t certs_n = l->certs_n;
+        l->certs_n = 0;
+        count_selector(p->r, l,
+                       gw->spec.listeners.p[l->index].allowed_routes.namespaces.from == FROM_SELECTOR);
+        listeners_judge(p, l, gw);
+        l->present = true;
+        for (uint32_t k = 0; k < certs_n; k++) certs_release(p, certs[k]);
+    }
+    listeners_compare(g);
+    renew_claims(p, g);
+    arena_free(before);
+    gateways_mark_emit(p->r, g);
+    p->work->gateways++;
+}
+
+void gateways_resolve(struct pass *p) {
+    struct worklist *w = &p->r->dirty_gateways;
+    for (size_t i = 0; i < w->n; i++) {
+        struct gateway_state *g = w->p[i];
+        const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+        g->dirty = false;
+        if (gw && classes_accepted(p->r, gw->spec.gateway_class_name)) {
+            resolve_one(p, g, gw);
+        } else {
+            bool ours;
+            forget_gateway(p, g, &ours);
+            if (ours) routes_mark_of_gateway(p, g->ns, g->name);
+            resolver_push(&p->r->gone, g);
+        }
+        arena_reset(p->scratch);
+    }
+    w->n = 0;
+}
+
+str gateways_piece_key(struct arena *a, const struct listener_state *l, uint32_t address) {
+    str base = arena_printf(a, "Gateway/" STR_FMT "/" STR_FMT, STR_ARG(l->gateway->key), STR_ARG(l->name));
+    return address ? arena_printf(a, STR_FMT "@%u", STR_ARG(base), address) : base;
+}
+
+static void emit_listener(struct pass *p, struct listener_state *l) {
+    struct arena *a = p->scratch;
+    l->served = l->claims_n && !claims_loss(l).p && (l->protocol == PLAN_HTTP || l->certs_n);
+    uint32_t n = l->served ? l->claims_n : 0;
+    str *certs = arena_array(a, str, l->certs_n);
+    for (uint32_t i = 0; i < l->certs_n; i++) certs[i] = str_of(l->certs[i]->key);
+    for (uint32_t i = 0; i < n; i++) {
+        struct plan_listener piece = {
+            .piece = {.kind = PLAN_LISTENER, .key = gateways_piece_key(a, l, i)},
+            .gateway = l->gateway->key,
+            .section = l->name,
+            .bind_address = l->gateway->addresses[l->claims[i].address],
+            .bind_port = l->bind_port,
+            .port = l->port,
+            .protocol = l->protocol,
+            .hostname = l->hostname,
+            .tls_min = l->protocol == PLAN_HTTPS ? l->tls_min : PLAN_TLS_UNSET,
+            .certificates = {certs, l->certs_n},
+        };
+        plan_set(p->plan, PLAN_LISTENER, piece.piece.key, plan_pack(&piece), p->delta);
+    }
+    remove_pieces(p, l, n);
+    l->pieces = n;
+}
+
+static uint64_t hash_selector(uint64_t h, const struct label_selector *s) {
+    if (!s) return hash_join(h, 0);
+    for (uint32_t i = 0; i < s->match_labels.n; i++)
+        h = hash_join(hash_join(h, hash_str(s->match_labels.p[i].key)), hash_str(s->match_labels.p[i].value));
+    for (uint32_t i = 0; i < s->match_expressions.n; i++) {
+        const struct selector_requirement *q = &s->match_expressions.p[i];
+        h = hash_join(hash_join(h, hash_str(q->key)), hash_str(q->operator));
+        for (uint32_t k = 0; k < q->values.n; k++) h = hash_join(h, hash_str(q->values.p[k]));
+        h = hash_join(h, 1);
+    }
+    return hash_join(h, 2);
+}
+
+/* What attachment asks a Gateway for; nothing else of it makes a route be resolved anew. */
+static uint64_t hash_view(const struct gateway_state *g, const struct gateway *gw) {
+    uint64_t h = 1;
+    for (uint32_t i = 0; i < g->listeners_n; i++) {
+        const struct listener_state *l = g->listeners[i];
+        const struct namespaces_from *from = &gw->spec.listeners.p[l->index].allowed_routes.namespaces;
+        h = hash_join(hash_join(h, hash_str(l->name)), hash_str(l->hostname));
+        h = hash_join(h, (uint64_t)l->pieces << 32 | (uint64_t)l->port << 16 | (uint64_t)from->from << 8 |
+                             l->routable);
+        h = hash_selector(h, from->selector);
+    }
+    return h | 1; /* 0 is "none" */
+}
+
+void gateways_emit(struct pass *p) {
+    struct worklist *w = &p->r->emit;
+    for (size_t i = 0; i < w->n; i++) {
+        struct gateway_state *g = w->p[i];
+        g->emit = false;
+        if (!g->arena) continue; /* gone since */
+        const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+        for (uint32_t k = 0; k < g->listeners_n; k++) emit_listener(p, g->listeners[k]);
+        uint64_t view = hash_view(g, gw);
+        if (view != g->view) routes_mark_of_gateway(p, g->ns, g->name);
+        g->view = view;
+        arena_reset(p->scratch);
+    }
+    w->n = 0;
+}
+
+static void free_listener(struct listener_state *l) {
+    for (uint32_t i = 0; i < l->claims_n; i++) free(l->claims[i].why);
+    free(l->claims);
+    free(l);
+}
+
+void gateways_bury(struct resolver *r) {
+    for (size_t i = 0; i < r->ended.n; i++) {
+        struct listener_state *l = r->ended.p[i];
+        assert(!l->attached && !l->claims);
+        free(l);
+    }
+    for (size_t i = 0; i < r->gone.n; i++) free(r->gone.p[i]);
+    r->ended.n = r->gone.n = 0;
+}
+
+void gateways_fini(struct resolver *r) {
+    map_each (e, &r->gateways) {
+        struct gateway_state *g = e->value;
+        for (uint32_t i = 0; i < g->listeners_n; i++) free_listener(g->listeners[i]);
+        free(g->listeners);
+        free(g->status);
+        arena_free(g->arena);
+        free(g);
+    }
+    map_fini(&r->gateways);
+    free(r->ended.p);
+    free(r->gone.p);
+}

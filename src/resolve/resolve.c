@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/resolve.h"
+
+#include "base/hash.h"
+#include "resolve/backends.h"
+#include "resolve/certs.h"
+#include "resolve/claims.h"
+#include "resolve/classes.h"
+#include "resolve/gateway_status.h"
+#include "resolve/gateways.h"
+#include "resolve/resolver.h"
+#include "resolve/routes.h"
+
+static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) {
+    size_t n;
+    const struct object **all = store_referrers(p->store, p->scratch, kind, ns, name, KIND_GATEWAY, &n);
+    for (size_t i = 0; i < n; i++) gateways_mark(p->r, all[i]->meta.ns, all[i]->meta.name);
+}
+
+/* Who has to be looked at because of one change. Changes come ordered by kind, classes first. */
+static void mark_change(struct pass *p, const struct store_change *c) {
+    switch (c->kind) {
+    case KIND_GATEWAY_CLASS:
+        if (classes_resolve(p, c->name)) mark_gateways(p, c->kind, c->ns, c->name);
+        break;
+    case KIND_GATEWAY: gateways_mark(p->r, c->ns, c->name); break;
+    case KIND_HTTP_ROUTE: routes_mark(p->r, c->ns, c->name); break;
+    case KIND_SERVICE:
+        if (!c->spec_changed) break;
+        routes_mark_referrers(p, c->kind, c->ns, c->name);
+        backends_mark(p, c->ns, c->name);
+        break;
+    case KIND_ENDPOINT_SLICE: {
+        const struct object *slice = store_get(p->store, c->kind, c->ns, c->name);
+        if (slice)
+            backends_mark(p, c->ns, schema_map_get(&slice->meta.labels, S("kubernetes.io/service-name")));
+        if (c->service_before.n) backends_mark(p, c->ns, c->service_before);
+        break;
+    }
+    case KIND_SECRET: mark_gateways(p, c->kind, c->ns, c->name); break;
+    case KIND_NAMESPACE: /* its labels: they matter to selectors alone */
+        if (p->r->selectors) routes_mark_referrers(p, c->kind, S(""), c->name);
+        break;
+    case KIND_REFERENCE_GRANT:
+        mark_gateways(p, c->kind, c->ns, S(""));
+        routes_mark_referrers(p, c->kind, c->ns, S(""));
+        break;
+    case KIND_NONE:
+    case KIND_COUNT: break;
+    }
+}
+
+static void mark_changes(struct pass *p, struct store *s) {
+    OWNED(arena) a = arena_new();
+    size_t n;
+    struct store_change *changes = store_changes(s, a, &n);
+    for (size_t i = 0; i < n; i++) {
+        mark_change(p, &changes[i]);
+        arena_reset(p->scratch);
+    }
+}
+
+/* Another controller name: every class is to be judged anew. */
+static void rename_controller(struct pass *p) {
+    struct resolver *r = p->r;
+    free(r->controller_bytes);
+    r->controller_bytes = str_dup(p->facts->controller_name);
+    r->controller_name = str_of(r->controller_bytes);
+    size_t n;
+    OWNED(arena) a = arena_new();
+    const struct object **all = store_list(p->store, a, KIND_GATEWAY_CLASS, &n);
+    for (size_t i = 0; i < n; i++) {
+        struct store_change c = {.kind = KIND_GATEWAY_CLASS, .ns = S(""), .name = all[i]->meta.name};
+        mark_change(p, &c);
+    }
+}
+
+static uint64_t hash_ports(const struct facts *f) {
+    uint64_t h = 1;
+    for (uint32_t i = 0; i < f->port_maps_n; i++)
+        h = hash_join(h, (uint64_t)f->port_maps[i].port << 16 | f->port_maps[i].to);
+    return h;
+}
+
+static void mark_facts(struct pass *p, struct facts *f) {
+    if (!str_eq(p->r->controller_name, f->controller_name)) rename_controller(p);
+    if (!f->changed) return;
+    f->changed = false;
+    uint64_t ports = hash_ports(f);
+    if (ports != p->r->facts_hash)
+        gateways_mark_all(p->r);
+    else
+        gateways_mark_all_statuses(p->r);
+    p->r->facts_hash = ports;
+}
+
+static void mark_time(struct pass *p) {
+    for (struct cert_state *c; (c = certs_take_ended(p->r, p->now_s));) gateways_mark_users(p->r, c);
+}
+
+void resolve_pass(struct resolver *r, struct store *s, struct facts *f, int64_t now_s, struct plan *plan,
+                  struct plan_delta *d, struct resolve_work *ret_work, int64_t *ret_again_s) {
+    OWNED(arena) scratch = arena_new();
+    struct resolve_work work = {0};
+    struct pass p = {.r = r,
+                     .store = s,
+                     .facts = f,
+                     .plan = plan,
+                     .delta = d,
+                     .work = &work,
+                     .scratch = scratch,
+                     .now_s = now_s};
+    r->changed_n = 0;
+    arena_reset(r->told);
+    arena_reset(r->expanded);
+    mark_facts(&p, f);
+    mark_time(&p);
+    mark_changes(&p, s); /* classes are judged on the way */
+    gateways_resolve(&p);
+    claims_judge(&p);
+    gateways_emit(&p);
+    routes_resolve(&p);
+    backends_resolve(&p);
+    gateway_status_write(&p);
+    gateways_bury(r);
+    *ret_work = work;
+    *ret_again_s = certs_next(r);
+}
+
+const void *resolve_status(const struct resolver *r, enum api_kind kind, str ns, str name) {
+    const struct gateway_state *g;
+    switch (kind) {
+    case KIND_GATEWAY_CLASS: return classes_status(r, name);
+    case KIND_GATEWAY: g = gateways_find(r, ns, name); return g ? g->status : NULL;
+    case KIND_HTTP_ROUTE: return routes_status(r, ns, name);
+    case KIND_SERVICE:
+    case KIND_ENDPOINT_SLICE:
+    case KIND_SECRET:
+    case KIND_NAMESPACE:
+    case KIND_REFERENCE_GRANT:
+    case KIND_NONE:
+    case KIND_COUNT: break;
+    }
+    return NULL;
+}
+
+struct store_change *resolve_changed_statuses(const struct resolver *r, struct arena *a, size_t *ret_n) {
+    *ret_n = r->changed_n;
+    struct store_change *all = arena_array(a, struct store_change, r->changed_n);
+    for (size_t i = 0; i < r->changed_n; i++) {
+        all[i] = r->changed[i];
+        all[i].ns = arena_str(a, all[i].ns);
+        all[i].name = arena_str(a, all[i].name);
+    }
+    return all;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/arena.h"
+#include "base/heap.h"
+#include "resolve/resolve.h"
+
+/* What the passes keep between passes (struct resolver) and share within one (struct pass). Nothing here points into
+ * the store: an object is looked up again when it is needed. */
+
+#define RESOLVE_GROUP "gateway.networking.k8s.io"
+
+/* One judgement; reason == NULL: it is good. reason is static. */
+struct verdict {
+    const char *reason;
+    str message;
+};
+
+/* A certificate that listeners use, by content. */
+struct cert_state {
+    struct heap_item expiry; /* while not_after lies ahead */
+    uint32_t uses;
+    int64_t not_before_s, not_after_s;
+    char key[33];
+};
+
+/* A listener's wish for one socket. */
+struct claim {
+    struct listener_state *listener;
+    struct socket_state *socket;
+    uint32_t address; /* index into the Gateway's */
+    bool lost;
+    char *why; /* while lost: the message */
+};
+
+struct socket_state {
+    struct claim **claims;
+    uint32_t n, cap;
+    bool dirty;
+    uint16_t port;
+    str address;
+    char key[]; /* "address:port" */
+};
+
+/* One listener of one of our Gateways. Strings live in the Gateway's arena but for the name. */
+struct listener_state {
+    struct gateway_state *gateway;
+    uint32_t attached; /* routes; kept over passes */
+    uint32_t pieces;   /* of the plan: how many addresses it was last written for */
+    uint32_t index;    /* in spec.listeners */
+    bool present;
+    bool routable; /* HTTPRoute is among the kinds it takes */
+    bool selects;  /* namespaces by their labels */
+    bool served;
+    uint8_t protocol; /* enum plan_protocol; UNSET: not one of ours */
+    uint8_t tls_min;  /* enum plan_tls_version */
+    uint16_t port, bind_port;
+    str hostname; /* lower case */
+    struct verdict accepted, refs, conflict;
+    str overlap; /* message of OverlappingTLSConfig, or not given */
+    str notice;  /* what a good ResolvedRefs should tell, or not given */
+    struct cert_state **certs;
+    uint32_t certs_n;
+    struct claim *claims; /* one for each address, or none */
+    uint32_t claims_n;
+    str name;
+    char name_bytes[];
+};
+
+struct gateway_state {
+    bool dirty, restatus, emit;
+    struct arena *arena; /* of the last own pass */
+    int64_t generation, created_s;
+    struct verdict accepted, refs, address; /* address: a requested one that can not be had */
+    struct listener_state **listeners;
+    uint32_t listeners_n;
+    str *addresses; /* to bind; one "" = all */
+    uint32_t addresses_n;
+    str *shown; /* for status.addresses; NULL: the machine's */
+    uint32_t shown_n;
+    uint64_t claimed;              /* hash of what its claims were made of */
+    uint64_t view;                 /* hash of what routes see of it */
+    struct gateway_status *status; /* packed; NULL: none yet */
+    uint64_t status_hash;
+    str ns, name, key;
+    char key_bytes[]; /* "ns/name" */
+};
+
+struct route_state {
+    bool dirty;
+    uint16_t listeners_n, backends_n;
+    uint32_t status_n;
+    void **refs;  /* struct listener_state it is counted at, then struct backend_state it uses */
+    char *status; /* verdicts.h */
+    uint16_t ns_n, name_n;
+    char key[]; /* "ns/name" */
+};
+
+struct backend_state {
+    uint32_t uses;
+    bool dirty;
+    uint16_t port, ns_n, name_n, key_n;
+    char key[]; /* "ns/name:port" */
+};
+
+/* Things to look at in this pass, each once (a flag in the thing says whether it is here). */
+struct worklist {
+    void **p;
+    size_t n, cap;
+};
+
+struct resolver {
+    struct map classes, gateways, routes, backends, sockets, certs;
+    struct heap expiries; /* of certificates */
+    uint32_t selectors;   /* listeners that select namespaces by label */
+    uint64_t facts_hash;  /* of facts that change more than Programmed */
+    str controller_name;
+    char *controller_bytes;
+    struct worklist dirty_gateways, dirty_routes, dirty_backends, dirty_sockets;
+    struct worklist emit, restatus; /* Gateways */
+    struct worklist ended, gone;    /* listeners and Gateways that end with this pass */
+    struct store_change *changed;
+    size_t changed_n, changed_cap;
+    struct arena *told;     /* the keys in `changed` */
+    struct arena *expanded; /* statuses given out */
+};
+
+struct pass {
+    struct resolver *r;
+    const struct store *store;
+    const struct facts *facts;
+    struct plan *plan;
+    struct plan_delta *delta;
+    struct resolve_work *work;
+    struct arena *scratch; /* for one object */
+    int64_t now_s;
+};
+
+void resolver_push(struct worklist *w, void *thing);
+/* Notes that the status of an object is another one. */
+void resolver_note_status(struct pass *p, enum api_kind kind, str ns, str name);
+__attribute__((format(printf, 3, 4))) struct verdict resolver_refuse(struct arena *a, const char *reason,
+                                                                     const char *fmt, ...);
+/* "ns/name" in a. */
+str resolver_key(struct arena *a, str ns, str name);
+str resolver_lower(struct arena *a, str s);
