@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backends in threads: one that tells what it was asked, and those that misbehave. A handler gets (stream, request); false closes."""
+import hashlib
+import json
+import socket
+import threading
+
+
+class Request:
+    def __init__(self, method, target, version, fields):
+        self.method, self.target, self.version, self.fields = method, target, version, fields
+        self.body_n, self.body_hash, self.trailers, self.chunked = 0, hashlib.sha256(), [], False
+
+    def get(self, name):
+        return next((v for k, v in self.fields if k.lower() == name), None)
+
+
+class Stream:
+    """A connection, read by lines and blocks."""
+
+    def __init__(self, sock):
+        self.sock, self.file = sock, sock.makefile('rb', buffering=1 << 16)
+
+    def send(self, data):
+        self.sock.sendall(data.encode('latin-1') if isinstance(data, str) else data)
+
+    def line(self):
+        return self.file.readline().rstrip(b'\r\n').decode('latin-1')
+
+    def fields(self):
+        out = []
+        while line := self.line():
+            name, _, value = line.partition(':')
+            out.append((name, value.strip()))
+        return out
+
+    def head(self):
+        first = self.line()
+        if not first:
+            return None
+        method, target, version = first.split(' ')
+        return Request(method, target, version, self.fields())
+
+    def body(self, r):
+        """Reads the whole body; r keeps its length and hash."""
+        if (r.get('expect') or '').lower() == '100-continue':
+            self.send('HTTP/1.1 100 Continue\r\n\r\n')
+        if (r.get('transfer-encoding') or '').lower() == 'chunked':
+            r.chunked = True
+            while size := int(self.line().split(';')[0], 16):
+                self.block(r, size)
+                self.line()
+            r.trailers = self.fields()
+        else:
+            self.block(r, int(r.get('content-length') or 0))
+
+    def block(self, r, n):
+        while n:
+            data = self.file.read(min(n, 1 << 18))
+            if not data:
+                raise ConnectionError('cut in a body')
+            r.body_hash.update(data)
+            r.body_n += len(data)
+            n -= len(data)
+
+    def answer(self, status=200, fields=(), body=b'', method='GET'):
+        head = [f'HTTP/1.1 {status} X', *(f'{k}: {v}' for k, v in fields)]
+        if status not in (204, 304):
+            head.append(f'Content-Length: {len(body)}')
+        self.send('\r\n'.join(head).encode() + b'\r\n\r\n' + (b'' if method == 'HEAD' else body))
+
+
+class Backend:
+    def __init__(self, name='b', handler=None, port=0):
+        self.name, self.handler, self.requests, self.connections = name, handler, [], 0
+        self.listener = socket.create_server(('127.0.0.1', port), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        self.release = threading.Event()  # handlers that hold an answer back wait for this
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        stream = Stream(sock)
+        try:
+            while (r := stream.head()) is not None:
+                self.requests.append(r)
+                if not (self.handler or self.tell)(stream, r):
+                    break
+        except (OSError, ValueError):
+            pass
+        finally:
+            stream.file.close()
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+
+    def tell(self, stream, r):
+        """What it was asked, as JSON; /status/NNN answers with that status."""
+        stream.body(r)
+        path, _, query = r.target.partition('?')
+        body = json.dumps({'name': self.name, 'method': r.method, 'path': path, 'query': query, 'host': r.get('host'), 'headers': r.fields,
+                           'bodyBytes': r.body_n, 'bodyHash': r.body_hash.hexdigest(), 'chunked': r.chunked, 'trailers': r.trailers}).encode()
+        status = int(path[8:]) if path.startswith('/status/') else 200
+        stream.answer(status, [('Content-Type', 'application/json'), ('X-Served-By', self.name)], body, r.method)
+        return True
+
+    def close(self):
+        self.release.set()
+        self.listener.close()
+
+
+def saying(data):
+    """Sends these bytes and closes."""
+    def handler(stream, r):
+        stream.body(r)
+        stream.send(data)
+        return False
+    return handler
+
+
+def waiting(backend_ref):
+    """Answers only when released; backend_ref: a list that will hold the backend."""
+    def handler(stream, r):
+        stream.body(r)
+        backend_ref[0].release.wait(60)
+        stream.answer(200, [], b'late')
+        return True
+    return handler

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start, end, death."""
+import os
+import signal
+import socket
+import time
+
+from client import Connection
+from harness import Postern, case, equal, eventually
+from manifests import gateway, route, rule, service
+
+
+@case
+def starts_with_nothing(t):
+    """Does it start with an empty folder, become ready, and serve what comes later?"""
+    from manifests import gateway_class
+    s = t.serve()
+    equal(s.page('/readyz').status, 200)
+    b = t.backend()
+    t.put('main.yaml', gateway_class(), gateway(), service('b', b.port), route(rule('b')))
+    eventually(lambda: s.ask().status == 200, 'served')
+
+
+@case
+def killed_serving_process(t):
+    """When the serving process is killed, is it back within a second, and are connections made meanwhile served?"""
+    s = t.simple()
+    before = s.serving()
+    assert before != s.pid, 'there is no supervisor'
+    os.kill(before, signal.SIGKILL)
+    began = time.monotonic()
+    with Connection(s.port[80], timeout=10) as c:  # the supervisor still holds the socket: it is queued
+        equal(c.ask().status, 200)
+        took = time.monotonic() - began
+    assert took < 1, f'{took:.2f} s'
+    assert s.serving() != before
+    eventually(lambda: s.page('/readyz').status == 200, 'ready again')
+
+
+@case
+def killed_under_load(t):
+    """When the serving process is killed under load, are all requests that began after it answered?"""
+    s = t.simple()
+    load = t.load(s.port[80], '-m', 'close')
+    eventually(lambda: s.metric('postern_requests_total') > 500, 'load', 20)
+    os.kill(s.serving(), signal.SIGKILL)
+    eventually(lambda: (s.metric('postern_requests_total') or 0) > 500, 'load again', 20)
+    r = load.result()
+    # what was under way in the process died with it: at most one request a connection
+    assert r['errors'] <= 8 and r['why']['connect'] == 0 and r['non200'] == 0, r
+
+
+@case
+def term_drains(t):
+    """Does SIGTERM let requests under way finish, close kept connections when they rest, and end with status 0?"""
+    import threading
+    go = threading.Event()
+
+    def handler(stream, r):
+        stream.body(r)
+        if r.target == '/slow':
+            go.wait(20)
+        stream.answer(200, [], b'done')
+        return True
+    s = t.simple(handler=handler)
+    idle, slow = t.connection(s.port[80]), t.connection(s.port[80])
+    equal(idle.ask().status, 200)
+    slow.send('GET /slow HTTP/1.1\r\nHost: example.com\r\n\r\n')
+    eventually(lambda: s.metric('postern_requests_open') == 1, 'the slow one is under way')
+    s.p.send_signal(signal.SIGTERM)
+    assert idle.ended(), 'a resting connection is still open'
+
+    def refused():
+        with socket.socket() as k:
+            return k.connect_ex(('127.0.0.1', s.port[80])) != 0
+    eventually(refused, 'no new connections')
+    assert s.alive()
+    go.set()
+    a = slow.answer()
+    equal((a.status, a.body, a.get('connection')), (200, b'done', 'close'))
+    equal(s.p.wait(10), 0)
+
+
+@case
+def term_under_load(t):
+    """Does SIGTERM under load fail no request that was accepted?"""
+    for mode in ('keep', 'close'):
+        s = t.simple() if not t.servers else Postern(t, (80,), ('--workers', '2'), True)
+        load = t.load(s.port[80], '-m', mode)
+        eventually(lambda: s.metric('postern_requests_total') > 500, 'load', 20)
+        equal(s.end(), 0)
+        r = load.result()
+        others = {k: v for k, v in r['why'].items() if v and k != 'connect'}
+        assert not others and r['non200'] == 0, (mode, r)
+
+
+@case
+def int_twice_ends_now(t):
+    """Does a second SIGINT end it at once, whatever is under way?"""
+    s = t.simple(handler=lambda stream, r: t.b.release.wait(60) and False)
+    c = t.connection(s.port[80])
+    c.send('GET / HTTP/1.1\r\nHost: example.com\r\n\r\n')
+    eventually(lambda: s.metric('postern_requests_open') == 1, 'under way')
+    s.p.send_signal(signal.SIGINT)
+    eventually(lambda: 'drain begins' in s.text(), 'drain')
+    s.p.send_signal(signal.SIGINT)
+    s.p.wait(5)
+
+
+@case
+def hup_reads_everything(t):
+    """Does SIGHUP read everything again and harm nothing?"""
+    s = t.simple()
+    load = t.load(s.port[80])
+    before = s.serving()
+    for _ in range(5):
+        n = s.text().count('reload')
+        s.p.send_signal(signal.SIGHUP)
+        eventually(lambda: s.text().count('reload') > n, 'it is said')
+    equal(s.ask().status, 200)
+    equal(s.serving(), before)
+    load.unharmed()
+
+
+@case
+def many_connections(t):
+    """Are 2,000 idle connections held, and requests answered beside them?"""
+    s = t.simple()
+    load = t.load(s.port[80], '-m', 'idle', conns=2000)
+    eventually(lambda: 'ready' in load.p.text(), 'all are open', 30)
+    assert s.metric('postern_connections_open') >= 2000
+    equal(s.ask().status, 200)
+    load.p.end()
+    eventually(lambda: s.metric('postern_connections_open') < 50, 'all are closed')
+
+
+@case
+def two_instances(t):
+    """Do two instances with one admin address not end in silence: is the second told what is taken?"""
+    s = t.simple()
+    second = Postern(t, (), ('--admin', f'127.0.0.1:{s.admin_port}'), False, 'second.log')
+    status = second.p.wait(10)
+    assert status != 0 and str(s.admin_port) in second.text(), (status, second.text()[-500:])
+    equal(s.ask().status, 200)
