@@ -65,7 +65,9 @@ class Stream:
 
     def answer(self, status=200, fields=(), body=b'', method='GET'):
         head = [f'HTTP/1.1 {status} X', *(f'{k}: {v}' for k, v in fields)]
-        if status not in (204, 304):
+        if status in (204, 304):
+            body = b''
+        else:
             head.append(f'Content-Length: {len(body)}')
         self.send('\r\n'.join(head).encode() + b'\r\n\r\n' + (b'' if method == 'HEAD' else body))
 
