@@ -66,7 +66,7 @@ static void free_document(struct document *d, struct claims *c) {
 }
 
 uint32_t document_item_line(const struct document *d, uint32_t item) {
-    return d->line + (d->item_lines ? d->item_lines[item] : 0);
+    return d->line + (d->item_lines ? d->item_lines[item] : d->object_line);
 }
 
 /* "" when the node does not tell which object it is. */
@@ -154,6 +154,7 @@ static void decode(struct update *u, struct document *d, str text) {
         decode_list(u, d, n, &f);
     } else if (n) {
         give_items(d, 1);
+        d->object_line = n->line >= d->line ? n->line - d->line : 0;
         decode_item(u, d, 0, n, &f);
     }
     struct document_finding **last = &d->findings;

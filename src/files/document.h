@@ -15,7 +15,8 @@ struct document {
     uint32_t items_n;
     bool leaving;
     struct claim_item *items;
-    uint32_t *item_lines; /* from the document's first; NULL when there is one item, on that line */
+    uint32_t *item_lines; /* distance from the document's first line; NULL when there is one item */
+    uint32_t object_line; /* the same of that one */
     struct document_finding *findings;
 };
 struct document_signature { /* as stat(2) tells: equal means "not written since" */

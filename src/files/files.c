@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "files/document.h"
 #include "files/source.h"
 #include "io/clock.h"
@@ -15,6 +17,8 @@ enum {
     AGAIN_ROUNDS_MAX = 8,
     /* A file written this shortly before it was read may be written again within the same tick of the file system's clock. */
     TICK_NS = 50000000,
+    HUGE_FROM = 8 << 20,
+    HUGE_PAGE = 2 << 20,
 };
 
 /* A path that can not be read: a root that is not there, a folder without permission. What was known below it stays. */
@@ -138,10 +142,20 @@ static bool is_signature(const struct document_signature *a, const struct docume
            a->ctime_ns == b->ctime_ns;
 }
 
+/* Room for n bytes. A large one is taken in huge pages: reading 40 MB into small ones is 10,000 page faults, half of the time it takes. */
+static char *room_for(size_t n) {
+    if (n < HUGE_FROM) return base_alloc(n);
+    size_t bytes = num_round_up(n, HUGE_PAGE);
+    char *p = aligned_alloc(HUGE_PAGE, bytes);
+    if (!p) base_out_of_memory(bytes);
+    madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
 /* All of it in a block to free(). NULL: *ret_why. */
 static char *read_whole(int fd, size_t expected, size_t *ret_n, const char **ret_why) {
     size_t n = 0, cap = expected + 1;
-    char *p = base_alloc(cap);
+    char *p = room_for(cap);
     for (;;) {
         if (n == cap) p = base_realloc(p, cap *= 2);
         ssize_t got = read(fd, p + n, cap - n);
