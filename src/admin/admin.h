@@ -5,11 +5,11 @@
  *   /readyz        200 "ok", or 503 and what is missing, once and while every worker serves by the newest table
  *   /metrics       metrics_print()
  *   /plan          plan_json()      /table   table_dump()
- *   /status        {"revision": N, "findings": ["file:1:2: ...", ...], "items": [
- *                  {"apiVersion", "kind", "metadata": {"name", "namespace", "generation"}, "spec": {...}, "status": {...}},
- *                  ]}: each GatewayClass, Gateway and Route that is ours, in the order of kinds, namespaces and names, one a line (so
- *                  that a reader needs no more memory than one takes); spec and status as Kubernetes writes them (schema_json)
- *   /explain       ?method=GET&url=ESCAPED[&header=ESCAPED "Name: value"]...[&o=json]: explain_run(); 400 when the query is wrong
+ *   /status        {"items":[{"apiVersion", "kind", "metadata": {"name", "namespace", "generation"}, "spec", "status"}, ...],
+ *                  "findings":[{"file", "line", "column", "kind", "namespace", "name", "path", "message", "remedy"}, ...], ...}: each
+ *                  GatewayClass, Gateway and Route that is ours, one a line (so that a reader needs no more memory than one takes),
+ *                  spec and status as Kubernetes writes them (schema_json); findings begin on a line of their own
+ *   /explain       ?method=GET&url=ESCAPED[&h=ESCAPED "Name: value"]...[&format=json]: explain_run(); 400 when the query is wrong
  * In:    requests, answers rendered by control/.     Out: questions to control/, responses.
  * Own:   its listening sockets and connections (bounded in number, size and time). Doors beside: metrics.h access_log.h.
  * Never: a secret; a page that blocks the loop thread. */

@@ -18,7 +18,8 @@ static const struct cli_option options[] = {
     {"map-port", 0, "PORT:TO", "With -f: as serve's --map-port; may be repeated."},
     {"output", 'o', "FORM", "text (unless given) or json."},
     {"admin", 0, "ADDR",
-     "The --admin address that the instance was started with; 127.0.0.1:9901 unless given."},
+     "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
+     "unless given."},
 };
 static const struct cli_command command = {
     .name = "explain",
@@ -115,12 +116,12 @@ static int explain_running(const struct cli_options *o, const struct explain_que
     buf_add(&question, S("&url="));
     admin_query_escape(&question, q->url);
     for (size_t i = 0; i < q->headers_n; i++) {
-        buf_add(&question, S("&header="));
+        buf_add(&question, S("&h="));
         admin_query_escape(&question, q->headers[i].name);
         admin_query_escape(&question, S(": "));
         admin_query_escape(&question, q->headers[i].value);
     }
-    if (json) buf_add(&question, S("&o=json"));
+    if (json) buf_add(&question, S("&format=json"));
     int status;
     uint16_t answer;
     if (question.overflow) {

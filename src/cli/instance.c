@@ -18,7 +18,8 @@ static void say_nobody(const struct cli_options *o, const char *socket_path, con
 
 bool instance_get(const struct cli_options *o, str page, uint16_t *ret_status, struct buf *ret_body,
                   int *ret_exit) {
-    const char *address = options_get(o, "admin", admin_default_address);
+    const char *from_env = getenv("POSTERN_ADMIN");
+    const char *address = options_get(o, "admin", from_env && *from_env ? from_env : admin_default_address);
     struct ip ip;
     uint16_t port;
     if (admin_parse_address(str_of(address), &ip, &port) != OK) {

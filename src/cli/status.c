@@ -14,7 +14,8 @@ static const struct cli_option options[] = {
     {"output", 'o', "FORM", "table (unless given), wide (all conditions), json or yaml."},
     {"namespace", 'n', "NAMESPACE", "Only objects of this namespace (and those of none)."},
     {"admin", 0, "ADDR",
-     "The --admin address that the instance was started with; 127.0.0.1:9901 unless given."},
+     "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
+     "unless given."},
 };
 static const struct cli_command command = {
     .name = "status",

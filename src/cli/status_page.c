@@ -27,26 +27,35 @@ static void add_item(struct arena *a, struct status_page *p, size_t *cap, const 
                                             .status = node_get(doc, S("status"))};
 }
 
+/* A line of the list of items; what follows the item's own braces is the list's. */
+static err read_item(struct arena *a, str line, struct status_page *p, size_t *cap) {
+    size_t end = str_rfind(line, '}');
+    if (end == line.n) return ERR_PROTO;
+    struct node *item;
+    TRY(parse(a, str_upto(line, end + 1), &item));
+    add_item(a, p, cap, item);
+    return OK;
+}
+
 err status_page_read(struct arena *a, str text, struct status_page *ret) {
     struct status_page p = {0};
     size_t cap = 0;
-    str first = str_cut(&text, '\n');
-    struct node *head, *item;
-    bool by_line = str_ends(first, S("["));
-    TRY(parse(a, by_line ? arena_printf(a, STR_FMT "]}", STR_ARG(first)) : first, &head));
-    p.revision = node_get_str(head, S("revision"));
-    p.findings = node_get(head, S("findings"));
-    while (by_line && text.n) {
-        str line = str_trim(str_cut(&text, '\n'));
-        if (str_ends(line, S(","))) line.n--;
-        if (!str_starts(line, S("{"))) break;
-        TRY(parse(a, line, &item));
-        add_item(a, &p, &cap, item);
+    const str start = S("{\"items\":["), findings = S("\"findings\":");
+    if (!str_starts(text, start)) return ERR_PROTO;
+    text = str_from(text, start.n);
+    while (text.n) {
+        str rest = text, line = str_trim(str_cut(&text, '\n'));
+        if (str_starts(line, findings)) {
+            struct node *tail;
+            TRY(parse(a, arena_printf(a, "{" STR_FMT, STR_ARG(rest)), &tail));
+            const struct node *list = node_get(tail, S("findings"));
+            p.findings = list ? list->child : NULL;
+            *ret = p;
+            return OK;
+        }
+        if (str_starts(line, S("{"))) TRY(read_item(a, line, &p, &cap));
     }
-    const struct node *items = node_get(head, S("items"));
-    for (const struct node *n = items ? items->child : NULL; n; n = n->next) add_item(a, &p, &cap, n);
-    *ret = p;
-    return OK;
+    return ERR_PROTO; /* cut off */
 }
 
 bool status_page_is_kind(str kind, str word) {
@@ -218,6 +227,22 @@ static void show_gateway(struct painter *p, struct arena *a, unsigned depth, con
     show_routes(p, a, depth + 1, g, S(""));
 }
 
+static void add_finding(const struct painter *p, const struct node *f) {
+    str ns = node_get_str(f, S("namespace")), kind = node_get_str(f, S("kind")),
+        path = node_get_str(f, S("path"));
+    str remedy = node_get_str(f, S("remedy"));
+    buf_printf(p->b, "  " STR_FMT ":" STR_FMT ":" STR_FMT ": ", STR_ARG(node_get_str(f, S("file"))),
+               STR_ARG(node_get_str(f, S("line"))), STR_ARG(node_get_str(f, S("column"))));
+    if (kind.n) {
+        buf_printf(p->b, STR_FMT " " STR_FMT "%s" STR_FMT ": ", STR_ARG(kind), STR_ARG(ns), ns.n ? "/" : "",
+                   STR_ARG(node_get_str(f, S("name"))));
+    }
+    if (path.n) buf_printf(p->b, STR_FMT ": ", STR_ARG(path));
+    paint(p, RED, node_get_str(f, S("message")));
+    if (remedy.n) buf_printf(p->b, "; " STR_FMT, STR_ARG(remedy));
+    buf_add_char(p->b, '\n');
+}
+
 static bool has_class(const struct status_page *page, str name) {
     for (size_t i = 0; i < page->n; i++) {
         if (str_eq(page->items[i].kind, S("GatewayClass")) && str_eq(page->items[i].name, name)) return true;
@@ -250,9 +275,8 @@ void status_page_tree(struct buf *b, const struct status_page *page, const struc
     OWNED(arena) a = arena_new();
     struct painter p = {.b = b, .page = page, .view = v, .problems = true};
     walk(&p, a);
-    const struct node *f = page->findings ? page->findings->child : NULL;
-    if (f && !p.problems_n) paint(&p, BOLD, S("Problems\n"));
-    for (; f; f = f->next, p.problems_n++) buf_printf(b, "  " STR_FMT "\n", STR_ARG(f->scalar));
+    if (page->findings && !p.problems_n) paint(&p, BOLD, S("Problems\n"));
+    for (const struct node *f = page->findings; f; f = f->next, p.problems_n++) add_finding(&p, f);
     if (p.problems_n) buf_add_char(b, '\n');
     p.problems = false;
     size_t before = b->n;

@@ -9,8 +9,7 @@ struct status_item {
     const struct node *doc, *spec, *status; /* spec and status may be NULL */
 };
 struct status_page {
-    str revision;
-    const struct node *findings; /* a list of strings, or NULL */
+    const struct node *findings; /* the first, or NULL */
     struct status_item *items;
     size_t n;
 };
