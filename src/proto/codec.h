@@ -8,32 +8,51 @@
  *
  * Memory: a head's bytes are copied into an arena that the sink gives when a message begins; body slices are borrowed from `in` and
  * valid for the call. What is submitted as a body is borrowed, too, until the next write(); keep() makes what was not written the
- * codec's own. */
+ * codec's own: call it after a write that left something.
+ * From within an event everything may be called but read() and free(). */
 struct codec;
+enum {
+    CODEC_WINDOW_BYTES = 65536, /* HTTP/1: body bytes that may be delivered and not consumed yet */
+    CODEC_MESSAGES_MAX = 16,    /* HTTP/1: requests that one read() takes; the rest is for the next turn */
+};
 struct codec_sink {
-    /* A message begins: the arena for its head. NULL refuses (the codec answers ERR_LIMIT). */
+    /* A message begins with its first byte: the arena for its head. NULL refuses (read() returns ERR_LIMIT, REASON_OVERLOAD).
+     * Once per stream; heads with a status of 1xx share it. */
     struct arena *(*begin)(void *arg, uint32_t stream);
     /* A head is complete and checked; m lives in that arena. end: no body follows. 1xx heads come with m->status < 200, not as the end. */
     void (*head)(void *arg, uint32_t stream, struct http_msg *m, bool end);
     void (*body)(void *arg, uint32_t stream, str bytes);
     /* The body is complete; trailers (may be NULL) are in the message's arena. */
     void (*end)(void *arg, uint32_t stream, struct http_msg *trailers);
-    /* The stream is over before its end. */
+    /* The stream is over before its end, and the connection is not (HTTP/1 never says so: there, read() fails). */
     void (*reset)(void *arg, uint32_t stream, enum http_reason why);
 };
 struct codec_ops {
-    /* Takes bytes as far as it can: *ret_used of them. ERR_AGAIN: a stream must make room (consume) or end before more is taken.
-     * ERR_PROTO, ERR_LIMIT: the peer broke the rules, *ret_why says how; a server answers with that reason's status and closes.
-     * ERR_END: the connection is done, nothing more will be read. */
+    /* Takes bytes as far as it can: *ret_used of them, whatever it returns; the rest is to be given again.
+     * OK: all of them, or CODEC_MESSAGES_MAX requests (used < n): call again in a later turn.
+     * ERR_AGAIN: a stream must make room (consume) or its response be submitted to the end before more is taken.
+     * ERR_PROTO, ERR_LIMIT: the peer broke the rules, *ret_why says how, nothing more will be read and no event comes of it: the caller
+     * tells the stream that began last. A server may still submit that reason's status to it, when no final head was; then close.
+     * ERR_END: the connection is done, nothing more will be read: write what is pending, then close. Without bytes it tells how the
+     * connection stands: OK or one of the last two. */
     err (*read)(struct codec *c, str in, uint64_t now_us, size_t *ret_used, enum http_reason *ret_why);
-    /* The peer will send no more: ends a body that lasts to the close; ERR_END when no stream is cut, ERR_PROTO when one was. */
+    /* The peer will send no more, and all that it sent was taken by read(): ends a body that lasts to the close; ERR_END when no stream
+     * is cut (a server may still submit the response that is due), ERR_PROTO when one was: CLIENT_GONE, BACKEND_RESET (before a whole
+     * head), BACKEND_CUT. */
     err (*read_end)(struct codec *c, enum http_reason *ret_why);
-    /* A head to send. Client side: a new stream, its number in *stream. m's framing fields are written by the codec, from m->body. */
+    /* A head to send. Client side: a new stream, its number is written to *stream. The codec writes the framing fields anew, from
+     * m->body, and Host from m->authority; it leaves out what belongs to another connection. end: no body follows; a response to HEAD or
+     * with 304 still tells the length that m->body says. A status of 1xx goes before the final head (nothing is sent to a peer of 1.0).
+     * ERR_PROTO: m can not be sent as it is (a name, a value, the target, a length without a body); nothing was written.
+     * ERR_AGAIN: one stream at a time, or too much is pending. ERR_END: this connection begins nothing more. ERR_ABSENT: no such stream
+     * or its final head was submitted. ERR_REFUSED: CONNECT, or 101: not served. */
     err (*submit)(struct codec *c, uint32_t *stream, const struct http_msg *m, bool end);
-    /* Body bytes; borrowed until the next write. end: the last. */
+    /* Body bytes; borrowed until the next write. end: the last. ERR_AGAIN: too much is pending, nothing was taken. ERR_PROTO: more or less
+     * than the length that was told: nothing was taken, the stream is to be reset. ERR_ABSENT: no such stream, or its body ended. */
     err (*submit_body)(struct codec *c, uint32_t stream, str bytes, bool end);
-    /* Ends the body with trailers (NULL: none). */
+    /* Ends the body with trailers (NULL: none); a peer or a framing that has no trailers does without. Errors as submit_body. */
     err (*submit_end)(struct codec *c, uint32_t stream, const struct http_msg *trailers);
+    /* Cuts the stream. HTTP/1: the connection is done after what is pending; nothing happens when the stream ended. */
     void (*reset)(struct codec *c, uint32_t stream, enum http_reason why);
     /* The reader took these body bytes: windows open again. */
     void (*consume)(struct codec *c, uint32_t stream, size_t bytes);
@@ -46,7 +65,7 @@ struct codec_ops {
     size_t (*pending)(const struct codec *c);
     /* Body bytes that may be moved past the codec in the direction of reading; 0: none. */
     uint64_t (*raw_bytes)(const struct codec *c, uint32_t stream);
-    /* May another stream begin? false once the connection is to be closed after what runs. */
+    /* May another stream begin? false once the connection is to be closed after what runs; for an HTTP/1 client also while one runs. */
     bool (*reusable)(const struct codec *c);
     /* Finish what runs, begin nothing: Connection: close on the next response, GOAWAY. */
     void (*drain)(struct codec *c);
@@ -62,4 +81,5 @@ struct codec_limits {
     uint32_t line_bytes_max; /* of a request line */
     uint32_t fields_max;
     uint32_t trailer_bytes_max;
+    uint64_t body_bytes_max; /* of a request: 413; 0: none */
 };

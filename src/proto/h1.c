@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/h1.h"
+
+#include "base/num.h"
+#include "proto/h1_body.h"
+#include "proto/h1_head.h"
+#include "proto/h1_print.h"
+
+/* The message that is read. */
+enum reading {
+    R_IDLE,     /* a message may begin; a client: was asked for */
+    R_HEAD,     /* its head comes */
+    R_BODY,     /* its body comes */
+    R_TRAILERS, /* the trailer section comes */
+    R_WAIT,     /* it came whole. A server: until its response is submitted; a client: until a request is */
+    R_FAILED,   /* the peer broke the rules */
+    R_DONE,     /* nothing more is read */
+};
+static const uint8_t moves[] = {
+    [R_IDLE] = 1 << R_HEAD | 1 << R_FAILED | 1 << R_DONE,
+    [R_HEAD] = 1 << R_HEAD | 1 << R_BODY | 1 << R_WAIT | 1 << R_FAILED | 1 << R_DONE,
+    [R_BODY] = 1 << R_TRAILERS | 1 << R_WAIT | 1 << R_FAILED | 1 << R_DONE,
+    [R_TRAILERS] = 1 << R_WAIT | 1 << R_FAILED | 1 << R_DONE,
+    [R_WAIT] = 1 << R_IDLE | 1 << R_FAILED | 1 << R_DONE,
+    [R_FAILED] = 1 << R_DONE,
+    [R_DONE] = 0,
+};
+/* The message that is submitted on the same stream. */
+enum writing {
+    W_NONE, /* no stream */
+    W_HEAD, /* a server: its head is due */
+    W_BODY,
+    W_END, /* submitted to the end */
+};
+enum {
+    BLANK_BYTES_MAX = 8,       /* CRLFs before a request line [RFC 9112 2.2] */
+    INTERIM_MAX = 16,          /* heads of 1xx before a final one */
+    DISCARD_BYTES_MAX = 65536, /* of a request's body that nobody waits for, to save the connection */
+};
+struct h1 {
+    struct codec codec;
+    struct codec_limits limits;
+    bool server;
+    bool close;    /* nothing begins after the stream that runs */
+    bool draining; /* close, as soon as it can be said */
+    uint32_t stream;
+
+    uint8_t reading; /* enum reading, by move() */
+    uint8_t blank;   /* bytes of CRLFs before a request */
+    uint8_t interim; /* heads of 1xx that came */
+    uint8_t turn;    /* messages that this read() took */
+    bool expecting;  /* the client waits for 100 before its body */
+    uint8_t body_kind;
+    enum http_reason why; /* R_FAILED */
+    err failed;
+    uint8_t method_id;    /* of the request */
+    uint8_t peer_version; /* a server's peer */
+    size_t unread;        /* body bytes delivered and not consumed */
+    size_t discarded;
+    struct arena *arena;
+    struct h1_section section;
+    struct buf partial; /* a head or trailers of which only a part came */
+    struct h1_body body;
+
+    uint8_t writing;   /* enum writing */
+    uint8_t out_kind;  /* enum http_body, as framed: NONE drops what is submitted */
+    uint64_t out_left; /* of HTTP_BODY_LENGTH */
+    struct h1_out out;
+    uint32_t ends[];
+};
+
+static struct h1 *self(struct codec *c) { return container_of(c, struct h1, codec); }
+static const struct h1 *self_const(const struct codec *c) { return container_of(c, const struct h1, codec); }
+
+static void move(struct h1 *h, enum reading to) {
+    assert(moves[h->reading] >> to & 1);
+    h->reading = (uint8_t)to;
+}
+
+static err fail(struct h1 *h, err e, enum http_reason why) {
+    h->why = h->server || why == REASON_OVERLOAD ? why : REASON_BACKEND_PROTOCOL;
+    h->failed = e;
+    h->close = true;
+    move(h, R_FAILED);
+    return e;
+}
+
+/* A server whose response ended reads the rest of the request for nobody. */
+static bool discarding(const struct h1 *h) { return h->server && h->writing == W_END; }
+
+/* After each step of either side: has the stream ended? */
+static void settle(struct h1 *h) {
+    if (!h->server || h->writing != W_END || h->reading == R_FAILED || h->reading == R_DONE) return;
+    if (h->close || (h->reading == R_WAIT && h->draining)) {
+        move(h, R_DONE);
+    } else if (h->reading == R_WAIT) {
+        h->writing = W_NONE;
+        h->blank = 0;
+        move(h, R_IDLE);
+    }
+}
+
+/* ---- reading ---- */
+
+static void begin_section(struct h1 *h, uint32_t bytes_max, uint32_t first_max) {
+    uint32_t most = bytes_max > 1 ? bytes_max - 1 : 0;
+    h->section = (struct h1_section){
+        .ends = h->ends,
+        .lines_max = h->limits.fields_max + 1,
+        .bytes_max = bytes_max,
+        .first_max = first_max < most ? first_max : most,
+    };
+    buf_clear(&h->partial);
+}
+
+static void begin_head(struct h1 *h) {
+    begin_section(h, h->limits.head_bytes_max, h->server ? h->limits.line_bytes_max : UINT32_MAX);
+}
+
+static err begin_message(struct h1 *h) {
+    if (h->server) {
+        h->stream++;
+        h->writing = W_HEAD;
+        h->method_id = HTTP_METHOD_OTHER;
+        h->peer_version = 11;
+        h->expecting = false;
+    }
+    h->interim = 0;
+    h->unread = h->discarded = 0;
+    move(h, R_HEAD);
+    begin_head(h);
+    h->arena = h->codec.sink->begin(h->codec.arg, h->stream);
+    return h->arena ? OK : fail(h, ERR_LIMIT, REASON_OVERLOAD);
+}
+
+/* A few CRLFs before a request line are read over [RFC 9112 2.2]; what is no CRLF belongs to the message, right or wrong. */
+static err take_idle(struct h1 *h, str in, size_t *ret_used) {
+    size_t i = 0;
+    if (h->server)
+        for (; i < in.n && h->blank < BLANK_BYTES_MAX && in.p[i] == (h->blank & 1 ? '\n' : '\r'); i++)
+            h->blank++;
+    *ret_used = i;
+    if (i == in.n) return OK;
+    bool cut = h->blank & 1;
+    TRY(begin_message(h));
+    return cut ? fail(h, ERR_PROTO, REASON_BAD_REQUEST) : OK;
+}
+
+/* The section so far and what comes now: as one, in `partial` when it came in parts. */
+static err scan(struct h1 *h, str in, size_t *ret_used, str *ret_all) {
+    enum http_reason why = REASON_NONE;
+    size_t before = h->partial.n, n = 0;
+    str all = in;
+    if (before) {
+        buf_add(&h->partial, str_upto(in, h->section.bytes_max - before));
+        all = buf_str(&h->partial);
+    }
+    err e = h1_scan_section(&h->section, all.p, all.n, &n, &why);
+    if (e == ERR_AGAIN && !before) buf_add(&h->partial, in);
+    *ret_used = (e == OK ? n : all.n) - before;
+    *ret_all = str_upto(all, n);
+    return e == OK || e == ERR_AGAIN ? e : fail(h, e, why);
+}
+
+/* OK with *ret_bytes, in the arena, when the section is whole; ERR_AGAIN: all was taken and more is needed. Once the response ended the
+ * arena may be gone: *ret_bytes is NULL then. */
+static err take_section(struct h1 *h, str in, size_t *ret_used, const char **ret_bytes) {
+    str all;
+    TRY(scan(h, in, ret_used, &all));
+    char *copy = NULL;
+    if (!discarding(h)) {
+        copy = arena_bytes(h->arena, all.n + H1_SCAN_PADDING);
+        memcpy(copy, all.p, all.n);
+    }
+    *ret_bytes = copy;
+    buf_clear(&h->partial);
+    if (h->partial.cap > H1_OUT_KEPT_BYTES_MAX) buf_fini(&h->partial);
+    return OK;
+}
+
+/* The message came whole. Said before its last event, so that the sink may begin the next within it. */
+static void message_read(struct h1 *h, size_t rest) {
+    h->turn++;
+    /* A client that still sends, or was sent more than it asked for, has no connection that can be trusted. */
+    if (!h->server && (h->writing != W_END || rest)) h->close = true;
+    move(h, R_WAIT);
+}
+
+static void deliver_head(struct h1 *h, struct http_msg *m, size_t rest) {
+    bool end = h1_body_done(&h->body);
+    if (!m->keep_alive) h->close = true;
+    if (end)
+        message_read(h, rest);
+    else
+        move(h, R_BODY);
+    h->codec.sink->head(h->codec.arg, h->stream, m, end);
+    settle(h);
+}
+
+static err take_request_head(struct h1 *h, const char *bytes, size_t rest) {
+    enum http_reason why;
+    uint64_t body_bytes_max = h->limits.body_bytes_max ? h->limits.body_bytes_max : UINT64_MAX;
+    struct http_msg *m = arena_make(h->arena, struct http_msg);
+    http_msg_init(m, h->arena, true);
+    err e = h1_head_request(bytes, &h->section, m, &why);
+    h->method_id = m->method_id; /* even of a request that is refused: the answer to HEAD has no body */
+    if (e != OK) return fail(h, e, why);
+    h->peer_version = m->version;
+    h->expecting = m->expect_continue;
+    h->body_kind = m->body;
+    if (m->body == HTTP_BODY_LENGTH && m->content_length > body_bytes_max)
+        return fail(h, ERR_LIMIT, REASON_BODY_TOO_LARGE);
+    h1_body_begin(&h->body, m->body, m->content_length, body_bytes_max);
+    deliver_head(h, m, rest);
+    return OK;
+}
+
+static err take_response_head(struct h1 *h, const char *bytes, size_t rest) {
+    struct http_msg *m = arena_make(h->arena, struct http_msg);
+    http_msg_init(m, h->arena, false);
+    if (h1_head_response(bytes, &h->section, h->method_id, m) != OK)
+        return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
+    if (m->status < 200) {
+        /* 101 was not asked for: Upgrade is never sent [RFC 9110 15.2.2] */
+        if (m->status == 101 || ++h->interim > INTERIM_MAX)
+            return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
+        begin_head(h);
+        h->codec.sink->head(h->codec.arg, h->stream, m, false);
+        return OK;
+    }
+    /* without a body, the length is only told [RFC 9112 6.3] */
+    bool bodyless = m->status == 304 || h->method_id == HTTP_HEAD;
+    h->body_kind = bodyless ? HTTP_BODY_NONE : m->body;
+    if (h->body_kind == HTTP_BODY_TO_CLOSE) h->close = true;
+    h1_body_begin(&h->body, h->body_kind, m->content_length, UINT64_MAX);
+    deliver_head(h, m, rest);
+    return OK;
+}
+
+static err take_head(struct h1 *h, str in, size_t *ret_used) {
+    const char *bytes;
+    err e = take_section(h, in, ret_used, &bytes);
+    if (e != OK) return e == ERR_AGAIN ? OK : e;
+    size_t rest = in.n - *ret_used;
+    return h->server ? take_request_head(h, bytes, rest) : take_response_head(h, bytes, rest);
+}
+
+static void end_message(struct h1 *h, struct http_msg *trailers, size_t rest) {
+    bool heard = !discarding(h);
+    message_read(h, rest);
+    if (heard) h->codec.sink->end(h->codec.arg, h->stream, trailers);
+    settle(h);
+}
+
+static err take_trailers(struct h1 *h, str in, size_t *ret_used) {
+    const char *bytes;
+    struct http_msg *trailers = NULL;
+    err e = take_section(h, in, ret_used, &bytes);
+    if (e != OK) return e == ERR_AGAIN ? OK : e;
+    if (bytes && h->section.lines) {
+        trailers = arena_make(h->arena, struct http_msg);
+        http_msg_init(trailers, h->arena, h->server);
+        if (h1_head_trailers(bytes, &h->section, trailers) != OK)
+            return fail(h, ERR_PROTO, REASON_BAD_REQUEST);
+    }
+    end_message(h, trailers, in.n - *ret_used);
+    return OK;
+}
+
+static void deliver_body(struct h1 *h, str data) {
+    h->expecting = false;
+    if (!discarding(h)) {
+        h->unread += data.n;
+        h->codec.sink->body(h->codec.arg, h->stream, data);
+        return;
+    }
+    h->discarded += data.n;
+    if (h->discarded > DISCARD_BYTES_MAX) h->close = true;
+    settle(h);
+}
+
+static err take_body(struct h1 *h, str in, size_t *ret_used) {
+    enum { TRAILERS_LEAST = 2 }; /* the empty section */
+    str data;
+    size_t room = discarding(h) ? SIZE_MAX : CODEC_WINDOW_BYTES - h->unread;
+    err e = h1_body_take(&h->body, in, room, ret_used, &data);
+    if (e == ERR_AGAIN) return e;
+    if (e != OK) return fail(h, e, e == ERR_LIMIT ? REASON_BODY_TOO_LARGE : REASON_BAD_REQUEST);
+    if (data.n) deliver_body(h, data);
+    if (h->reading != R_BODY || !h1_body_done(&h->body)) return OK;
+    if (h->body_kind == HTTP_BODY_CHUNKED) {
+        move(h, R_TRAILERS);
+        begin_section(h, (uint32_t)num_max(h->limits.trailer_bytes_max, TRAILERS_LEAST), UINT32_MAX);
+    } else {
+        end_message(h, NULL, in.n - *ret_used);
+    }
+    return OK;
+}
+
+static err take(struct h1 *h, str in, size_t *ret_used) {
+    *ret_used = 0;
+    switch ((enum reading)h->reading) {
+    case R_IDLE: return take_idle(h, in, ret_used);
+    case R_HEAD: return take_head(h, in, ret_used);
+    case R_BODY: return take_body(h, in, ret_used);
+    case R_TRAILERS: return take_trailers(h, in, ret_used);
+    case R_WAIT:
+        return h->server ? ERR_AGAIN : fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL); /* nobody asked */
+    case R_FAILED: return h->failed;
+    case R_DONE: break;
+    }
+    return ERR_END;
+}
+
+static err h1_read(struct codec *c, str in, uint64_t now_us, size_t *ret_used, enum http_reason *ret_why) {
+    struct h1 *h = self(c);
+    size_t used = 0;
+    err e = OK;
+    (void)now_us; /* deadlines are the connection's */
+    h->turn = 0;
+    while (e == OK && used < in.n && (h->turn < CODEC_MESSAGES_MAX || h->reading != R_IDLE)) {
+        size_t n;
+        e = take(h, str_from(in, used), &n);
+        used += n;
+    }
+    if (e == OK && (h->reading == R_FAILED || h->reading == R_DONE))
+        e = h->reading == R_DONE ? ERR_END : h->failed;
+    if (h->reading == R_FAILED) *ret_why = h->why;
+    *ret_used = used;
+    return e;
+}
+
+static err h1_read_end(struct codec *c, enum http_reason *ret_why) {
+    struct h1 *h = self(c);
+    enum http_reason why = h->server ? REASON_CLIENT_GONE : REASON_BACKEND_RESET;
+    h->close = true;
+    switch ((enum reading)h->reading) {
+    case R_IDLE:
+        if (h->server) move(h, R_DONE);
+        if (h->server) return ERR_END;
+        break;
+    case R_HEAD: break;
+    case R_BODY:
+        if (h->body_kind == HTTP_BODY_TO_CLOSE) {
+            end_message(h, NULL, 0);
+            return ERR_END;
+        } /* fall through */
+    case R_TRAILERS:
+        if (discarding(h)) {
+            move(h, R_DONE);
+            return ERR_END;
+        }
+        if (!h->server) why = REASON_BACKEND_CUT;
+        break;
+    case R_WAIT:
+    case R_FAILED:
+    case R_DONE: return ERR_END;
+    }
+    *ret_why = h->why = why;
+    h->failed = ERR_PROTO;
+    move(h, R_FAILED);
+    return ERR_PROTO;
+}
+
+static void h1_consume(struct codec *c, uint32_t stream, size_t bytes) {
+    struct h1 *h = self(c);
+    if (stream == h->stream) h->unread -= num_min(bytes, h->unread);
+}
+
+/* ---- writing ---- */
+
+static err submit_interim(struct h1 *h, const struct http_msg *m) {
+    if (m->status == 101) return ERR_REFUSED;
+    if (h->peer_version < 11) return OK; /* it would not understand [RFC 9110 15.2] */
+    TRY(h1_print_response(&h->out, m, &(struct h1_print){0}));
+    if (m->status == 100) h->expecting = false;
+    return OK;
+}
+
+/* How a response is framed for this peer; *ret_bodyless: whatever is submitted as its body is not sent [RFC 9110 8.6] [RFC 9112 6]. */
+static err response_framing(const struct h1 *h, const struct http_msg *m, bool end, struct h1_print *how,
+                            bool *ret_bodyless) {
+    bool head = h->method_id == HTTP_HEAD, chunks = h->peer_version >= 11;
+    *ret_bodyless = head || m->status == 204 || m->status == 304;
+    if (*ret_bodyless) {
+        bool tell = m->status != 204 &&
+                    (m->body == HTTP_BODY_LENGTH || (m->body == HTTP_BODY_CHUNKED && head && chunks));
+        how->body = tell ? m->body : HTTP_BODY_NONE;
+        how->length = m->content_length;
+    } else if (end) {
+        if (m->body == HTTP_BODY_LENGTH && m->content_length) return ERR_PROTO;
+        how->body = HTTP_BODY_LENGTH;
+    } else if (m->body == HTTP_BODY_LENGTH) {
+        how->body = HTTP_BODY_LENGTH;
+        how->length = m->content_length;
+    } else {
+        how->body = chunks ? HTTP_BODY_CHUNKED : HTTP_BODY_TO_CLOSE;
+    }
+    return OK;
+}
+
+/* A request that did not come whole: can the connection go on when the response ends first? Not when the client may or may not send
+ * a body that it expected to be asked for [RFC 9110 10.1.1], nor when too much would have to be read over. */
+static bool request_lost(const struct h1 *h, bool end) {
+    switch ((enum reading)h->reading) {
+    case R_BODY:
+        return h->expecting || (end && h->body_kind == HTTP_BODY_LENGTH && h->body.left > DISCARD_BYTES_MAX);
+    case R_WAIT:
+    case R_TRAILERS: return false;
+    case R_IDLE:
+    case R_HEAD:
+    case R_FAILED:
+    case R_DONE: break;
+    }
+    return true;
+}
+
+static void begin_out(struct h1 *h, const struct h1_print *how, bool bodyless, bool end) {
+    h->out_kind = bodyless ? HTTP_BODY_NONE : how->body;
+    h->out_left = how->length;
+    h->writing = end ? W_END : W_BODY;
+}
+
+static err submit_response(struct h1 *h, uint32_t stream, const struct http_msg *m, bool end) {
+    struct h1_print how = {0};
+    bool bodyless;
+    if (stream != h->stream || h->writing != W_HEAD) return ERR_ABSENT;
+    if (m->status < 200) return submit_interim(h, m);
+    TRY(response_framing(h, m, end, &how, &bodyless));
+    bool close =
+        h->close || h->draining || request_lost(h, end) || (how.body == HTTP_BODY_TO_CLOSE && !bodyless);
+    how.options = close ? "close" : h->peer_version < 11 ? "keep-alive" : NULL;
+    TRY(h1_print_response(&h->out, m, &how));
+    h->close = close;
+    begin_out(h, &how, bodyless, end);
+    settle(h);
+    return OK;
+}
+
+static bool expects_content(uint8_t method_id) {
+    return method_id == HTTP_POST || method_id == HTTP_PUT || method_id == HTTP_PATCH;
+}
+
+static err submit_request(struct h1 *h, uint32_t *ret_stream, const struct http_msg *m, bool end) {
+    struct h1_print how = {.length = m->body == HTTP_BODY_LENGTH ? m->content_length : 0};
+    if (h->close || h->draining || h->reading == R_FAILED || h->reading == R_DONE) return ERR_END;
+    if (h->reading != R_WAIT || h->writing != W_END) return ERR_AGAIN;
+    if (m->method_id == HTTP_CONNECT) return ERR_REFUSED;
+    if (end && how.length) return ERR_PROTO;
+    if (!end)
+        how.body = m->body == HTTP_BODY_LENGTH ? HTTP_BODY_LENGTH : HTTP_BODY_CHUNKED;
+    else if (m->body != HTTP_BODY_NONE || expects_content(m->method_id)) /* [RFC 9110 8.6] */
+        how.body = HTTP_BODY_LENGTH;
+    if (h1_print_takes_trailers(m)) how.options = "te";
+    TRY(h1_print_request(&h->out, m, &how));
+    h->method_id = m->method_id;
+    begin_out(h, &how, false, end);
+    move(h, R_IDLE);
+    *ret_stream = ++h->stream;
+    return OK;
+}
+
+static err h1_submit(struct codec *c, uint32_t *stream, const struct http_msg *m, bool end) {
+    struct h1 *h = self(c);
+    assert(m->is_request != h->server);
+    return h->server ? submit_response(h, *stream, m, end) : submit_request(h, stream, m, end);
+}
+
+static void end_out(struct h1 *h) {
+    h->writing = W_END;
+    settle(h);
+}
+
+static err h1_submit_body(struct codec *c, uint32_t stream, str bytes, bool end) {
+    enum { CHUNK_FRAMING_MAX = 64 }; /* its size line, its CRLF, the last chunk */
+    struct h1 *h = self(c);
+    if (stream != h->stream || h->writing != W_BODY) return ERR_ABSENT;
+    if (h->out_kind == HTTP_BODY_LENGTH && (end ? bytes.n != h->out_left : bytes.n > h->out_left))
+        return ERR_PROTO;
+    if (!h1_out_takes(&h->out, bytes.n + CHUNK_FRAMING_MAX)) return ERR_AGAIN;
+    if (h->out_kind == HTTP_BODY_LENGTH) h->out_left -= bytes.n;
+    bool chunked = h->out_kind == HTTP_BODY_CHUNKED;
+    if (bytes.n && h->out_kind != HTTP_BODY_NONE) {
+        if (chunked) h1_print_chunk(&h->out, bytes.n);
+        h1_out_borrow(&h->out, bytes);
+        if (chunked) h1_out_add(&h->out, S("\r\n"));
+    }
+    if (!end) return OK;
+    if (chunked) h1_out_add(&h->out, S("0\r\n\r\n"));
+    end_out(h);
+    return OK;
+}
+
+static err h1_submit_end(struct codec *c, uint32_t stream, const struct http_msg *trailers) {
+    struct h1 *h = self(c);
+    if (stream != h->stream || h->writing != W_BODY) return ERR_ABSENT;
+    if (h->out_kind == HTTP_BODY_LENGTH && h->out_left) return ERR_PROTO;
+    if (h->out_kind == HTTP_BODY_CHUNKED) TRY(h1_print_last_chunk(&h->out, trailers));
+    end_out(h);
+    return OK;
+}
+
+static void h1_reset(struct codec *c, uint32_t stream, enum http_reason why) {
+    struct h1 *h = self(c);
+    (void)why; /* HTTP/1 has no word for it but the close */
+    bool over =
+        h->server ? h->writing == W_NONE || h->writing == W_END : h->reading == R_WAIT && h->writing == W_END;
+    if (stream != h->stream || over) return;
+    h->writing = W_END;
+    h->close = true;
+    if (h->reading != R_DONE) move(h, R_DONE);
+}
+
+static size_t h1_write(struct codec *c, str *out, size_t out_max) {
+    return h1_out_write(&self(c)->out, out, out_max);
+}
+static void h1_wrote(struct codec *c, size_t bytes) { h1_out_wrote(&self(c)->out, bytes); }
+static void h1_keep(struct codec *c) { h1_out_keep(&self(c)->out); }
+static size_t h1_pending(const struct codec *c) { return self_const(c)->out.pending; }
+
+/* None: moving a body past the codec needs both sides to be told, and is worth it for bodies that are larger than most. */
+static uint64_t h1_raw_bytes(const struct codec *c, uint32_t stream) {
+    (void)c, (void)stream;
+    return 0;
+}
+
+static bool h1_reusable(const struct codec *c) {
+    const struct h1 *h = self_const(c);
+    if (h->close || h->draining || h->reading == R_FAILED || h->reading == R_DONE) return false;
+    return h->server || (h->reading == R_WAIT && h->writing == W_END);
+}
+
+static void h1_drain(struct codec *c) { self(c)->draining = true; }
+
+static void h1_free(struct codec *c) {
+    struct h1 *h = self(c);
+    h1_out_fini(&h->out);
+    buf_fini(&h->partial);
+    free(h);
+}
+
+static const struct codec_ops ops = {
+    .read = h1_read,
+    .read_end = h1_read_end,
+    .submit = h1_submit,
+    .submit_body = h1_submit_body,
+    .submit_end = h1_submit_end,
+    .reset = h1_reset,
+    .consume = h1_consume,
+    .write = h1_write,
+    .wrote = h1_wrote,
+    .keep = h1_keep,
+    .pending = h1_pending,
+    .raw_bytes = h1_raw_bytes,
+    .reusable = h1_reusable,
+    .drain = h1_drain,
+    .free = h1_free,
+};
+
+void h1_recycle(struct codec *c, const struct codec_sink *sink, void *arg) {
+    struct h1 *h = self(c);
+    h->codec = (struct codec){.ops = &ops, .sink = sink, .arg = arg};
+    h->close = h->draining = h->expecting = false;
+    h->stream = 0;
+    h->blank = 0;
+    h->unread = 0;
+    h->arena = NULL;
+    h->reading = h->server ? R_IDLE : R_WAIT;
+    h->writing = h->server ? W_NONE : W_END;
+    buf_clear(&h->partial);
+    h1_out_clear(&h->out);
+}
+
+static struct codec *new_codec(bool server, const struct codec_sink *sink, void *arg,
+                               const struct codec_limits *limits) {
+    struct h1 *h = base_zalloc(sizeof *h + (limits->fields_max + 1) * sizeof *h->ends);
+    h->server = server;
+    h->limits = *limits;
+    buf_init(&h->partial, num_max(limits->head_bytes_max, limits->trailer_bytes_max));
+    h1_out_init(&h->out);
+    h1_recycle(&h->codec, sink, arg);
+    return &h->codec;
+}
+
+struct codec *h1_server(const struct codec_sink *sink, void *arg, const struct codec_limits *limits) {
+    return new_codec(true, sink, arg, limits);
+}
+struct codec *h1_client(const struct codec_sink *sink, void *arg, const struct codec_limits *limits) {
+    return new_codec(false, sink, arg, limits);
+}

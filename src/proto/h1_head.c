@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/h1_head.h"
+
+#include "base/num.h"
+#include "http/http_chars.h"
+#include "http/http_uri.h"
+
+#define BIT(id) (UINT32_C(1) << FIELD_##id)
+static_assert(HTTP_FIELD_ID_COUNT <= 32, "sets of fields are bits of a word");
+/* Of one connection only; TE stays, for the writer says "trailers" anew. */
+enum {
+    HOP_BY_HOP = (int)(BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TRANSFER_ENCODING) |
+                       BIT(UPGRADE) | BIT(HTTP2_SETTINGS)),
+    NOT_A_TRAILER =
+        (int)(BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(CONTENT_TYPE) | BIT(DATE) | BIT(EXPECT) |
+              BIT(FORWARDED) | BIT(HOST) | BIT(HTTP2_SETTINGS) | BIT(KEEP_ALIVE) | BIT(LOCATION) |
+              BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION) | BIT(PROXY_CONNECTION) | BIT(SET_COOKIE) |
+              BIT(TE) | BIT(TRAILER) | BIT(TRANSFER_ENCODING) | BIT(UPGRADE) | BIT(X_FORWARDED_FOR) |
+              BIT(X_FORWARDED_HOST) | BIT(X_FORWARDED_PORT) | BIT(X_FORWARDED_PROTO)),
+};
+struct seen {
+    uint32_t once, again; /* bits of the known fields that came; that came more than once */
+};
+
+/* field-line = field-name ":" OWS field-value OWS; no space before the colon, no folded line [RFC 9112 5]. */
+static err read_field(const char *p, const char *end, struct http_field *f) {
+    const char *colon = h1_scan_name(p);
+    if (*colon != ':' || colon == p) return ERR_PROTO;
+    const char *v = colon + 1;
+    while (v < end && (*v == ' ' || *v == '\t')) v++;
+    while (end > v && (end[-1] == ' ' || end[-1] == '\t')) end--;
+    f->name = (str){p, (size_t)(colon - p)};
+    f->value = (str){v, (size_t)(end - v)};
+    f->id = (uint8_t)http_field_id_of(f->name);
+    return OK;
+}
+
+static err read_fields(const char *bytes, const struct h1_section *s, uint32_t first, struct http_msg *m,
+                       struct seen *seen) {
+    enum { ROOM_FOR_MORE = 8 }; /* what the gateway itself adds, in the same block */
+    http_msg_reserve(m, s->lines + ROOM_FOR_MORE);
+    for (uint32_t i = first; i < s->lines; i++) {
+        struct http_field *f = &m->fields[i - first];
+        TRY(read_field(bytes + (i ? s->ends[i - 1] + 2 : 0), bytes + s->ends[i], f));
+        uint32_t bit = (UINT32_C(1) << f->id) & ~BIT(OTHER);
+        seen->again |= seen->once & bit;
+        seen->once |= bit;
+    }
+    m->fields_n = s->lines - first;
+    return OK;
+}
+
+static void drop_fields(struct http_msg *m, uint32_t which) {
+    for (uint32_t i = 0; i < m->fields_n; i++)
+        if (which >> m->fields[i].id & 1) m->fields[i].gone = true;
+}
+
+/* One option of Connection: what it means, or the name of a field to drop. Host and framing are not the sender's to name: they
+ * are written anew. */
+static void take_option(struct http_msg *m, str option, bool *close, bool *keep, bool *upgrade) {
+    if (str_ieq(option, S("close")))
+        *close = true;
+    else if (str_ieq(option, S("keep-alive")))
+        *keep = true;
+    else if (str_ieq(option, S("upgrade")))
+        *upgrade = true;
+    else if (!str_ieq(option, S("te")) && !str_ieq(option, S("host")))
+        http_msg_remove(m, option);
+}
+
+/* [RFC 9112 9.3] [RFC 9110 7.6.1] */
+static err read_connection(struct http_msg *m, const struct seen *seen) {
+    bool close = false, keep = m->version >= 11, upgrade = false;
+    if (seen->once & BIT(CONNECTION)) {
+        for (uint32_t i = 0; i < m->fields_n; i++) {
+            if (m->fields[i].id != FIELD_CONNECTION) continue;
+            for (str rest = m->fields[i].value; rest.n;) {
+                str option = str_trim(str_cut(&rest, ','));
+                if (option.n == 0) continue;
+                if (!http_chars_all(option.p, option.n, HTTP_CHAR_TOKEN)) return ERR_PROTO;
+                take_option(m, option, &close, &keep, &upgrade);
+            }
+        }
+    }
+    m->keep_alive = keep && !close;
+    m->upgrade = upgrade && seen->once & BIT(UPGRADE) && m->version >= 11;
+    if (seen->once & (uint32_t)HOP_BY_HOP) drop_fields(m, HOP_BY_HOP);
+    return OK;
+}
+
+static str value_of(const struct http_msg *m, enum http_field_id id) {
+    for (uint32_t i = 0; i < m->fields_n; i++)
+        if (m->fields[i].id == id) return m->fields[i].value;
+    return S("");
+}
+
+/* A list that does not end in "chunked", or has it elsewhere, has no sure end: 400. Another coding below it is not served: 501.
+ * [RFC 9112 6.1] [RFC 9112 6.3] */
+static enum http_reason coding_refused(str list) {
+    size_t comma = str_rfind(list, ',');
+    if (comma == list.n || !str_ieq(str_trim(str_from(list, comma + 1)), S("chunked")))
+        return REASON_BAD_REQUEST;
+    for (str rest = str_upto(list, comma); rest.n;) {
+        str coding = str_trim(str_cut(&rest, ','));
+        bool named = coding.n && http_chars_all(coding.p, coding.n, HTTP_CHAR_TOKEN);
+        if (!named || str_ieq(coding, S("chunked"))) return REASON_BAD_REQUEST;
+    }
+    return REASON_NOT_IMPLEMENTED;
+}
+
+/* How the body ends: one Content-Length, or one Transfer-Encoding that is "chunked", never both [RFC 9112 6.3]. Equal Content-Lengths
+ * are refused, too: nobody sends them honestly. Leaves m->body as it is when neither came. */
+static err read_framing(struct http_msg *m, const struct seen *seen, enum http_reason *ret_why) {
+    uint32_t framing = seen->once & (BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING));
+    *ret_why = REASON_BAD_REQUEST;
+    if (!framing) return OK;
+    if (framing == (BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING)) || framing & seen->again) return ERR_PROTO;
+    if (framing == BIT(CONTENT_LENGTH)) {
+        if (num_parse(value_of(m, FIELD_CONTENT_LENGTH), INT64_MAX, &m->content_length) != OK)
+            return ERR_PROTO;
+        m->body = HTTP_BODY_LENGTH;
+        return OK;
+    }
+    if (m->version < 11) return ERR_PROTO; /* [RFC 9112 6.1] */
+    str coding = value_of(m, FIELD_TRANSFER_ENCODING);
+    if (!str_ieq(coding, S("chunked"))) {
+        *ret_why = coding_refused(coding);
+        return ERR_PROTO;
+    }
+    m->body = HTTP_BODY_CHUNKED;
+    return OK;
+}
+
+/* HTTP-version = "HTTP/" DIGIT "." DIGIT, with case [RFC 9112 2.3]. Minor versions above 1 are read as 1.1. */
+static err read_version(const char *p, const char *end, uint8_t *ret_version, enum http_reason *ret_why) {
+    *ret_why = REASON_BAD_REQUEST;
+    if (end - p != 8 || memcmp(p, "HTTP/", 5) != 0) return ERR_PROTO;
+    bool digits = p[5] >= '0' && p[5] <= '9' && p[6] == '.' && p[7] >= '0' && p[7] <= '9';
+    if (!digits) return ERR_PROTO;
+    if (p[5] != '1') {
+        *ret_why = REASON_VERSION;
+        return ERR_PROTO;
+    }
+    *ret_version = p[7] == '0' ? 10 : 11;
+    return OK;
+}
+
+/* absolute-form: "http://authority/path"; https, too, for a gateway in front may say so. An empty path is "/", for OPTIONS "*"
+ * [RFC 9112 3.2.2] [RFC 9112 3.2.4]. */
+static err read_absolute(struct http_msg *m, str target) {
+    size_t scheme = target.n > 7 && str_ieq(str_upto(target, 7), S("http://"))    ? 7
+                    : target.n > 8 && str_ieq(str_upto(target, 8), S("https://")) ? 8
+                                                                                  : 0;
+    if (scheme == 0) return ERR_PROTO;
+    str rest = str_from(target, scheme);
+    size_t slash = str_find(rest, '/');
+    m->authority = str_upto(rest, slash);
+    m->path = str_from(rest, slash);
+    if (m->path.n == 0) m->path = m->method_id == HTTP_OPTIONS && m->query.n == 0 ? S("*") : S("/");
+    return m->authority.n && http_uri_authority_ok(m->authority) ? OK : ERR_PROTO;
+}
+
+/* The four forms of a target [RFC 9112 3.2]; m->path holds what is before the query. */
+static err read_target(struct http_msg *m) {
+    str target = m->path;
+    if (m->method_id == HTTP_CONNECT) { /* authority-form, with a port */
+        str host;
+        uint16_t port;
+        m->authority = target;
+        m->path = S("*");
+        if (m->query.n || http_uri_split_authority(m->arena, target, &host, &port) != OK) return ERR_PROTO;
+        return host.n && port ? OK : ERR_PROTO;
+    }
+    if (target.n == 0) return ERR_PROTO;
+    if (target.p[0] == '/') return OK;
+    if (target.p[0] == '*')
+        return target.n == 1 && m->query.n == 0 && m->method_id == HTTP_OPTIONS ? OK : ERR_PROTO;
+    return read_absolute(m, target);
+}
+
+/* request-line = method SP request-target SP HTTP-version, one space each [RFC 9112 3]. */
+static err read_request_line(const char *p, const char *end, struct http_msg *m, enum http_reason *ret_why) {
+    *ret_why = REASON_BAD_REQUEST;
+    const char *space = h1_scan_name(p);
+    if (*space != ' ' || space == p) return ERR_PROTO;
+    const char *target = space + 1, *mark = h1_scan_target(target), *after = mark;
+    while (*after == '?') after = h1_scan_target(after + 1);
+    if (*after != ' ') return ERR_PROTO;
+    TRY(read_version(after + 1, end, &m->version, ret_why));
+    m->method = (str){p, (size_t)(space - p)};
+    m->method_id = (uint8_t)http_method_of(m->method);
+    m->path = (str){target, (size_t)(mark - target)};
+    m->query = (str){mark, (size_t)(after - mark)};
+    return read_target(m);
+}
+
+/* Exactly one Host in HTTP/1.1, at most one in 1.0, always valid; the target's authority goes before it and is then what Host says, too
+ * [RFC 9112 3.2] [RFC 9112 3.2.2]. */
+static err read_host(struct http_msg *m, const struct seen *seen) {
+    if (seen->again & BIT(HOST)) return ERR_PROTO;
+    if (!(seen->once & BIT(HOST))) return m->version >= 11 ? ERR_PROTO : OK;
+    struct http_field *host = m->fields;
+    while (host->id != FIELD_HOST) host++;
+    if (!http_uri_authority_ok(host->value)) return ERR_PROTO;
+    if (m->authority.n)
+        host->value = m->authority;
+    else
+        m->authority = host->value;
+    return OK;
+}
+
+/* [RFC 9110 10.1.1]; of HTTP/1.0 it is not heard. */
+static err read_expect(struct http_msg *m, const struct seen *seen, enum http_reason *ret_why) {
+    if (!(seen->once & BIT(EXPECT))) return OK;
+    if (m->version < 11) {
+        drop_fields(m, BIT(EXPECT));
+        return OK;
+    }
+    *ret_why = REASON_EXPECTATION_FAILED;
+    if (seen->again & BIT(EXPECT) || !str_ieq(value_of(m, FIELD_EXPECT), S("100-continue"))) return ERR_PROTO;
+    m->expect_continue = m->body == HTTP_BODY_CHUNKED || (m->body == HTTP_BODY_LENGTH && m->content_length);
+    return OK;
+}
+
+err h1_head_request(const char *bytes, const struct h1_section *s, struct http_msg *m,
+                    enum http_reason *ret_why) {
+    struct seen seen = {0};
+    *ret_why = REASON_BAD_REQUEST;
+    if (s->lines == 0) return ERR_PROTO;
+    TRY(read_request_line(bytes, bytes + s->ends[0], m, ret_why));
+    TRY(read_fields(bytes, s, 1, m, &seen));
+    TRY(read_framing(m, &seen, ret_why));
+    *ret_why = REASON_BAD_HOST;
+    TRY(read_host(m, &seen));
+    TRY(read_expect(m, &seen, ret_why));
+    *ret_why = REASON_BAD_REQUEST;
+    return read_connection(m, &seen);
+}
+
+/* status-line = HTTP-version SP 3DIGIT SP [ reason ]; a missing last space is common and has one reading [RFC 9112 4].
+ * A status that is none of 1xx to 5xx is treated as a failure of the backend [RFC 9110 15]. */
+static err read_status_line(const char *p, const char *end, struct http_msg *m) {
+    enum http_reason why;
+    if (end - p < 12) return ERR_PROTO;
+    TRY(read_version(p, p + 8, &m->version, &why));
+    if (p[8] != ' ' || (end - p > 12 && p[12] != ' ')) return ERR_PROTO;
+    uint64_t status;
+    TRY(num_parse((str){p + 9, 3}, 599, &status));
+    if (status < 100) return ERR_PROTO;
+    m->status = (uint16_t)status;
+    return OK;
+}
+
+err h1_head_response(const char *bytes, const struct h1_section *s, uint8_t method_id, struct http_msg *m) {
+    struct seen seen = {0};
+    enum http_reason why;
+    if (s->lines == 0) return ERR_PROTO;
+    TRY(read_status_line(bytes, bytes + s->ends[0], m));
+    TRY(read_fields(bytes, s, 1, m, &seen));
+    bool bodyless = m->status < 200 || m->status == 204;
+    m->body = bodyless || m->status == 304 || method_id == HTTP_HEAD ? HTTP_BODY_NONE : HTTP_BODY_TO_CLOSE;
+    TRY(read_framing(m, &seen, &why));
+    if (bodyless)
+        m->body = HTTP_BODY_NONE, m->content_length = 0; /* whatever the fields say [RFC 9112 6.3] */
+    return read_connection(m, &seen);
+}
+
+err h1_head_trailers(const char *bytes, const struct h1_section *s, struct http_msg *m) {
+    struct seen seen = {0};
+    TRY(read_fields(bytes, s, 0, m, &seen));
+    if (seen.once & (uint32_t)NOT_A_TRAILER) drop_fields(m, NOT_A_TRAILER);
+    return OK;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/h1_print.h"
+
+#include "http/http_chars.h"
+#include "proto/h1_scan.h"
+
+#define BIT(id) (UINT32_C(1) << FIELD_##id)
+/* Never of the message that comes from elsewhere: of one connection, or written anew [RFC 9110 7.6.1]. */
+static const uint32_t left_out = BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(HTTP2_SETTINGS) |
+                                 BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TE) | BIT(TRANSFER_ENCODING) |
+                                 BIT(UPGRADE);
+
+/* Is the name an option of a Connection field that is still there? Codecs take that field out: this is for messages made otherwise. */
+static bool named(const struct http_msg *m, str name) {
+    for (uint32_t i = 0; i < m->fields_n; i++) {
+        if (m->fields[i].gone || m->fields[i].id != FIELD_CONNECTION) continue;
+        for (str rest = m->fields[i].value; rest.n;)
+            if (str_ieq(str_trim(str_cut(&rest, ',')), name)) return true;
+    }
+    return false;
+}
+
+bool h1_print_takes_trailers(const struct http_msg *m) {
+    for (uint32_t i = 0; i < m->fields_n; i++) {
+        if (m->fields[i].gone || m->fields[i].id != FIELD_TE) continue;
+        for (str rest = m->fields[i].value; rest.n;)
+            if (str_ieq(str_trim(str_cut(&rest, ',')), S("trailers"))) return true;
+    }
+    return false;
+}
+
+struct writer {
+    char *w;
+};
+static inline void put(struct writer *w, str s) {
+    if (s.n) memcpy(w->w, s.p, s.n);
+    w->w += s.n;
+}
+static inline void put_crlf(struct writer *w) {
+    memcpy(w->w, "\r\n", 2);
+    w->w += 2;
+}
+static void put_number(struct writer *w, uint64_t v) {
+    char digits[20];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + v % 10);
+    while (v /= 10);
+    put(w, (str){digits + at, sizeof digits - at});
+}
+
+/* The fields as they lie in the buffer they were read from, line after line: copied in one go as long as none is left out. The bytes
+ * between the strs are compared, so that what is copied is always "name: value CRLF". */
+struct run {
+    const char *p;
+    size_t n;
+};
+static inline bool is_line(const struct http_field *f) {
+    const char *after = f->name.p + f->name.n;
+    return f->value.p == after + 2 && after[0] == ':' && after[1] == ' ';
+}
+static inline bool joins(const struct run *r, const struct http_field *f) {
+    const char *end = r->p + r->n;
+    return r->n && f->name.p == end + 2 && end[0] == '\r' && end[1] == '\n';
+}
+static inline void put_run(struct writer *w, struct run *r) {
+    if (r->n == 0) return;
+    put(w, (str){r->p, r->n});
+    put_crlf(w);
+    r->n = 0;
+}
+
+static err put_fields(struct writer *w, const struct http_msg *m, uint32_t without) {
+    struct run run = {0};
+    bool options = http_msg_find_id(m, FIELD_CONNECTION);
+    for (uint32_t i = 0; i < m->fields_n; i++) {
+        const struct http_field *f = &m->fields[i];
+        if (f->gone || without >> f->id & 1 || (options && named(m, f->name))) continue;
+        if (is_line(f)) {
+            if (!joins(&run, f)) {
+                put_run(w, &run);
+                run.p = f->name.p;
+            }
+            run.n = (size_t)(f->value.p + f->value.n - run.p);
+            continue;
+        }
+        put_run(w, &run);
+        if (f->name.n == 0 || !http_chars_all(f->name.p, f->name.n, HTTP_CHAR_TOKEN) ||
+            !http_chars_all(f->value.p, f->value.n, HTTP_CHAR_VALUE))
+            return ERR_PROTO;
+        put(w, f->name);
+        put(w, S(": "));
+        put(w, f->value);
+        put_crlf(w);
+    }
+    put_run(w, &run);
+    return OK;
+}
+
+static void put_framing(struct writer *w, const struct h1_print *how) {
+    if (how->body == HTTP_BODY_LENGTH) {
+        put(w, S("Content-Length: "));
+        put_number(w, how->length);
+        put_crlf(w);
+    } else if (how->body == HTTP_BODY_CHUNKED) {
+        put(w, S("Transfer-Encoding: chunked\r\n"));
+    }
+    if (how->options) {
+        put(w, S("Connection: "));
+        put(w, str_of(how->options));
+        put_crlf(w);
+    }
+    put_crlf(w);
+}
+
+/* What the fields take at most; at least what any first line and framing take besides is added. */
+static size_t room_for(const struct http_msg *m, size_t more) {
+    size_t n = 192 + more;
+    for (uint32_t i = 0; i < m->fields_n; i++) n += m->fields[i].name.n + m->fields[i].value.n + 4;
+    return n;
+}
+
+/* Nothing in it that would end the line or begin another part of it. */
+static bool target_ok(const struct http_msg *m) {
+    bool path = m->path.n && (m->path.p[0] == '/' || str_eq(m->path, S("*")));
+    bool query = m->query.n == 0 || m->query.p[0] == '?';
+    return path && query && http_chars_all(m->path.p, m->path.n, HTTP_CHAR_TARGET) &&
+           str_find(m->path, '?') == m->path.n && http_chars_all(m->query.p, m->query.n, HTTP_CHAR_TARGET);
+}
+
+err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
+    bool method = m->method.n && http_chars_all(m->method.p, m->method.n, HTTP_CHAR_TOKEN);
+    if (!method || !target_ok(m) || !http_chars_all(m->authority.p, m->authority.n, HTTP_CHAR_TARGET))
+        return ERR_PROTO;
+    size_t n = room_for(m, m->method.n + m->path.n + m->query.n + m->authority.n);
+    if (!h1_out_takes(o, n)) return ERR_AGAIN;
+    char *start = h1_out_room(o, n);
+    struct writer w = {start};
+    put(&w, m->method);
+    put(&w, S(" "));
+    put(&w, m->path);
+    put(&w, m->query);
+    put(&w, S(" HTTP/1.1\r\nHost: "));
+    put(&w, m->authority);
+    put_crlf(&w);
+    TRY(put_fields(&w, m, left_out | BIT(HOST)));
+    if (how->options && h1_print_takes_trailers(m)) put(&w, S("TE: trailers\r\n"));
+    put_framing(&w, how);
+    h1_out_added(o, (size_t)(w.w - start));
+    return OK;
+}
+
+err h1_print_response(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
+    size_t n = room_for(m, 0);
+    if (m->status < 100 || m->status > 999) return ERR_PROTO;
+    if (!h1_out_takes(o, n)) return ERR_AGAIN;
+    char *start = h1_out_room(o, n);
+    struct writer w = {start};
+    put(&w, S("HTTP/1.1 "));
+    put_number(&w, m->status);
+    put(&w, S(" "));
+    put(&w, http_status_reason(m->status));
+    put_crlf(&w);
+    TRY(put_fields(&w, m, left_out));
+    put_framing(&w, how);
+    h1_out_added(o, (size_t)(w.w - start));
+    return OK;
+}
+
+err h1_print_last_chunk(struct h1_out *o, const struct http_msg *trailers) {
+    size_t n = trailers ? room_for(trailers, 0) : 8;
+    if (!h1_out_takes(o, n)) return ERR_AGAIN;
+    char *start = h1_out_room(o, n);
+    struct writer w = {start};
+    put(&w, S("0\r\n"));
+    if (trailers) TRY(put_fields(&w, trailers, left_out | BIT(HOST)));
+    put_crlf(&w);
+    h1_out_added(o, (size_t)(w.w - start));
+    return OK;
+}
+
+void h1_print_chunk(struct h1_out *o, size_t n) {
+    static const char hex[] = "0123456789abcdef";
+    char digits[16];
+    size_t at = sizeof digits;
+    do digits[--at] = hex[n & 15];
+    while (n >>= 4);
+    struct writer w = {h1_out_room(o, sizeof digits + 2)};
+    put(&w, (str){digits + at, sizeof digits - at});
+    put_crlf(&w);
+    h1_out_added(o, sizeof digits - at + 2);
+}
