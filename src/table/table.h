@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table: what a worker looks requests up in. A spine per generation over counted, immutable pieces, so that unchanged pieces are
+/* The table: what a worker looks requests up in. A spine per generation over immutable pieces, so that unchanged pieces are
  * shared with the table before. Made by compile/ alone.
  * In:    a socket's slot, a server name, a request.     Out: listener, rule, backend, endpoints, certificates.
- * Own:   the builder makes and frees (compile_home); workers read. `holds` of a piece are the builder's: plain integers that no
- *        worker touches. A worker keeps a rule past its spine by counting it in its own array (rule->slot), see compile_retired.
- * Never: a lock, a copy or an allocation in a lookup; an API object. */
+ * Own:   the builder makes and frees (compile_home); workers read. A piece lives as long as a table that shows it. A worker keeps a
+ *        rule, and with it the backends it names, past its table by counting it in its own array (rule->slot), see compile_retired.
+ *        Doors beside this one, for compile/: spine.h names.h host.h; for filter/: dump.h.
+ * Never: a lock, a copy or an allocation in a lookup (but for repeated fields joined in scratch); an API object. */
 #pragma once
 #include <stdatomic.h>
 
@@ -29,9 +30,9 @@ struct table_filter {
 
 /* Where a share of a rule's requests goes. */
 struct table_backend {
-    uint32_t holds;
-    uint32_t
-        slot; /* index of a worker's own state about it; reused only after the backend's end is known to all workers */
+    uint32_t holds; /* the builder's: by rules that live or may be in use, and by the plan */
+    /* Index of a worker's own state about it; reused only after the backend's end is known to all workers. */
+    uint32_t slot;
     uint64_t id; /* never reused: tells whether what stands in the slot is of this backend */
     str name;    /* "ns/name:port" */
 };
@@ -43,11 +44,10 @@ struct table_target {
     const struct table_filter *filters;
 };
 struct table_rule {
-    uint32_t holds;
     uint32_t slot; /* index of a worker's count of exchanges that use it */
-    uint64_t hash;
-    str route; /* "HTTPRoute/ns/name" */
-    int32_t index;
+    int32_t index; /* in its route */
+    uint64_t hash; /* of the content but for what it matches */
+    str route;     /* "HTTPRoute/ns/name" */
     str name;
     uint32_t filters_n, targets_n;
     const struct table_filter *filters;
@@ -62,24 +62,21 @@ struct table_endpoint {
     uint16_t port;
 };
 struct table_endpoints {
-    uint32_t holds;
-    uint32_t n;
     uint64_t version;
+    uint32_t n;
     struct table_endpoint v[];
 };
 
 struct table_certificate {
-    uint32_t holds;
     uint64_t id; /* never reused */
     str chain_pem, key_pem;
     uint32_t names_n;
     const str *names; /* lower case, wildcards as "*.x" */
 };
 
-struct table_host; /* the rules of one hostname in one listener: host.h */
 struct table_listener {
-    uint32_t holds;
-    uint32_t id; /* stable over generations for the same key: what a TLS connection remembers */
+    uint32_t id;   /* never reused; stable while the key is there: what a TLS connection remembers */
+    uint32_t slot; /* where a spine has its routes */
     str key, gateway, section, hostname;
     uint16_t port; /* spec.port */
     bool tls;
@@ -102,6 +99,7 @@ struct table {           /* owner: builder; immutable once published */
 
 /* The port that a socket belongs to; NULL when the table has none such. Slots are stable for (bind address, bind port). */
 const struct table_port *table_port(const struct table *t, uint32_t port_slot);
+bool table_port_tls(const struct table_port *p);
 /* All ports, for whoever opens sockets. */
 struct table_socket {
     uint32_t slot;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "table/dump.h"
+
+#include "table/host.h"
+#include "table/spine.h"
+
+static void add_headers(struct buf *b, const char *how, const struct table_header *v, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        buf_printf(b, " %s " STR_FMT ": " STR_FMT, how, STR_ARG(v[i].name), STR_ARG(v[i].value));
+}
+
+static void add_header_filter(struct buf *b, const char *side, const struct table_filter *f) {
+    buf_printf(b, "%s header", side);
+    for (uint32_t i = 0; i < f->remove_n; i++) buf_printf(b, " remove " STR_FMT, STR_ARG(f->remove[i]));
+    add_headers(b, "set", f->set, f->set_n);
+    add_headers(b, "add", f->add, f->add_n);
+}
+
+static void add_path_change(struct buf *b, const struct table_filter *f) {
+    switch ((enum table_path_change)f->path_change) {
+    case TABLE_PATH_KEEP: return;
+    case TABLE_PATH_REPLACE_FULL: buf_printf(b, " path " STR_FMT, STR_ARG(f->path)); return;
+    case TABLE_PATH_REPLACE_PREFIX: buf_printf(b, " prefix " STR_FMT, STR_ARG(f->path)); return;
+    }
+}
+
+void dump_filter(const struct table_filter *f, struct buf *b) {
+    switch ((enum table_filter_type)f->type) {
+    case TABLE_REQUEST_HEADERS: add_header_filter(b, "request", f); return;
+    case TABLE_RESPONSE_HEADERS: add_header_filter(b, "response", f); return;
+    case TABLE_REDIRECT:
+        buf_printf(b, "redirect %u", f->status);
+        if (f->scheme.n) buf_printf(b, " scheme " STR_FMT, STR_ARG(f->scheme));
+        break;
+    case TABLE_REWRITE: buf_add(b, S("rewrite")); break;
+    }
+    if (f->hostname.n) buf_printf(b, " host " STR_FMT, STR_ARG(f->hostname));
+    if (f->port) buf_printf(b, " port %u", f->port);
+    add_path_change(b, f);
+}
+
+static void add_filters(struct buf *b, const struct table_filter *v, uint32_t n) {
+    if (!n) return;
+    buf_add(b, S("filters{"));
+    for (uint32_t i = 0; i < n; i++) {
+        if (i) buf_add(b, S("; "));
+        dump_filter(&v[i], b);
+    }
+    buf_add(b, S("}  "));
+}
+
+static void add_endpoints(struct buf *b, const struct table_endpoints *e) {
+    buf_add(b, S(" {"));
+    for (uint32_t i = 0; e && i < e->n; i++) {
+        const struct table_endpoint *p = &e->v[i];
+        if (i) buf_add_char(b, ' ');
+        if (p->ip.family == 6) buf_add_char(b, '[');
+        ip_print(b, &p->ip);
+        buf_printf(b, p->ip.family == 6 ? "]:%u" : ":%u", p->port);
+    }
+    buf_add_char(b, '}');
+}
+
+static void add_time(struct buf *b, const char *what, uint64_t us) {
+    if (!us) return;
+    bool ms = us % 1000 == 0;
+    buf_printf(b, "%s=%llu%s  ", what, (unsigned long long)(ms ? us / 1000 : us), ms ? "ms" : "us");
+}
+
+static void add_rule(struct buf *b, const struct table *t, const struct table_rule *r) {
+    buf_printf(b, "-> " STR_FMT "[%d]  ", STR_ARG(r->route), (int)r->index);
+    if (r->name.n) buf_printf(b, "name=" STR_FMT "  ", STR_ARG(r->name));
+    add_filters(b, r->filters, r->filters_n);
+    add_time(b, "timeout", r->request_timeout_us);
+    add_time(b, "backend-timeout", r->backend_timeout_us);
+    for (uint32_t i = 0; i < r->targets_n; i++) {
+        const struct table_target *target = &r->targets[i];
+        if (i) buf_add(b, S("  "));
+        if (target->filters_n) add_filters(b, target->filters, target->filters_n);
+        if (target->backend)
+            buf_printf(b, STR_FMT " w%u", STR_ARG(target->backend->name), target->weight);
+        else
+            buf_printf(b, "%u w%u", target->answer, target->weight);
+        if (target->backend) add_endpoints(b, table_endpoints(t, target->backend->slot));
+    }
+    while (b->n && b->p[b->n - 1] == ' ') b->n--;
+    buf_add_char(b, '\n');
+}
+
+struct path_at {
+    const struct host_path *path;
+    const struct host_paths *in;
+};
+
+static int path_order(const void *a, const void *b) {
+    const struct host_path *x = ((const struct path_at *)a)->path, *y = ((const struct path_at *)b)->path;
+    if (x->prefix != y->prefix) return x->prefix ? 1 : -1;
+    if (x->prefix && x->n != y->n) return x->n > y->n ? -1 : 1;
+    return str_cmp((str){x->p, x->n}, (str){y->p, y->n});
+}
+
+static void add_alternative(struct buf *b, const struct table *t, const struct path_at *p, uint32_t at,
+                            uint32_t number) {
+    const struct host_alternative *a = &p->in->alternatives[at];
+    const struct host_condition *c = p->in->conditions + a->conditions;
+    str path = p->path->n ? (str){p->path->p, p->path->n} : S("/");
+    buf_printf(b, "route   %u  %s " STR_FMT "  ", number, p->path->prefix ? "prefix" : "exact",
+               STR_ARG(path));
+    for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++)
+        buf_printf(b, "%s" STR_FMT "=" STR_FMT "  ", i < a->headers_n ? "" : "?", STR_ARG(c[i].name),
+                   STR_ARG(c[i].value));
+    if (a->method != HTTP_METHOD_OTHER)
+        buf_printf(b, "method=" STR_FMT "  ", STR_ARG(http_method_name(a->method)));
+    add_rule(b, t, a->rule);
+}
+
+static void add_host(struct buf *b, const struct table *t, const struct table_host *h) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < h->shards_n; i++) n += h->shards[i] ? h->shards[i]->paths_n : 0;
+    if (!n) return;
+    struct path_at *paths = base_alloc(n * sizeof *paths);
+    n = 0;
+    for (uint32_t i = 0; i < h->shards_n; i++) {
+        const struct host_paths *s = h->shards[i];
+        for (uint32_t k = 0; s && k < s->paths_n; k++) paths[n++] = (struct path_at){&s->paths[k], s};
+    }
+    qsort(paths, n, sizeof *paths, path_order);
+    uint32_t number = 0;
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < paths[i].path->count; k++)
+            add_alternative(b, t, &paths[i], paths[i].path->first + k, ++number);
+    free(paths);
+}
+
+static str shown(str hostname) { return hostname.n ? hostname : S("*"); }
+
+static void add_listener(struct buf *b, const struct table *t, str at, const struct table_listener *l) {
+    buf_printf(b, "serve   " STR_FMT " listener=" STR_FMT "/" STR_FMT " " STR_FMT, STR_ARG(at),
+               STR_ARG(l->gateway), STR_ARG(l->section), STR_ARG(shown(l->hostname)));
+    if (l->tls) buf_printf(b, "  tls>=1.%u", l->tls_min - 10u);
+    for (uint32_t i = 0; i < l->certificates_n; i++) {
+        const struct table_certificate *c = l->certificates[i];
+        buf_add(b, S("  certificate{"));
+        for (uint32_t k = 0; k < c->names_n; k++)
+            buf_printf(b, "%s" STR_FMT, k ? " " : "", STR_ARG(c->names[k]));
+        buf_add_char(b, '}');
+    }
+    buf_add_char(b, '\n');
+    size_t n;
+    struct names_item *hosts = names_sorted(spine_get(&spine_of(t)->hosts, l->slot), &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct table_host *h = hosts[i].value;
+        buf_printf(b, "host    " STR_FMT " listener=" STR_FMT "/" STR_FMT " " STR_FMT "\n", STR_ARG(at),
+                   STR_ARG(l->gateway), STR_ARG(l->section), STR_ARG(shown(h->hostname)));
+        add_host(b, t, h);
+    }
+    free(hosts);
+}
+
+void dump_table(const struct table *t, struct buf *b) {
+    const struct table_socket *sockets;
+    uint32_t sockets_n = table_sockets(t, &sockets);
+    for (uint32_t i = 0; i < sockets_n; i++) {
+        const struct table_port *p = table_port(t, sockets[i].slot);
+        char at[80]; /* an address is at most 45 bytes */
+        bool v6 = str_find(p->address, ':') < p->address.n;
+        int at_n = snprintf(at, sizeof at, v6 ? "[" STR_FMT "]:%u" : STR_FMT ":%u",
+                            STR_ARG(str_upto(p->address, 64)), p->port);
+        str where = {at, (size_t)at_n};
+        buf_printf(b, "listen  " STR_FMT " %s\n", STR_ARG(where), p->tls ? "https" : "http");
+        size_t n;
+        struct names_item *listeners = names_sorted(p->listeners, &n);
+        for (size_t k = 0; k < n; k++) add_listener(b, t, where, listeners[k].value);
+        free(listeners);
+    }
+}

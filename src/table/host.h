@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/hash.h"
+#include "table/table.h"
+
+/* The routes of one hostname in one listener: shards by path, each an immutable piece, so that a change among many routes of one host
+ * makes one shard anew. In a shard: the paths by hash; for each path the alternatives in their order of precedence. */
+struct host_condition {
+    str name, value;
+};
+struct host_alternative {
+    const struct table_rule *rule;
+    uint32_t conditions; /* index of the first: the headers, then the query parameters */
+    uint8_t method;      /* enum http_method; HTTP_METHOD_OTHER = any */
+    uint8_t headers_n, query_n;
+};
+/* Ascending positions of alternatives; with `choice` that finds the first of them in its own way. */
+struct host_run {
+    const uint32_t *at;
+    uint32_t n;
+    const struct host_choice *choice;
+};
+struct host_bucket {
+    str value; /* p == NULL: free */
+    struct host_run run;
+};
+/* A long list, told apart by the value of one header or query parameter. */
+struct host_choice {
+    str name;
+    bool query;
+    uint32_t mask;
+    const struct host_bucket *buckets; /* by hash_str(value) */
+    struct host_run rest;              /* those without a condition on it */
+};
+enum { HOST_CHOICE_MIN = 9, HOST_CHOICE_DEPTH_MAX = 4 };
+struct host_path {
+    const char *p;
+    uint32_t n : 31, prefix : 1;
+    uint32_t tag; /* host_tag(key) */
+    uint32_t first, count;
+    const struct host_choice *choice; /* NULL: try one after the other */
+};
+struct host_paths {
+    uint32_t paths_n, alternatives_n, mask;
+    const uint32_t *slots; /* 0: free; else 1 + index of the path */
+    const struct host_path *paths;
+    const struct host_alternative *alternatives;
+    const struct host_condition *conditions;
+    struct arena *choices; /* NULL: none */
+};
+/* A prefix has at most so many segments: its bytes are at most 1,024 and none is empty [GW HTTPPathMatch.value]. */
+enum { HOST_DEPTH_MAX = 512 };
+struct table_host {
+    str hostname;
+    uint64_t depths; /* bit min(k, 63): a prefix of k segments is there */
+    uint32_t deepest;
+    bool exact; /* an exact path is there */
+    uint32_t shards_n;
+    const struct host_paths *shards[]; /* NULL: empty */
+};
+
+/* Hashes go segment by segment, so that those of all prefixes of a path are steps to that of the path. */
+uint64_t host_path_hash(str path);
+/* Segments of a prefix: "/a/b" 2, "" 0. */
+uint32_t host_depth(str prefix);
+static inline uint64_t host_key(uint64_t path_hash, bool prefix) {
+    return prefix ? path_hash : hash_join(path_hash, 1);
+}
+static inline uint32_t host_shard(uint64_t key, uint32_t shards_n) {
+    return (uint32_t)(key >> 40) & (shards_n - 1);
+}
+static inline uint32_t host_tag(uint64_t key) { return (uint32_t)(key >> 16); }
+static inline uint32_t host_depth_bit(uint32_t depth) { return depth < 63 ? depth : 63; }
+
+/* A request, prepared once for all the hosts that it is looked up in. */
+struct host_request {
+    const struct http_msg *m;
+    struct arena *scratch;
+    uint64_t hash;  /* of the whole path */
+    uint32_t depth; /* segments, at most HOST_DEPTH_MAX */
+    uint64_t hashes[HOST_DEPTH_MAX + 1];
+    uint32_t ends[HOST_DEPTH_MAX + 1]; /* bytes of the first k segments */
+};
+void host_request_init(struct host_request *q, const struct http_msg *m, struct arena *scratch);
+/* Precedence: exact path; longest prefix; then the order of the alternatives.                     [GW HTTPRouteRule.matches] */
+bool host_match(const struct table_host *h, const struct host_request *q, struct table_match *ret);
