@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan becomes a table: changed plan pieces become changed table pieces, the rest is shared with the table before.
  * In:    the plan's changes.     Out: a new spine; later, spines and rules that came home are freed.
- * Own:   the builder thread: the compiler owns all pieces and their counts.
- * Never: work that grows with what did not change (but for one pointer a piece of the spine's first level). */
+ * Own:   the builder thread: the compiler owns all pieces. A piece that the next table does not show dies with the last table that does,
+ *        once that and all tables before it are home: no count per piece, so a change touches nothing that did not change.
+ * Never: work that grows with what did not change (but for one pointer a chunk of the spine's first level). */
 #pragma once
 #include "plan/plan.h"
 #include "table/table.h"
 
 struct compiler;
 struct compiler *compiler_new(void);
-void compiler_free(struct compiler *c); /* every table must be home */
+/* Every table must be home. What graves hold that were not buried is freed as well: no worker may run any more. NULL is fine. */
+void compiler_free(struct compiler *c);
 DEFINE_CLEANUP(compiler)
 
 struct compile_work {
-    uint32_t rules, hosts, listeners, endpoints, certificates; /* pieces made */
+    uint32_t rules, hosts, listeners, endpoints,
+        certificates; /* pieces made; a host counts once, whatever of it is new */
 };
 /* The next table; never NULL. The one before stays valid until compile_home(). workers: how many will let go of it (0: this caller alone,
  * by compile_home). The plan must be the one that d was made of. */
 struct table *compile_apply(struct compiler *c, const struct plan *p, const struct plan_delta *d,
                             uint32_t workers, struct compile_work *ret_work);
-/* A table that nobody reads any more: its holds are let go, dead pieces freed, but for dead rules and what these name. */
+/* A table that nobody reads any more: what died with it is freed, but for dead rules and the backends they name. */
 void compile_home(struct compiler *c, struct table *t);
-/* Rules that no table holds any more, but exchanges may: their slots, *ret_n of them, in a block that stays valid until compile_buried().
+/* Rules that no table shows any more, but exchanges may hold: their slots, n of them, in a block that stays valid until compile_buried().
  * Each call gives those new since the last one; NULL when there are none. */
 struct compile_grave {
     struct compile_grave *next; /* the compiler's */

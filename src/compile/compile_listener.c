@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/compile_listener.h"
+
+#include "compile/compile_host.h"
+
+static str put_str(char **at, str s) {
+    char *to = *at;
+    if (s.n) memcpy(to, s.p, s.n);
+    *at += s.n;
+    return (str){to, s.n};
+}
+
+/* ---- certificates ---- */
+
+static struct compiler_certificate *get_certificate(struct compiler *c, str key) {
+    struct compiler_certificate *s = map_get(&c->certificates, key);
+    if (s) return s;
+    s = base_zalloc(sizeof *s + key.n);
+    memcpy(s->bytes, key.p, key.n);
+    s->key = (str){s->bytes, key.n};
+    map_put(&c->certificates, s->key, s);
+    return s;
+}
+
+static void end_unused_certificate(struct compiler *c, struct compiler_certificate *s) {
+    if (s->piece || s->users_n) return;
+    map_take(&c->certificates, s->key);
+    free(s->users);
+    free(s);
+}
+
+static struct table_certificate *make_certificate(struct compiler *c, const struct plan_certificate *p) {
+    size_t strings = p->chain_pem.n + p->key_pem.n;
+    for (uint32_t i = 0; i < p->names.n; i++) strings += p->names.p[i].n;
+    struct table_certificate *t = base_zalloc(sizeof *t + p->names.n * sizeof(str) + strings);
+    str *names = (str *)(void *)(t + 1);
+    char *at = (char *)(names + p->names.n);
+    *t = (struct table_certificate){.id = ++c->ids,
+                                    .chain_pem = put_str(&at, p->chain_pem),
+                                    .key_pem = put_str(&at, p->key_pem),
+                                    .names_n = p->names.n,
+                                    .names = names};
+    for (uint32_t i = 0; i < p->names.n; i++) names[i] = put_str(&at, p->names.p[i]);
+    c->work->certificates++;
+    return t;
+}
+
+void compile_listener_free_certificate(struct table_certificate *t) {
+    if (!t) return;
+    explicit_bzero((char *)t->key_pem.p, t->key_pem.n);
+    free(t);
+}
+
+void compile_listener_change_certificate(struct compiler *c, const struct plan_change *change) {
+    if (!change->after && !map_get(&c->certificates, change->before->key)) return;
+    struct compiler_certificate *s =
+        get_certificate(c, change->after ? change->after->key : change->before->key);
+    compiler_die(c, DEATH_CERTIFICATE, (void *)s->piece);
+    s->piece = change->after
+                   ? make_certificate(c, container_of(change->after, struct plan_certificate, piece))
+                   : NULL;
+    for (uint32_t i = 0; i < s->users_n; i++) {
+        struct compiler_listener *l = s->users[i];
+        l->dirty = true;
+        if (l->port->dirty) continue;
+        l->port->dirty = true;
+        COMPILER_ROOM(c->dirty_ports, c->dirty_ports_n, c->dirty_ports_cap);
+        c->dirty_ports[c->dirty_ports_n++] = l->port;
+    }
+    end_unused_certificate(c, s);
+}
+
+/* ---- ports ---- */
+
+static struct compiler_port *get_port(struct compiler *c, const struct plan_listener *p) {
+    char key[128];
+    int n = snprintf(key, sizeof key, STR_FMT "|%u", STR_ARG(str_upto(p->bind_address, 100)),
+                     (unsigned)p->bind_port);
+    struct compiler_port *s = map_get(&c->ports, (str){key, (size_t)n});
+    if (s) return s;
+    s = base_zalloc(sizeof *s + (size_t)n);
+    memcpy(s->bytes, key, (size_t)n);
+    s->key = (str){s->bytes, (size_t)n};
+    s->address = str_upto(s->key, str_find(s->key, '|'));
+    s->port = (uint16_t)p->bind_port;
+    s->slot = (uint32_t)c->ports.n;
+    map_put(&c->ports, s->key, s);
+    return s;
+}
+
+static void mark_port(struct compiler *c, struct compiler_port *p) {
+    if (p->dirty) return;
+    p->dirty = true;
+    COMPILER_ROOM(c->dirty_ports, c->dirty_ports_n, c->dirty_ports_cap);
+    c->dirty_ports[c->dirty_ports_n++] = p;
+}
+
+/* The first by key of the listeners that claim one hostname is shown; resolve/ lets only one through. */
+static void show_listener(struct compiler *c, struct compiler_port *p, str hostname) {
+    const struct compiler_listener *first = map_get(&p->by_hostname, hostname);
+    struct names_edit e = compiler_edit(c);
+    names_set(&e, &p->names, first ? first->piece->hostname : hostname, first ? first->piece : NULL);
+    mark_port(c, p);
+}
+
+static void enter_port(struct compiler *c, struct compiler_listener *l) {
+    struct compiler_port *p = l->port = get_port(c, l->plan);
+    struct compiler_listener *first = map_get(&p->by_hostname, l->plan->hostname), **at = &first;
+    while (*at && str_cmp((*at)->key, l->key) < 0) at = &(*at)->next;
+    l->next = *at;
+    *at = l;
+    map_put(&p->by_hostname, first->plan->hostname, first);
+    p->listeners_n++;
+    p->tls_n += l->piece->tls;
+    show_listener(c, p, l->plan->hostname);
+}
+
+static void leave_port(struct compiler *c, struct compiler_listener *l) {
+    struct compiler_port *p = l->port;
+    struct compiler_listener *first = map_take(&p->by_hostname, l->plan->hostname), **at = &first;
+    while (*at != l) at = &(*at)->next;
+    *at = l->next;
+    if (first) map_put(&p->by_hostname, first->plan->hostname, first);
+    p->listeners_n--;
+    p->tls_n -= l->piece->tls;
+    show_listener(c, p, l->plan->hostname);
+    l->port = NULL;
+    l->next = NULL;
+}
+
+static int socket_order(const void *a, const void *b) {
+    const struct table_socket *x = a, *y = b;
+    int d = str_cmp(x->address, y->address);
+    return d ? d : (x->port > y->port) - (x->port < y->port);
+}
+
+static void build_sockets(struct compiler *c) {
+    struct spine_sockets *s = base_zalloc(sizeof *s + c->ports.n * sizeof s->v[0]);
+    map_each (e, &c->ports) {
+        const struct compiler_port *p = e->value;
+        if (p->piece) s->v[s->n++] = (struct table_socket){p->slot, p->address, p->port, p->piece->tls};
+    }
+    if (s->n) qsort(s->v, s->n, sizeof s->v[0], socket_order);
+    compiler_die(c, DEATH_BLOCK, c->sockets);
+    c->sockets = s;
+}
+
+/* Listeners of one port share a protocol: resolve/ sees to it. If not, TLS wins, so that nothing meant for TLS is served in the clear. */
+static void build_port(struct compiler *c, struct compiler_port *p) {
+    struct table_port *before = p->piece;
+    p->dirty = false;
+    p->piece = NULL;
+    if (p->listeners_n) {
+        p->piece = base_alloc(sizeof *p->piece);
+        *p->piece = (struct table_port){p->slot, p->port, p->tls_n > 0, p->address, p->names};
+    }
+    compiler_array_set(c, &c->port_array, p->slot, p->piece);
+    if (!before != !p->piece || (before && before->tls != p->piece->tls)) c->sockets_dirty = true;
+    compiler_die(c, DEATH_BLOCK, before);
+}
+
+/* ---- listeners ---- */
+
+struct compiler_listener *compile_listener_get(struct compiler *c, str key) {
+    struct compiler_listener *l = map_get(&c->listeners, key);
+    if (l) return l;
+    l = base_zalloc(sizeof *l + key.n);
+    memcpy(l->bytes, key.p, key.n);
+    l->key = (str){l->bytes, key.n};
+    l->id = ++c->listener_ids;
+    l->slot = compiler_take_slot(&c->host_slots);
+    map_put(&c->listeners, l->key, l);
+    return l;
+}
+
+void compile_listener_end_unused(struct compiler *c, struct compiler_listener *l) {
+    if (l->plan || l->hosts.n) return;
+    assert(!l->names && !l->piece);
+    map_take(&c->listeners, l->key);
+    map_fini(&l->hosts);
+    compiler_give_slot(&c->host_slots, l->slot);
+    free(l);
+}
+
+static void make_piece(struct compiler *c, struct compiler_listener *l) {
+    const struct plan_listener *p = l->plan;
+    size_t strings = p->piece.key.n + p->gateway.n + p->section.n + p->hostname.n;
+    struct table_listener *t = base_zalloc(sizeof *t + p->certificates.n * sizeof(void *) + strings);
+    const struct table_certificate **certificates = (void *)(t + 1);
+    char *at = (char *)(certificates + p->certificates.n);
+    *t = (struct table_listener){
+        .id = l->id,
+        .slot = l->slot,
+        .key = put_str(&at, p->piece.key),
+        .gateway = put_str(&at, p->gateway),
+        .section = put_str(&at, p->section),
+        .hostname = put_str(&at, p->hostname),
+        .port = (uint16_t)p->port,
+        .tls = p->protocol == PLAN_HTTPS,
+        .tls_min = p->tls_min == PLAN_TLS_1_3 ? 13 : 12,
+        .certificates = certificates,
+    };
+    for (uint32_t i = 0; i < p->certificates.n; i++) {
+        const struct compiler_certificate *s = get_certificate(c, p->certificates.p[i]);
+        if (s->piece) certificates[t->certificates_n++] = s->piece;
+    }
+    compiler_die(c, DEATH_BLOCK, (void *)l->piece);
+    l->piece = t;
+    l->dirty = false;
+    c->work->listeners++;
+}
+
+static void use_certificates(struct compiler *c, struct compiler_listener *l) {
+    for (uint32_t i = 0; i < l->plan->certificates.n; i++) {
+        struct compiler_certificate *s = get_certificate(c, l->plan->certificates.p[i]);
+        COMPILER_ROOM(s->users, s->users_n, s->users_cap);
+        s->users[s->users_n++] = l;
+    }
+}
+
+static void leave_certificates(struct compiler *c, const struct compiler_listener *l) {
+    for (uint32_t i = 0; i < l->plan->certificates.n; i++) {
+        struct compiler_certificate *s = map_get(&c->certificates, l->plan->certificates.p[i]);
+        uint32_t k = 0;
+        while (s->users[k] != l) k++;
+        s->users[k] = s->users[--s->users_n];
+        end_unused_certificate(c, s);
+    }
+}
+
+void compile_listener_change(struct compiler *c, const struct plan_change *change) {
+    str key = change->after ? change->after->key : change->before->key;
+    if (!change->after && !map_get(&c->listeners, key)) return;
+    struct compiler_listener *l = compile_listener_get(c, key);
+    const struct plan_listener *before = l->plan;
+    if (before) {
+        leave_port(c, l);
+        leave_certificates(c, l);
+    }
+    l->plan = change->after ? container_of(plan_hold(change->after), struct plan_listener, piece) : NULL;
+    if (l->plan) {
+        make_piece(c, l);
+        use_certificates(c, l);
+        enter_port(c, l);
+    } else {
+        compiler_die(c, DEATH_BLOCK, (void *)l->piece);
+        l->piece = NULL;
+        l->dirty = false;
+    }
+    if (before) plan_release((struct plan_piece *)&before->piece);
+    compile_listener_end_unused(c, l);
+}
+
+void compile_listener_show_host(struct compiler *c, struct compiler_listener *l, str hostname,
+                                const struct table_host *host) {
+    struct names *before = l->names;
+    struct names_edit e = compiler_edit(c);
+    names_set(&e, &l->names, host ? host->hostname : hostname, host);
+    if (l->names != before) compiler_array_set(c, &c->host_array, l->slot, l->names);
+}
+
+void compile_listener_build_ports(struct compiler *c) {
+    for (uint32_t i = 0; i < c->dirty_ports_n; i++) {
+        struct compiler_port *p = c->dirty_ports[i];
+        map_each (e, &p->by_hostname) {
+            for (struct compiler_listener *l = e->value; l; l = l->next) {
+                if (!l->dirty) continue;
+                make_piece(c, l);
+                show_listener(c, p, l->plan->hostname);
+            }
+        }
+        build_port(c, p);
+    }
+    c->dirty_ports_n = 0;
+    if (c->sockets_dirty || !c->sockets) build_sockets(c);
+    c->sockets_dirty = false;
+}
+
+static void free_listeners(struct compiler *c) {
+    map_each (e, &c->listeners) {
+        struct compiler_listener *l = e->value;
+        map_each (h, &l->hosts) compile_host_free(h->value);
+        map_fini(&l->hosts);
+        names_free(l->names);
+        free((void *)l->piece);
+        if (l->plan) plan_release((struct plan_piece *)&l->plan->piece);
+        free(l);
+    }
+    map_fini(&c->listeners);
+}
+
+void compile_listener_free_all(struct compiler *c) {
+    free_listeners(c);
+    map_each (e, &c->ports) {
+        struct compiler_port *p = e->value;
+        map_fini(&p->by_hostname);
+        names_free(p->names);
+        free(p->piece);
+        free(p);
+    }
+    map_fini(&c->ports);
+    map_each (e, &c->certificates) {
+        struct compiler_certificate *s = e->value;
+        compile_listener_free_certificate((struct table_certificate *)s->piece);
+        free(s->users);
+        free(s);
+    }
+    map_fini(&c->certificates);
+}

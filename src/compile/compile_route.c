@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/compile_route.h"
+
+#include "compile/compile_host.h"
+#include "compile/compile_listener.h"
+#include "compile/compile_rule.h"
+
+static uint64_t join_values(uint64_t h, const struct plan_value_match *v, uint32_t n) {
+    h = hash_join(h, n);
+    for (uint32_t i = 0; i < n; i++) {
+        h = hash_bytes(v[i].name.p, v[i].name.n, hash_join(h, v[i].type));
+        h = hash_bytes(v[i].value.p, v[i].value.n, h);
+    }
+    return h;
+}
+
+/* Of what hosts show of the route besides its rules. */
+static uint64_t hash_matches(const struct plan_route *r) {
+    uint64_t h = hash_join(1, (uint64_t)r->created_s);
+    for (uint32_t i = 0; i < r->rules.n; i++) {
+        h = hash_join(h, r->rules.p[i].matches.n);
+        for (uint32_t k = 0; k < r->rules.p[i].matches.n; k++) {
+            const struct plan_match *m = &r->rules.p[i].matches.p[k];
+            h = hash_bytes(m->path.p, m->path.n, hash_join(h, m->path_type));
+            h = hash_bytes(m->method.p, m->method.n, h);
+            h = join_values(h, m->headers.p, m->headers.n);
+            h = join_values(h, m->query.p, m->query.n);
+        }
+    }
+    return h;
+}
+
+static int address_order(const void *a, const void *b) {
+    uintptr_t x = (uintptr_t) * (struct compiler_host *const *)a,
+              y = (uintptr_t) * (struct compiler_host *const *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint32_t count_hostnames(const struct plan_route *plan) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < plan->attachments.n; i++) n += plan->attachments.p[i].hostnames.n;
+    return n;
+}
+
+/* The hosts that the route is attached to, by address, each once. */
+static uint32_t find_hosts(struct compiler *c, const struct plan_route *plan, struct compiler_host **hosts) {
+    uint32_t n = 0, unique = 0;
+    for (uint32_t i = 0; i < plan->attachments.n; i++) {
+        const struct plan_attachment *a = &plan->attachments.p[i];
+        if (!a->hostnames.n) continue;
+        struct compiler_listener *l = compile_listener_get(c, a->listener);
+        for (uint32_t k = 0; k < a->hostnames.n; k++) hosts[n++] = compile_host_get(l, a->hostnames.p[k]);
+    }
+    if (n) qsort(hosts, n, sizeof *hosts, address_order);
+    for (uint32_t i = 0; i < n; i++)
+        if (!i || hosts[i] != hosts[i - 1]) hosts[unique++] = hosts[i];
+    return unique;
+}
+
+/* Takes over the old rule of an index when its content is the same; *ret_changed: one is not. */
+static void make_rules(struct compiler *c, struct compiler_route *r, const struct plan_route *plan,
+                       struct table_rule **rules, bool *ret_changed) {
+    *ret_changed = r->rules_n != plan->rules.n;
+    for (uint32_t i = 0; i < plan->rules.n; i++) {
+        uint64_t hash = compile_rule_hash(plan, &plan->rules.p[i]);
+        if (i < r->rules_n && r->rules[i]->hash == hash) {
+            rules[i] = r->rules[i];
+            r->rules[i] = NULL;
+            continue;
+        }
+        rules[i] = compile_rule_make(c, plan, &plan->rules.p[i], hash);
+        *ret_changed = true;
+    }
+    for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
+}
+
+/* Marks hosts that are in one of the ordered lists only, and when the route itself changed those in both. r is the route as it is now. */
+static void move(struct compiler *c, struct compiler_route *r, struct compiler_host **old, uint32_t old_n,
+                 const struct plan_route *old_plan, bool changed) {
+    uint32_t i = 0, k = 0;
+    while (i < old_n || k < r->hosts_n) {
+        bool left = k == r->hosts_n || (i < old_n && (uintptr_t)old[i] < (uintptr_t)r->hosts[k]);
+        bool came = !left && (i == old_n || old[i] != r->hosts[k]);
+        if (left) {
+            old[i]->routes_n--;
+            compile_host_touch(c, old[i++], old_plan);
+        } else if (came) {
+            r->hosts[k]->routes_n++;
+            compile_host_join(c, r->hosts[k++], r);
+        } else {
+            if (changed) {
+                compile_host_touch(c, old[i], old_plan);
+                compile_host_join(c, r->hosts[k], r);
+            }
+            i++, k++;
+        }
+    }
+}
+
+static void end_route(struct compiler *c, struct compiler_route *r) {
+    map_take(&c->routes, r->plan->piece.key);
+    struct compiler_host **hosts = r->hosts;
+    uint32_t hosts_n = r->hosts_n;
+    r->hosts = NULL;
+    r->hosts_n = 0;
+    move(c, r, hosts, hosts_n, r->plan, true);
+    for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
+    COMPILER_ROOM(c->gone_routes, c->gone_routes_n, c->gone_routes_cap);
+    c->gone_routes[c->gone_routes_n++] = r;
+}
+
+void compile_route_change(struct compiler *c, const struct plan_change *change) {
+    str key = change->after ? change->after->key : change->before->key;
+    struct compiler_route *r = map_get(&c->routes, key);
+    if (!change->after) {
+        if (r) end_route(c, r);
+        return;
+    }
+    struct plan_route *plan = container_of(plan_hold(change->after), struct plan_route, piece);
+    if (!r) r = base_zalloc(sizeof *r);
+    struct compiler_route before = *r;
+    uint32_t pointers = plan->rules.n + count_hostnames(plan);
+    struct table_rule **rules = base_alloc((pointers ? pointers : 1) * sizeof(void *));
+    struct compiler_host **hosts = (struct compiler_host **)(void *)(rules + plan->rules.n);
+    bool changed;
+    make_rules(c, r, plan, rules, &changed);
+    *r = (struct compiler_route){
+        .plan = plan,
+        .matches_hash = hash_matches(plan),
+        .rules_n = plan->rules.n,
+        .rules = rules,
+        .hosts = hosts,
+    };
+    r->hosts_n = find_hosts(c, plan, hosts);
+    map_put(&c->routes, plan->piece.key, r);
+    move(c, r, before.hosts, before.hosts_n, before.plan, changed || r->matches_hash != before.matches_hash);
+    if (before.plan) plan_release((struct plan_piece *)&before.plan->piece);
+    free(before.rules);
+}
+
+void compile_route_end_gone(struct compiler *c) {
+    for (uint32_t i = 0; i < c->gone_routes_n; i++) {
+        struct compiler_route *r = c->gone_routes[i];
+        plan_release((struct plan_piece *)&r->plan->piece);
+        free(r->rules);
+        free(r);
+    }
+    c->gone_routes_n = 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/map.h"
+#include "compile/compile.h"
+#include "table/host.h"
+#include "table/spine.h"
+
+/* What the compiler remembers between generations. Everything here is the builder's; what tables show is immutable once published. */
+
+/* Numbers for things that come and go; a number given back is taken again. */
+struct compiler_pool {
+    uint32_t *free;
+    uint32_t free_n, free_cap, next;
+};
+uint32_t compiler_take_slot(struct compiler_pool *p);
+void compiler_give_slot(struct compiler_pool *p, uint32_t slot);
+
+/* One of the spine's arrays in the making. */
+struct compiler_array {
+    struct spine_chunk **chunks;
+    uint32_t n, cap;
+};
+
+enum compiler_death { DEATH_BLOCK, DEATH_RULE, DEATH_BACKEND, DEATH_PATHS, DEATH_CERTIFICATE };
+struct compiler_dead {
+    enum compiler_death how;
+    void *p;
+};
+struct compiler_deads {
+    struct compiler_dead *v;
+    uint32_t n, cap;
+};
+struct compiler_generation { /* a table that is not yet freed */
+    struct compiler_generation *next;
+    struct spine *spine;
+    bool home;
+    struct compiler_deads deads; /* the next one did not show these any more */
+};
+
+struct compiler_certificate {
+    const struct table_certificate *piece; /* NULL: named by a listener, not in the plan */
+    struct compiler_listener **users;
+    uint32_t users_n, users_cap;
+    str key;
+    char bytes[];
+};
+struct compiler_backend {
+    struct table_backend b;
+    const struct table_endpoints *endpoints;
+    bool in_plan, has_endpoints;
+    char name[];
+};
+struct compiler_port { /* lives as long as the compiler: a slot belongs to one address and port for good */
+    struct map by_hostname;   /* hostname -> the first struct compiler_listener of it */
+    struct names *names;      /* of struct table_listener */
+    struct table_port *piece; /* NULL: no listener */
+    uint32_t slot;
+    uint32_t listeners_n, tls_n;
+    uint16_t port;
+    bool dirty;
+    str address, key;
+    char bytes[];
+};
+struct compiler_listener {            /* there while the plan has it or a route names it */
+    const struct plan_listener *plan; /* held; NULL: only named */
+    const struct table_listener *piece;
+    struct compiler_port *port;
+    struct compiler_listener *next; /* of the same port and hostname, in the order of keys */
+    struct map hosts;               /* hostname -> struct compiler_host */
+    struct names *names;            /* of struct table_host */
+    uint32_t id, slot;
+    bool dirty; /* a certificate came or went */
+    str key;
+    char bytes[];
+};
+
+/* Who contributes to a shard of a host. v may hold routes twice, or ones that contribute no more, until the shard is made anew; it is dirty
+ * then. */
+struct compiler_shard {
+    struct compiler_route **v;
+    uint32_t n, cap;
+    uint32_t deepest;
+    uint64_t depths;
+    struct host_paths *piece;
+    bool dirty, exact;
+};
+struct compiler_host {
+    struct compiler_listener *listener;
+    struct table_host *piece;
+    uint32_t routes_n; /* that name it */
+    uint32_t shards_n;
+    struct compiler_shard *shards; /* &one when there is one */
+    struct compiler_shard one;
+    bool dirty;
+    str hostname;
+    char bytes[];
+};
+struct compiler_route {
+    const struct plan_route *plan; /* held */
+    uint64_t matches_hash;         /* of what hosts show of it, but for rules */
+    uint64_t stamp;
+    uint32_t rules_n, hosts_n;
+    struct table_rule **rules;    /* by index in the plan's route; one block with hosts */
+    struct compiler_host **hosts; /* that it is attached to, by address, each once; NULL: the route is gone */
+};
+struct compiler_grave {
+    struct compile_grave grave;
+    struct compiler_grave *before; /* in the list of those given out */
+    struct table_rule **rules;
+    uint32_t slots[];
+};
+
+struct compiler {
+    uint64_t generation; /* in the making, or the last made */
+    uint64_t ids;        /* the last given to anything whose number is never reused */
+    uint64_t stamp;
+    uint32_t listener_ids;
+    struct map listeners, routes, backends, certificates, ports;
+    struct compiler_pool rule_slots, backend_slots, host_slots;
+    struct compiler_array port_array, host_array, endpoint_array;
+    struct spine_sockets *sockets;
+    bool sockets_dirty;
+    struct compiler_generation *oldest, *newest;
+    struct compiler_deads dying;   /* in the generation in the making */
+    struct compiler_deads retired; /* rules for the next grave */
+    struct compiler_grave *graves; /* given out, not buried */
+    /* Of the pass. */
+    struct compile_work *work;
+    struct arena *scratch;
+    struct compiler_host **dirty_hosts;
+    uint32_t dirty_hosts_n, dirty_hosts_cap;
+    struct compiler_port **dirty_ports;
+    uint32_t dirty_ports_n, dirty_ports_cap;
+    struct compiler_route **gone_routes;
+    uint32_t gone_routes_n, gone_routes_cap;
+    uint32_t *touched;
+    uint32_t touched_n, touched_cap;
+};
+
+/* Makes room for one more in v of n. */
+#define COMPILER_ROOM(v, n, cap) ((v) = compiler_room((v), (n), &(cap), sizeof *(v)))
+void *compiler_room(void *v, uint32_t n, uint32_t *cap, size_t size);
+/* The piece is not shown from this generation on. */
+void compiler_die(struct compiler *c, enum compiler_death how, void *piece);
+/* An edit of names in this generation. */
+struct names_edit compiler_edit(struct compiler *c);
+void compiler_array_set(struct compiler *c, struct compiler_array *a, uint32_t slot, const void *piece);
+/* After the pass: what died belongs to the newest table, or is disposed of when there is none. */
+void compiler_settle(struct compiler *c);
+void compiler_add_generation(struct compiler *c, struct spine *s);
+void compiler_home(struct compiler *c, struct table *t);
+void compiler_free_rule(struct compiler *c, struct table_rule *r);
