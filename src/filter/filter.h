@@ -23,5 +23,5 @@ str filter_redirect_location(const struct table_filter *f, const struct filter_c
                              const struct http_msg *request);
 /* Applies TABLE_RESPONSE_HEADERS in order. */
 void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m);
-/* One line a filter, in words: "request header set X-Env: prod"; for explain. */
+/* One filter in words, without an end of line: "request header set X-Env: prod"; for explain. */
 void filter_describe(struct buf *b, const struct table_filter *f);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "filter/filter.h"
+
+#include "filter/header_edit.h"
+#include "filter/redirect.h"
+#include "filter/rewrite.h"
+#include "table/dump.h"
+
+err filter_request(const struct table_filter *filters, uint32_t n, const struct filter_context *cx,
+                   struct http_msg *m) {
+    for (uint32_t i = 0; i < n; i++) {
+        switch ((enum table_filter_type)filters[i].type) {
+        case TABLE_REQUEST_HEADERS: TRY(header_edit_apply(&filters[i], m)); break;
+        case TABLE_REWRITE: rewrite_apply(&filters[i], cx, m); break;
+        case TABLE_RESPONSE_HEADERS:
+        case TABLE_REDIRECT: break; /* not of this side */
+        }
+    }
+    return OK;
+}
+
+const struct table_filter *filter_find_redirect(const struct table_filter *filters, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (filters[i].type == TABLE_REDIRECT) return &filters[i];
+    return NULL;
+}
+
+str filter_redirect_location(const struct table_filter *f, const struct filter_context *cx,
+                             const struct http_msg *request) {
+    return redirect_location(f, cx, request);
+}
+
+void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (filters[i].type != TABLE_RESPONSE_HEADERS) continue;
+        /* the response is worth more than an entry that resolve/ should have refused: that one is left out */
+        (void)!header_edit_apply(&filters[i], m);
+    }
+}
+
+void filter_describe(struct buf *b, const struct table_filter *f) { dump_filter(f, b); }
