@@ -26,10 +26,10 @@ at_most() { # name, measured, bound
     if awk "BEGIN { exit !($2 <= $3) }"; then say "$1" "$2" "$3" ok; else say "$1" "$2" "$3" FAIL; fi
 }
 until_true() { # command...: within 20 seconds
-    n=0
+    tries=0
     until "$@"; do
-        n=$((n + 1))
-        [ $n -lt 400 ] || { echo "gates: in vain: $*" >&2; cat "$work"/*.log >&2; exit 1; }
+        tries=$((tries + 1))
+        [ $tries -lt 400 ] || { echo "gates: in vain: $*" >&2; cat "$work"/*.log >&2; exit 1; }
         sleep 0.05
     done
 }
