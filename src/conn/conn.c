@@ -171,6 +171,8 @@ void conn_want_flush(struct conn *c) {
     if (c->state == CONN_OPEN && !link_is_on(&c->flush)) link_append(&c->common->flush, &c->flush);
 }
 
+void conn_flush(struct conn *c) { conn_io_flush(c); }
+
 void conn_resume(struct conn *c) {
     c->blocked = false;
     bool work = c->in_at < c->in_n || c->readable;
@@ -212,5 +214,6 @@ void conn_settle(struct conn_common *k) {
         struct conn *c = container_of(l, struct conn, dead);
         c->ops->gone(c);
     }
+    if (k->settled) k->settled(k->arg);
     k->settling = false;
 }

@@ -68,6 +68,9 @@ struct conn_common { /* owner: worker */
     uint64_t turn;
     uint32_t handshakes; /* this turn */
     bool settling;
+    void (*settled)(
+        void *arg); /* nothing of this event is on the stack any more; NULL: nobody wants to know */
+    void *arg;
 };
 
 struct conn { /* owner: who embeds it */
@@ -118,6 +121,8 @@ void conn_finish(struct conn *c, bool more);
 void conn_deadline(struct conn *c, uint64_t due_us); /* UINT64_MAX: none */
 /* The codec has something to write: before the next read or the end of the event. */
 void conn_want_flush(struct conn *c);
+/* Writes now. */
+void conn_flush(struct conn *c);
 /* Room was made, or the owner holds it no longer: what was left and what is readable is read. */
 void conn_resume(struct conn *c);
 /* Bytes that wait to be written, those within TLS included. */

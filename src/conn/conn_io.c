@@ -85,14 +85,11 @@ static err receive(struct conn *c, char *p, size_t room, size_t *ret_n) {
     return OK;
 }
 
-static void over(struct conn *c) {
-    c->read_over = true;
-    c->readable = false;
-}
-
 /* The end of the peer's side, clean or not. */
 static void peer_end(struct conn *c, bool clean) {
-    over(c);
+    c->read_over = true;
+    c->readable = false;
+    c->peer_dead |= !clean;
     enum http_reason why = REASON_NONE;
     err e = clean ? c->codec->ops->read_end(c->codec, &why) : ERR_PROTO;
     if (c->state != CONN_OPEN) return;
@@ -100,31 +97,24 @@ static void peer_end(struct conn *c, bool clean) {
     if (c->state == CONN_OPEN) c->ops->ended(c, e != ERR_END && e != OK);
 }
 
-/* One read into the buffer. false: nothing more now. */
+/* One read into the buffer, which is empty. false: nothing more now. */
 static bool fill(struct conn *c) {
-    if (!c->in) {
-        bool fresh;
-        c->in = pool_take(&c->common->buffers, &fresh);
-        c->in_at = c->in_n = 0;
-    }
-    if (c->in_at) {
-        memmove(c->in, c->in + c->in_at, c->in_n - c->in_at);
-        c->in_n -= c->in_at, c->in_at = 0;
-    }
+    bool fresh;
+    if (!c->in) c->in = pool_take(&c->common->buffers, &fresh);
+    c->in_at = c->in_n = 0;
     size_t n = 0;
-    err e = receive(c, c->in + c->in_n, CONN_BUFFER_BYTES - c->in_n, &n);
+    err e = receive(c, c->in, CONN_BUFFER_BYTES, &n);
     if (e == OK) {
-        c->in_n += (uint32_t)n;
+        c->in_n = (uint32_t)n;
         c->turn_bytes += (uint32_t)n;
-        c->turn_reads++;
         return true;
     }
     if (e != ERR_AGAIN) peer_end(c, e == ERR_END);
     return false;
 }
 
-/* Hands the buffer to the codec. false: it needs more bytes than there are, or the connection is open no more. */
-static bool feed(struct conn *c) {
+/* Hands the buffer to the codec. */
+static void feed(struct conn *c) {
     size_t used = 0;
     enum http_reason why = REASON_NONE;
     str in = {c->in + c->in_at, c->in_n - c->in_at};
@@ -132,17 +122,17 @@ static bool feed(struct conn *c) {
     assert(used <= in.n);
     c->in_at += (uint32_t)used;
     if (e == ERR_AGAIN) c->blocked = true; /* before the events below, which may lift it */
-    if (e == ERR_END) over(c);
+    if (e != OK && e != ERR_AGAIN) c->read_over = true;
     conn_io_flush_all(c->common); /* others have borrowed from the buffer */
-    if (c->state != CONN_OPEN) return false;
-    if (e == ERR_PROTO || e == ERR_LIMIT || (e == OK && used == 0 && in.n == CONN_BUFFER_BYTES)) {
-        over(c);
-        c->ops->refused(c, e == OK ? ERR_LIMIT : e, why);
-        return false;
+    if (c->state != CONN_OPEN) return;
+    if (e == ERR_PROTO || e == ERR_LIMIT) {
+        c->ops->refused(c, e, why);
+        return;
     }
     c->ops->did_read(c);
-    if (e == ERR_END && c->state == CONN_OPEN) c->ops->ended(c, false);
-    return c->state == CONN_OPEN && (e == ERR_AGAIN || used > 0);
+    if (c->state != CONN_OPEN) return;
+    if (e == ERR_END) c->ops->ended(c, false);
+    if (e == OK && used < in.n) c->turn_reads = CONN_TURN_READS; /* it took a turn's messages */
 }
 
 static bool within_budget(struct conn *c) {
@@ -159,17 +149,14 @@ void conn_io_read(struct conn *c) {
         bool rest = c->in_at < c->in_n;
         if (!rest && !c->readable) break;
         if (!within_budget(c)) break;
-        if (rest) {
-            c->turn_reads++;
-        } else if (!fill(c)) {
-            break;
-        }
+        if (!rest && !fill(c)) break;
+        c->turn_reads++;
         if (c->idle) { /* nobody asked for anything */
-            over(c);
+            c->read_over = true;
             c->ops->ended(c, true);
             break;
         }
-        if (!feed(c) && c->state == CONN_OPEN && !c->read_over && (!c->readable || !fill(c))) break;
+        feed(c);
     }
     c->on_stack = false;
     if (c->in_at == c->in_n || c->read_over || c->state != CONN_OPEN) conn_io_drop_buffer(c);

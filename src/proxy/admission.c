@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admission.h"
+
+#include "filter/filter.h"
+#include "http/http_uri.h"
+
+static enum http_reason check_message(struct exchange *x) {
+    struct http_msg *m = x->request;
+    if (m->method_id == HTTP_CONNECT) return REASON_NOT_IMPLEMENTED;
+    /* an expectation that is not 100-continue [RFC 9110 10.1.1]; HTTP/1.0 knows none, and there it is to be ignored */
+    if (!m->expect_continue && m->version > 10 && http_msg_find_id(m, FIELD_EXPECT))
+        return REASON_EXPECTATION_FAILED;
+    uint16_t port;
+    x->host = S("");
+    if (m->authority.n && http_uri_split_authority(x->arena, m->authority, &x->host, &port) != OK)
+        return REASON_BAD_HOST;
+    if (str_eq(m->path, S("*"))) return m->method_id == HTTP_OPTIONS ? REASON_NONE : REASON_BAD_PATH;
+    return http_uri_normal_path(x->arena, m->path, &m->path) == OK ? REASON_NONE : REASON_BAD_PATH;
+}
+
+static enum http_reason find_listener(struct exchange *x, const struct table_listener **ret) {
+    const struct table *t = x->proxy->table;
+    const struct downstream *d = x->client;
+    const struct table_port *port = t ? table_port(t, d->port_slot) : NULL;
+    const struct table_listener *l = port ? table_listener_for(port, x->host) : NULL;
+    if (!l) return REASON_NO_LISTENER;
+    /* A connection serves the listener that its handshake was for, and a plain one never a TLS listener. */
+    if (l->tls != d->tls || (d->tls && l->id != d->listener_id)) return REASON_MISDIRECTED;
+    x->listener_port = l->port;
+    if (x->proxy->records) { /* a listener may go before the exchange does */
+        x->gateway = arena_str(x->arena, l->gateway);
+        x->section = arena_str(x->arena, l->section);
+    }
+    *ret = l;
+    return REASON_NONE;
+}
+
+/* One share of the rule's targets, by weight.                                                        [GW HTTPBackendRef.weight] */
+static const struct table_target *choose_target(struct rng *rng, const struct table_rule *r) {
+    if (r->weight_sum == 0) return NULL;
+    uint64_t at = r->targets_n > 1 ? (uint64_t)((__uint128_t)rng_next(rng) * r->weight_sum >> 64) : 0;
+    for (uint32_t i = 0; i < r->targets_n; i++) {
+        if (at < r->targets[i].weight) return &r->targets[i];
+        at -= r->targets[i].weight;
+    }
+    return NULL;
+}
+
+static enum http_reason choose(struct exchange *x) {
+    const struct table_rule *r = x->rule;
+    x->redirect = r->filters_n ? filter_find_redirect(r->filters, r->filters_n) : NULL;
+    if (x->redirect) return REASON_NONE;
+    x->target = choose_target(&x->proxy->rng, r);
+    if (!x->target) return REASON_NO_BACKEND;
+    if (!x->target->backend) return REASON_INVALID_BACKEND;
+    x->redirect =
+        x->target->filters_n ? filter_find_redirect(x->target->filters, x->target->filters_n) : NULL;
+    return REASON_NONE;
+}
+
+enum http_reason admission_check(struct exchange *x) {
+    enum http_reason why = check_message(x);
+    if (why != REASON_NONE) return why;
+    const struct table_listener *l = NULL;
+    why = find_listener(x, &l);
+    if (why != REASON_NONE) return why;
+    if (x->request->path.p[0] != '/')
+        return REASON_NO_ROUTE; /* OPTIONS *: the server as a whole has no route */
+    if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, &x->match)) return REASON_NO_ROUTE;
+    assert(x->match.rule->slot < x->proxy->uses_n);
+    x->rule = x->match.rule;
+    x->proxy->uses[x->rule->slot]++;
+    return choose(x);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/answer.h"
+
+#include "filter/filter.h"
+#include "proxy/attempt.h"
+
+static struct http_msg *make(struct exchange *x, uint16_t status, str body) {
+    struct http_msg *m = arena_make(x->arena, struct http_msg);
+    http_msg_init(m, x->arena, false);
+    m->version = 11;
+    m->status = status;
+    m->keep_alive = true;
+    m->body = HTTP_BODY_LENGTH;
+    m->content_length = body.n;
+    if (body.n) http_msg_add(m, S("Content-Type"), S("text/plain"));
+    http_msg_add(m, S("Date"), arena_str(x->arena, proxy_core_date(x->proxy)));
+    return m;
+}
+
+static err send_it(struct exchange *x, const struct http_msg *m, str body) {
+    struct codec *c = x->client->conn.codec;
+    bool no_body = body.n == 0 || (x->request && x->request->method_id == HTTP_HEAD);
+    TRY(c->ops->submit(c, &x->client_stream, m, no_body));
+    if (no_body) return OK;
+    x->bytes_out += body.n;
+    return c->ops->submit_body(c, x->client_stream, body, true);
+}
+
+static void answer(struct exchange *x, const struct http_msg *m, str body) {
+    struct downstream *d = x->client;
+    if (!x->start_us) { /* there was no head to speak of */
+        x->start_us = proxy_core_now(x->proxy);
+        x->wall_us = proxy_core_wall_us(x->proxy);
+        x->proxy->counts.requests_open++;
+    }
+    attempt_drop(x);
+    x->status = m->status;
+    x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
+    if (send_it(x, m, body) != OK) { /* the codec can not say it: the connection is beyond repair */
+        exchange_abort(x, x->reason);
+        conn_close(&d->conn);
+        return;
+    }
+    exchange_progress(x);
+    exchange_move(x, X_SEND);
+    exchange_set_timer(x);
+    conn_want_flush(&d->conn);
+}
+
+void answer_reason(struct exchange *x, enum http_reason why) {
+    str name = http_reason_name(why), words = http_reason_words(why);
+    str body = arena_printf(x->arena, "postern: " STR_FMT ": " STR_FMT "\n", STR_ARG(name), STR_ARG(words));
+    x->reason = (uint8_t)why;
+    answer(x, make(x, http_reason_status(why), body), body);
+}
+
+void answer_redirect(struct exchange *x) {
+    struct filter_context cx = {
+        .host = x->host, .tls = x->client->tls, .listener_port = x->listener_port, .prefix = x->match.prefix};
+    x->reason = REASON_REDIRECT;
+    str location = filter_redirect_location(x->redirect, &cx, x->request);
+    struct http_msg *m = make(x, x->redirect->status, S(""));
+    http_msg_add(m, S("Location"), location);
+    answer(x, m, S(""));
+}

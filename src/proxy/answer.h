@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "proxy/exchange.h"
+
+/* Answers of our own, to the client's codec: the reason in words, or the redirect of the exchange's rule. The state is X_SEND afterwards, or
+ * X_DONE when it could not be sent. */
+void answer_reason(struct exchange *x, enum http_reason why);
+void answer_redirect(struct exchange *x);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/attempt.h"
+
+#include "proxy/answer.h"
+#include "proxy/relay.h"
+
+/* May it be sent twice?                                                                                      [RFC 9110 9.2.2] */
+static bool is_idempotent(const struct http_msg *m) {
+    static const bool idempotent[] = {
+        [HTTP_GET] = true,     [HTTP_HEAD] = true,  [HTTP_PUT] = true,    [HTTP_DELETE] = true,
+        [HTTP_OPTIONS] = true, [HTTP_TRACE] = true, [HTTP_PATCH] = false,
+    };
+    return m->method_id < COUNT_OF(idempotent) && idempotent[m->method_id];
+}
+
+bool attempt_may_repeat(const struct exchange *x) {
+    return x->state == X_WAIT && x->up && x->up->reused && !x->response_begun && !x->early_lost &&
+           !x->retried && (is_idempotent(x->request) || !x->wrote_any);
+}
+
+void attempt_keep_body(struct exchange *x, str bytes) {
+    if (x->early_lost) return;
+    if (!x->early) {
+        bool fresh;
+        x->early = pool_take(&x->proxy->common.buffers, &fresh);
+    }
+    if (bytes.n > CONN_BUFFER_BYTES - x->early_n) {
+        /* while connecting the client is read once at most, and a read is no longer than the buffer */
+        assert(x->state != X_CONNECT);
+        x->early_lost = true;
+        return;
+    }
+    memcpy(x->early + x->early_n, bytes.p, bytes.n);
+    x->early_n += (uint32_t)bytes.n;
+}
+
+void attempt_drop(struct exchange *x) {
+    if (!x->up) return;
+    struct upstream_conn *u = x->up;
+    x->up = NULL;
+    upstream_drop(u);
+}
+
+void attempt_let_go(struct exchange *x) {
+    struct upstream_conn *u = x->up;
+    if (!x->request_sent) {
+        attempt_drop(x);
+        return;
+    }
+    x->up = NULL;
+    upstream_release(u);
+}
+
+/* The request, as far as it has come, to the backend's codec. */
+static err submit(struct exchange *x) {
+    struct codec *c = x->up->conn.codec;
+    TRY(c->ops->submit(c, &x->up_stream, x->request, x->bodyless));
+    x->request_sent = x->bodyless;
+    if (x->bodyless) return OK;
+    bool last = x->request_ended && !x->trailers;
+    if (x->early_n) TRY(c->ops->submit_body(c, x->up_stream, (str){x->early, x->early_n}, last));
+    if (x->request_ended && (x->trailers || !x->early_n))
+        TRY(c->ops->submit_end(c, x->up_stream, x->trailers));
+    x->request_sent = x->request_ended;
+    return OK;
+}
+
+static void send_request(struct exchange *x) {
+    struct conn *client = &x->client->conn;
+    exchange_move(x, X_WAIT);
+    x->wrote_any = x->response_begun = false;
+    if (submit(x) != OK) {
+        exchange_fail(x, REASON_FILTER_FAILED);
+        return;
+    }
+    uint64_t timeout_us = x->rule->backend_timeout_us;
+    x->attempt_due_us = timeout_us ? proxy_core_now(x->proxy) + timeout_us : UINT64_MAX;
+    exchange_progress(x);
+    exchange_set_timer(x);
+    conn_want_flush(&x->up->conn);
+    if (client->held) {
+        client->held = false;
+        conn_resume(client);
+    }
+}
+
+/* A pooled connection whose end nobody has told us yet would lose a request that must not be sent twice: ask the kernel first. */
+static bool is_stale(struct exchange *x, struct upstream_conn *u) {
+    if (!u->reused || is_idempotent(x->request) || conn_alive(&u->conn)) return false;
+    upstream_drop(u);
+    return true;
+}
+
+void attempt_start(struct exchange *x, bool fresh) {
+    struct upstream_conn *u = NULL;
+    err e;
+    do {
+        e = upstream_take(x->proxy->upstream, x->target->backend, &x->tried, x->attempts > 0, fresh, x, &u);
+    } while (e == ERR_IO || (e == OK && is_stale(x, u)));
+    if (e != OK) {
+        exchange_refuse(x, x->tried.n ? x->timed_out ? REASON_BACKEND_TIMEOUT : REASON_BACKEND_REFUSED
+                                      : REASON_NO_ENDPOINTS);
+        return;
+    }
+    x->attempts++;
+    x->up = u;
+    x->endpoint = u->endpoint->at;
+    x->attempt_us = proxy_core_now(x->proxy);
+    exchange_move(x, X_CONNECT);
+    if (u->conn.state == CONN_OPEN) {
+        send_request(x);
+    } else {
+        x->client->conn.held = !x->request_ended;
+        exchange_set_timer(x);
+    }
+}
+
+void attempt_lost(struct exchange *x, enum http_reason why) {
+    bool again = attempt_may_repeat(x);
+    attempt_drop(x);
+    if (!again) {
+        exchange_fail(x, why);
+        return;
+    }
+    x->retried = true;
+    attempt_start(x, true);
+}
+
+/* ---- what upstream/ tells ---- */
+
+static void on_opened(struct upstream_conn *u) {
+    struct exchange *x = u->user;
+    x->connect_us = proxy_core_now(x->proxy) - x->attempt_us;
+    send_request(x);
+}
+
+static void on_failed(struct upstream_conn *u, bool timed_out) {
+    struct exchange *x = u->user;
+    x->timed_out = timed_out;
+    balance_tried_add(&x->tried, u->endpoint);
+    attempt_drop(x);
+    attempt_start(x, x->retried);
+}
+
+static void on_did_read(struct upstream_conn *u) {
+    struct exchange *x = u->user;
+    if (x->state == X_SEND)
+        attempt_let_go(x);
+    else
+        relay_hold_backend(x);
+}
+
+static void on_wrote(struct upstream_conn *u) { relay_backend_wrote(u->user); }
+
+static void on_refused(struct upstream_conn *u, err e, enum http_reason why) {
+    (void)e, (void)why;
+    exchange_fail(u->user, REASON_BACKEND_PROTOCOL);
+}
+
+static void on_ended(struct upstream_conn *u, bool cut) {
+    struct exchange *x = u->user;
+    if (x->state == X_SEND)
+        attempt_drop(x);
+    else if (x->state == X_WAIT)
+        attempt_lost(x, REASON_BACKEND_RESET);
+    else
+        exchange_fail(x, REASON_BACKEND_CUT);
+    (void)cut;
+}
+
+static void on_write_failed(struct upstream_conn *u) {
+    struct exchange *x = u->user;
+    if (x->state == X_WAIT && !x->wrote_any) attempt_lost(x, REASON_BACKEND_RESET);
+    /* otherwise what it has said before the end is read: maybe an early response */
+}
+
+static const struct upstream_events events = {
+    .opened = on_opened,
+    .failed = on_failed,
+    .did_read = on_did_read,
+    .wrote = on_wrote,
+    .refused = on_refused,
+    .ended = on_ended,
+    .write_failed = on_write_failed,
+};
+
+const struct upstream_events *attempt_events(void) { return &events; }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/downstream.h"
+
+#include "base/ip.h"
+#include "proto/h1.h"
+#include "proxy/exchange.h"
+#include "proxy/relay.h"
+
+/* Of a request: a head of 32 kB with a line of 16 kB is more than browsers and common servers allow. */
+static const struct codec_limits limits = {
+    .head_bytes_max = 32 << 10, .line_bytes_max = 16 << 10, .fields_max = 128, .trailer_bytes_max = 8 << 10};
+
+static struct downstream *of(struct conn *c) { return container_of(c, struct downstream, conn); }
+
+/* ---- the client's codec ---- */
+
+static struct exchange *find(struct downstream *d, uint32_t stream) {
+    list_each (struct exchange, x, &d->exchanges, on_client) {
+        if (x->client_stream == stream) return x;
+    }
+    return NULL;
+}
+
+static struct arena *on_begin(void *arg, uint32_t stream) {
+    struct exchange *x = exchange_begin(arg, stream);
+    return x ? x->arena : NULL;
+}
+
+static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
+    struct exchange *x = find(arg, stream);
+    if (x && x->state == X_HEAD) exchange_head(x, m, end);
+}
+
+static void on_body(void *arg, uint32_t stream, str bytes) {
+    struct downstream *d = arg;
+    struct exchange *x = find(d, stream);
+    if (x)
+        exchange_body(x, bytes);
+    else
+        d->conn.codec->ops->consume(d->conn.codec, stream, bytes.n);
+}
+
+static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
+    struct exchange *x = find(arg, stream);
+    if (x) exchange_end(x, trailers);
+}
+
+static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
+    (void)why;
+    struct exchange *x = find(arg, stream);
+    if (x) exchange_abort(x, REASON_CLIENT_GONE);
+}
+
+static const struct codec_sink sink = {
+    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
+
+/* ---- the connection ---- */
+
+static void abort_all(struct downstream *d) {
+    list_each (struct exchange, x, &d->exchanges, on_client) exchange_abort(x, REASON_CLIENT_GONE);
+}
+
+static void set_idle_deadline(struct downstream *d) {
+    struct proxy *p = d->proxy;
+    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? PROXY_DRAIN_IDLE_US : PROXY_IDLE_US));
+}
+
+static void on_opened(struct conn *c) {
+    struct downstream *d = of(c);
+    uint64_t *count =
+        tls_resumed(c->tls) ? &d->proxy->counts.handshakes_resumed : &d->proxy->counts.handshakes_full;
+    ++*count;
+    set_idle_deadline(d);
+}
+
+static void on_failed(struct conn *c, const char *why) {
+    (void)why;
+    of(c)->proxy->counts.handshakes_failed++;
+}
+
+/* The deadline of a head counts from its first byte: more bytes do not move it. */
+static void note_head(struct downstream *d, struct exchange *x) {
+    if (x->progress_us) return;
+    exchange_progress(x);
+    conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_HEAD_US);
+}
+
+static void on_did_read(struct conn *c) {
+    struct downstream *d = of(c);
+    bool arriving = false, any = false;
+    list_each (struct exchange, x, &d->exchanges, on_client) {
+        any = true;
+        if (x->state == X_HEAD)
+            note_head(d, x), arriving = true;
+        else if (x->state != X_SEND)
+            relay_hold_client(x);
+    }
+    if (any && !arriving) conn_deadline(c, UINT64_MAX); /* the exchange's own hold from here on */
+}
+
+static void on_wrote(struct conn *c) {
+    list_each (struct exchange, x, &of(c)->exchanges, on_client) relay_client_wrote(x);
+}
+
+/* The last that began is told; those before it have their answers, or wait for them. */
+static void on_refused(struct conn *c, err e, enum http_reason why) {
+    (void)e;
+    struct downstream *d = of(c);
+    if (link_empty(&d->exchanges)) {
+        conn_finish(c, true);
+        return;
+    }
+    struct exchange *x = container_of(d->exchanges.prev, struct exchange, on_client);
+    if (x->state != X_SEND) exchange_fail(x, why == REASON_NONE ? REASON_BAD_REQUEST : why);
+}
+
+static void on_ended(struct conn *c, bool cut) {
+    struct downstream *d = of(c);
+    list_each (struct exchange, x, &d->exchanges, on_client) {
+        if (cut && !x->request_ended && x->state != X_SEND)
+            exchange_abort(x, REASON_CLIENT_GONE);
+        else if (c->peer_shut || cut)
+            exchange_half_closed(x);
+    }
+    if (link_empty(&d->exchanges)) conn_finish(c, false);
+}
+
+static void on_closing(struct conn *c, bool dead) {
+    struct downstream *d = of(c);
+    if (dead) {
+        abort_all(d);
+        conn_close(c);
+        return;
+    }
+    list_each (struct exchange, x, &d->exchanges, on_client) {
+        if (x->request_ended) exchange_half_closed(x);
+    }
+}
+
+static void on_write_failed(struct conn *c) {
+    abort_all(of(c));
+    conn_close(c);
+}
+
+static void on_deadline(struct conn *c, uint64_t now_us) {
+    (void)now_us;
+    struct downstream *d = of(c);
+    if (c->state == CONN_HANDSHAKING) {
+        d->proxy->counts.handshakes_failed++;
+        conn_close(c);
+    } else if (link_empty(&d->exchanges)) {
+        conn_finish(c, true); /* a request may be on its way: it shall not meet a reset */
+    } else {
+        struct exchange *x = container_of(d->exchanges.prev, struct exchange, on_client);
+        if (x->state == X_HEAD) exchange_fail(x, REASON_REQUEST_TIMEOUT);
+    }
+}
+
+static void on_gone(struct conn *c) {
+    struct downstream *d = of(c);
+    abort_all(d);
+    link_remove(&d->all);
+    d->proxy->counts.connections_open--;
+    pool_give(&d->proxy->downstreams, d);
+}
+
+static const struct conn_ops ops = {
+    .opened = on_opened,
+    .failed = on_failed,
+    .did_read = on_did_read,
+    .wrote = on_wrote,
+    .refused = on_refused,
+    .ended = on_ended,
+    .closing = on_closing,
+    .write_failed = on_write_failed,
+    .deadline = on_deadline,
+    .gone = on_gone,
+};
+
+void downstream_next(struct downstream *d, bool more) {
+    struct conn *c = &d->conn;
+    if (c->state != CONN_OPEN) return;
+    c->held = false;
+    if (!link_empty(&d->exchanges)) {
+        conn_resume(c);
+    } else if (c->read_over || !c->codec->ops->reusable(c->codec)) {
+        conn_finish(c, more);
+    } else {
+        set_idle_deadline(d);
+        conn_resume(c);
+    }
+}
+
+void downstream_drain(struct downstream *d) {
+    if (d->conn.state != CONN_OPEN) {
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_DRAIN_IDLE_US);
+        return;
+    }
+    d->conn.codec->ops->drain(d->conn.codec);
+    if (link_empty(&d->exchanges)) conn_finish(&d->conn, true);
+}
+
+/* The certificate and the listener of a handshake.                                                        [GW 11.4, 11.5] */
+static struct tls_choice choose(void *arg, str server_name) {
+    struct downstream *d = arg;
+    const struct table *t = d->proxy->table;
+    const struct table_port *port = t ? table_port(t, d->port_slot) : NULL;
+    const struct table_listener *l = port ? table_listener_for(port, server_name) : NULL;
+    const struct table_certificate *cert = l && l->tls ? table_certificate_for(l, server_name) : NULL;
+    if (!cert) return (struct tls_choice){0};
+    d->listener_id = l->id;
+    return (struct tls_choice){.certificate_id = cert->id,
+                               .chain_pem = cert->chain_pem,
+                               .key_pem = cert->key_pem,
+                               .version_min = l->tls_min};
+}
+
+static void set_peer(struct downstream *d, const struct ip *peer, uint16_t port) {
+    d->peer = *peer, d->peer_port = port;
+    struct buf b = {.p = d->peer_text, .cap = sizeof d->peer_text, .max = sizeof d->peer_text};
+    ip_print(&b, peer); /* fits: nothing is allocated */
+    d->peer_text_n = (uint8_t)b.n;
+}
+
+void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port,
+                       uint32_t port_slot) {
+    bool fresh, tls = port_slot < p->ports_n && p->port_tls[port_slot];
+    struct downstream *d = pool_take(&p->downstreams, &fresh);
+    struct tls_conn *t = tls ? tls_accept(p->tls, fd, choose, d) : NULL;
+    p->counts.connections_accepted++;
+    if (conn_open(&d->conn, fresh, &p->common, &ops, fd, tls ? CONN_HANDSHAKING : CONN_OPEN, t) != OK) {
+        pool_give(&p->downstreams, d);
+        return;
+    }
+    p->counts.connections_open++;
+    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->listener_id = 0;
+    set_peer(d, peer, peer_port);
+    d->all = (struct link){0};
+    link_append(&p->clients, &d->all);
+    link_init(&d->exchanges);
+    if (d->conn.codec)
+        h1_recycle(d->conn.codec, &sink, d);
+    else
+        d->conn.codec = h1_server(&sink, d, &limits);
+    if (p->draining) d->conn.codec->ops->drain(d->conn.codec);
+    if (tls)
+        conn_deadline(&d->conn, proxy_core_now(p) + PROXY_HANDSHAKE_US);
+    else
+        set_idle_deadline(d);
+}
+
+void downstream_drop(void *item) {
+    struct downstream *d = item;
+    conn_forget(&d->conn);
+    if (d->conn.codec) d->conn.codec->ops->free(d->conn.codec);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/exchange.h"
+
+#include "base/num.h"
+#include "filter/filter.h"
+#include "proxy/admission.h"
+#include "proxy/answer.h"
+#include "proxy/attempt.h"
+#include "proxy/forwarding.h"
+#include "proxy/relay.h"
+
+static const uint8_t exchange_moves[] = {
+    [X_HEAD] = 1 << X_ROUTE | 1 << X_SEND | 1 << X_DONE, /* X_SEND: 400, 408, 431 before there is a head */
+    [X_ROUTE] = 1 << X_CONNECT | 1 << X_SEND | 1 << X_DONE,
+    [X_CONNECT] = 1 << X_CONNECT | 1 << X_WAIT | 1 << X_SEND | 1 << X_DONE,
+    [X_WAIT] = 1 << X_CONNECT | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
+    [X_RELAY] = 1 << X_SEND | 1 << X_DONE,
+    [X_SEND] = 1 << X_DONE,
+    [X_DONE] = 0,
+};
+
+void exchange_move(struct exchange *x, enum exchange_state to) {
+    assert(exchange_moves[x->state] & 1 << to);
+    x->state = (uint8_t)to;
+}
+
+/* ---- deadlines ---- */
+
+static bool waits_for_bytes(const struct exchange *x) {
+    if (x->state == X_RELAY || x->state == X_SEND) return true;
+    return x->state == X_WAIT && (!x->request_ended || conn_pending(&x->up->conn));
+}
+
+static uint64_t next_due(const struct exchange *x) {
+    uint64_t due = x->half_closed_due_us;
+    if (x->state != X_SEND) due = num_min(due, num_min(x->request_due_us, x->attempt_due_us));
+    return waits_for_bytes(x) ? num_min(due, x->progress_us + PROXY_PROGRESS_US) : due;
+}
+
+void exchange_set_timer(struct exchange *x) {
+    uint64_t due = next_due(x);
+    if (due == UINT64_MAX)
+        timer_clear(&x->timer);
+    else
+        timer_set(&x->proxy->common.loop->timers, &x->timer, due);
+}
+
+void exchange_progress(struct exchange *x) { x->progress_us = proxy_core_now(x->proxy); }
+
+/* Nothing moved for too long: who is to blame? */
+static void stalled(struct exchange *x) {
+    bool client_takes_none = conn_pending(&x->client->conn) > 0;
+    if (x->state == X_SEND || (x->state == X_RELAY && client_takes_none)) {
+        struct downstream *d = x->client;
+        exchange_abort(x, REASON_CLIENT_GONE);
+        conn_close(&d->conn);
+    } else if (x->state == X_RELAY) {
+        exchange_fail(x, REASON_BACKEND_TIMEOUT);
+    } else {
+        bool backend_takes_none = conn_pending(&x->up->conn) > 0;
+        exchange_fail(x, backend_takes_none ? REASON_BACKEND_TIMEOUT : REASON_REQUEST_TIMEOUT);
+    }
+}
+
+static void on_due(struct timer *t, uint64_t now_us) {
+    struct exchange *x = container_of(t, struct exchange, timer);
+    if (x->state == X_DONE) return;
+    if (next_due(x) > now_us) {
+        exchange_set_timer(x);
+    } else if (x->half_closed_due_us <= now_us) {
+        struct downstream *d = x->client;
+        exchange_abort(x, REASON_CLIENT_GONE);
+        conn_close(&d->conn);
+    } else if (x->state != X_SEND && num_min(x->request_due_us, x->attempt_due_us) <= now_us) {
+        exchange_fail(x, REASON_BACKEND_TIMEOUT);
+    } else {
+        stalled(x);
+    }
+}
+
+void exchange_half_closed(struct exchange *x) {
+    if (x->half_closed_due_us != UINT64_MAX || x->state == X_SEND) return;
+    x->half_closed_due_us = proxy_core_now(x->proxy) + PROXY_HALF_CLOSED_US;
+    exchange_set_timer(x);
+}
+
+/* ---- begin and end ---- */
+
+struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
+    struct proxy *p = d->proxy;
+    if (p->exchanges.lent >= PROXY_EXCHANGES_MAX) return NULL;
+    bool fresh;
+    struct exchange *x = pool_take(&p->exchanges, &fresh);
+    if (fresh) {
+        timer_init(&x->timer, on_due);
+        x->arena = arena_new();
+        arena_bytes(x->arena, PROXY_ARENA_BYTES); /* the first block, which a reset keeps */
+        arena_reset(x->arena);
+        x->arena_usual = arena_size(x->arena);
+    }
+    *x = (struct exchange){.proxy = p,
+                           .client = d,
+                           .client_stream = stream,
+                           .arena = x->arena,
+                           .arena_usual = x->arena_usual,
+                           .timer = x->timer,
+                           .request_due_us = UINT64_MAX,
+                           .attempt_due_us = UINT64_MAX,
+                           .half_closed_due_us = UINT64_MAX};
+    link_append(&d->exchanges, &x->on_client);
+    return x;
+}
+
+void exchange_drop(void *item) {
+    struct exchange *x = item;
+    if (x->proxy) timer_forget(&x->proxy->common.loop->timers, &x->timer);
+    arena_free(x->arena);
+}
+
+static void report(struct exchange *x) {
+    struct proxy *p = x->proxy;
+    struct access_record r = {.time_us = x->wall_us,
+                              .client = x->client->peer,
+                              .client_port = x->client->peer_port,
+                              .version = x->version,
+                              .tls = x->client->tls,
+                              .status = x->status,
+                              .reason = x->reason,
+                              .method = x->method,
+                              .authority = x->authority,
+                              .path = x->path,
+                              .query = x->query,
+                              .gateway = x->gateway,
+                              .listener = x->section,
+                              .rule = -1,
+                              .endpoint = x->endpoint.ip,
+                              .endpoint_port = x->endpoint.port,
+                              .bytes_in = x->bytes_in,
+                              .bytes_out = x->bytes_out,
+                              .total_us = proxy_core_now(p) - x->start_us,
+                              .connect_us = x->connect_us,
+                              .first_byte_us = x->first_byte_us,
+                              .user_agent = x->user_agent,
+                              .request_id = x->request_id};
+    if (x->rule) r.route = x->rule->route, r.rule = x->rule->index;
+    if (x->target && x->target->backend) r.backend = x->target->backend->name;
+    if (p->report) p->report(p->report_arg, &r);
+}
+
+static void done(struct exchange *x) {
+    struct proxy *p = x->proxy;
+    exchange_move(x, X_DONE);
+    timer_clear(&x->timer);
+    if (x->start_us) {
+        p->counts.requests_open--;
+        report(x);
+    }
+    if (x->rule) {
+        assert(p->uses[x->rule->slot] > 0);
+        if (--p->uses[x->rule->slot] == 0) p->rule_freed = true;
+    }
+    balance_tried_fini(&x->tried);
+    if (x->early) pool_give(&p->common.buffers, x->early);
+    x->early = NULL;
+    link_remove(&x->on_client);
+    x->client = NULL;
+    link_append(&p->finished, &x->finished);
+}
+
+void exchange_reap(struct proxy *p) {
+    for (struct link *l; (l = link_pop(&p->finished));) {
+        struct exchange *x = container_of(l, struct exchange, finished);
+        if (arena_size(x->arena) > x->arena_usual) p->arena_misses++;
+        arena_reset(x->arena);
+        pool_give(&p->exchanges, x);
+    }
+}
+
+void exchange_finish(struct exchange *x) {
+    struct downstream *d = x->client;
+    bool more = !x->request_ended;
+    if (x->up) attempt_let_go(x);
+    done(x);
+    downstream_next(d, more);
+}
+
+void exchange_abort(struct exchange *x, enum http_reason why) {
+    if (x->state == X_DONE) return;
+    attempt_drop(x);
+    x->reason = (uint8_t)why;
+    done(x);
+}
+
+/* The response has begun and can not be completed: the client must be able to tell. */
+static void cut(struct exchange *x, enum http_reason why) {
+    struct downstream *d = x->client;
+    struct codec *c = d->conn.codec;
+    c->ops->reset(c, x->client_stream, why);
+    exchange_abort(x, why);
+    if (c->ops->reusable(c)) return;
+    conn_flush(&d->conn); /* what has come is passed on as far as it goes */
+    conn_close(&d->conn);
+}
+
+void exchange_refuse(struct exchange *x, enum http_reason why) { answer_reason(x, why); }
+
+void exchange_fail(struct exchange *x, enum http_reason why) {
+    attempt_drop(x);
+    if (x->state == X_RELAY || x->state == X_SEND)
+        cut(x, why);
+    else if (x->state != X_DONE)
+        exchange_refuse(x, why);
+}
+
+/* ---- the request arrives ---- */
+
+static str value_of(const struct http_msg *m, enum http_field_id id) {
+    const struct http_field *f = http_msg_find_id(m, id);
+    return f ? f->value : S("");
+}
+
+static void note_request(struct exchange *x, struct http_msg *m) {
+    x->request = m;
+    x->version = m->version;
+    x->start_us = x->progress_us = proxy_core_now(x->proxy);
+    x->wall_us = proxy_core_wall_us(x->proxy);
+    x->method = m->method, x->authority = m->authority, x->path = m->path, x->query = m->query;
+    x->proxy->counts.requests_open++;
+    if (!x->proxy->records) return;
+    x->user_agent = value_of(m, FIELD_USER_AGENT);
+    x->request_id = value_of(m, FIELD_X_REQUEST_ID);
+}
+
+static err apply_filters(struct exchange *x) {
+    struct filter_context cx = {
+        .host = x->host, .tls = x->client->tls, .listener_port = x->listener_port, .prefix = x->match.prefix};
+    TRY(filter_request(x->rule->filters, x->rule->filters_n, &cx, x->request));
+    if (x->target->filters_n == 0) return OK;
+    cx.prefix = UINT32_MAX; /* the path is the rule's now */
+    return filter_request(x->target->filters, x->target->filters_n, &cx, x->request);
+}
+
+void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
+    note_request(x, m);
+    x->bodyless = x->request_ended = end;
+    exchange_move(x, X_ROUTE);
+    enum http_reason why = admission_check(x);
+    if (why == REASON_NONE && !x->redirect) {
+        forwarding_set(x);
+        if (apply_filters(x) != OK) why = REASON_FILTER_FAILED;
+    }
+    if (why != REASON_NONE) {
+        exchange_refuse(x, why);
+    } else if (x->redirect) {
+        answer_redirect(x);
+    } else {
+        uint64_t timeout_us = x->rule->request_timeout_us;
+        if (timeout_us) x->request_due_us = x->start_us + timeout_us;
+        attempt_start(x, false);
+    }
+}
+
+void exchange_body(struct exchange *x, str bytes) {
+    x->bytes_in += bytes.n;
+    exchange_progress(x);
+    x->owed_client += bytes.n;
+    if (x->state == X_CONNECT || attempt_may_repeat(x)) attempt_keep_body(x, bytes);
+    if ((x->state == X_WAIT || x->state == X_RELAY) && x->up) {
+        relay_request_body(x, bytes);
+    } else if (x->state != X_CONNECT) { /* nobody wants it */
+        struct codec *c = x->client->conn.codec;
+        c->ops->consume(c, x->client_stream, x->owed_client);
+        x->owed_client = 0;
+    }
+}
+
+void exchange_end(struct exchange *x, struct http_msg *trailers) {
+    if (x->request_ended) return;
+    x->request_ended = true;
+    x->trailers = trailers;
+    if ((x->state == X_WAIT || x->state == X_RELAY) && x->up) relay_request_end(x, trailers);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "proxy/downstream.h"
+
+/* One request and its response.
+ *
+ *     HEAD -> ROUTE -> CONNECT -> WAIT -> RELAY -> SEND -> DONE
+ *       \________\________\________\________________^        an answer of our own goes to SEND, an abort to DONE
+ *                          ^--------/                        another endpoint, or a fresh connection
+ *
+ * Files: exchange.c moves the state and holds the deadlines, admission.c checks and routes, attempt.c is the side of the backend up to the
+ * response, relay.c what flows, answer.c our own answers, forwarding.c the fields of a gateway. */
+enum exchange_state {
+    X_HEAD,    /* the request's head is arriving */
+    X_ROUTE,   /* it is looked at, within the call */
+    X_CONNECT, /* an endpoint is being connected to */
+    X_WAIT,    /* the request goes out; no final response yet */
+    X_RELAY,   /* the response's head has gone to the client, its body follows */
+    X_SEND,    /* the response is complete and being written */
+    X_DONE,
+};
+
+struct exchange {          /* owner: worker */
+    struct link on_client; /* downstream.exchanges */
+    struct link finished;  /* proxy.finished */
+    struct proxy *proxy;
+    struct downstream *client; /* NULL once it is done */
+    uint32_t client_stream, up_stream;
+    struct upstream_conn *up; /* lent to us */
+    struct arena *arena;
+    size_t arena_usual; /* its size when fresh */
+    struct timer timer;
+    uint8_t state;  /* enum exchange_state */
+    uint8_t reason; /* enum http_reason: why it ended as it did */
+    uint8_t attempts;
+    bool request_ended;  /* the client's side is complete */
+    bool request_sent;   /* all of it was handed to the backend's codec */
+    bool response_begun; /* a byte of a response has come in this attempt */
+    bool wrote_any;      /* a byte of the request has gone out in this attempt */
+    bool retried;        /* on a fresh connection, after a pooled one was found closed */
+    bool bodyless;       /* the request has no body */
+    bool early_lost;     /* more of the body has gone than `early` has */
+    bool timed_out;      /* the last connection was given up, not refused */
+    struct http_msg *request;
+    struct http_msg *trailers;     /* of the request, kept until it can be sent */
+    const struct table_rule *rule; /* counted in proxy.uses */
+    const struct table_target *target;
+    const struct table_filter *redirect; /* the answer */
+    struct table_match match;
+    struct balance_tried tried;
+    char *
+        early; /* a pooled buffer: what came of the body before it could be sent, or might have to be sent again */
+    uint32_t early_n;
+    size_t owed_client, owed_up; /* body bytes read from there that the other side has not taken yet */
+    /* microseconds, monotonic */
+    uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;
+    uint64_t request_due_us, attempt_due_us, half_closed_due_us;
+    /* for the record */
+    int64_t wall_us;
+    uint64_t bytes_in, bytes_out;
+    uint16_t status, listener_port;
+    uint8_t version;
+    struct table_endpoint endpoint;
+    str host, method, authority, path, query, gateway, section, user_agent, request_id;
+};
+
+/* exchange.c */
+struct exchange *exchange_begin(struct downstream *d, uint32_t stream);
+void exchange_move(struct exchange *x, enum exchange_state to);
+/* The request's head, body and end, from the client's codec. */
+void exchange_head(struct exchange *x, struct http_msg *m, bool end);
+void exchange_body(struct exchange *x, str bytes);
+void exchange_end(struct exchange *x, struct http_msg *trailers);
+/* The answer is a reason of ours. Nothing was sent to the client yet. */
+void exchange_refuse(struct exchange *x, enum http_reason why);
+/* It can not be completed: an answer when none has begun, else the stream is cut. */
+void exchange_fail(struct exchange *x, enum http_reason why);
+/* It ends without an answer: the client is gone. */
+void exchange_abort(struct exchange *x, enum http_reason why);
+/* All is written. */
+void exchange_finish(struct exchange *x);
+void exchange_progress(struct exchange *x);
+/* Looks at the deadlines anew: one may be earlier now. */
+void exchange_set_timer(struct exchange *x);
+void exchange_half_closed(struct exchange *x);
+/* The memory of those that are over may be used again. */
+void exchange_reap(struct proxy *p);
+void exchange_drop(void *item);

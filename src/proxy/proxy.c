@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/proxy.h"
+
+#include "proxy/attempt.h"
+#include "proxy/downstream.h"
+#include "proxy/exchange.h"
+#include "proxy/relay.h"
+
+/* Of a response: backends are ours, but a broken one must not make memory grow. */
+static const struct codec_limits backend_limits = {
+    .head_bytes_max = 64 << 10, .line_bytes_max = 8 << 10, .fields_max = 256, .trailer_bytes_max = 16 << 10};
+
+static void on_settled(void *arg) {
+    struct proxy *p = arg;
+    if (!link_empty(&p->finished)) exchange_reap(p);
+}
+
+struct proxy *proxy_new(const struct proxy_config *c) {
+    struct proxy *p = base_zalloc(sizeof *p);
+    uint64_t seeds[2];
+    tls_random(seeds, sizeof seeds);
+    conn_common_init(&p->common, c->loop);
+    p->common.settled = on_settled;
+    p->common.arg = p;
+    p->rng.state = seeds[0];
+    p->upstream = upstream_new(&p->common, attempt_events(), &backend_limits, seeds[1]);
+    pool_init(&p->downstreams, sizeof(struct downstream), PROXY_DOWNSTREAMS_KEPT, downstream_drop);
+    pool_init(&p->exchanges, sizeof(struct exchange), PROXY_EXCHANGES_KEPT, exchange_drop);
+    link_init(&p->clients);
+    link_init(&p->finished);
+    memcpy(p->ticket_keys, c->ticket_keys, sizeof p->ticket_keys);
+    p->report = c->finished;
+    p->report_arg = c->arg;
+    p->records = c->records;
+    return p;
+}
+
+void proxy_free(struct proxy *p) {
+    if (!p) return;
+    upstream_free(p->upstream);
+    pool_fini(&p->downstreams);
+    pool_fini(&p->exchanges);
+    conn_common_fini(&p->common);
+    tls_server_free(p->tls);
+    free(p->uses);
+    free(p->port_tls);
+    free(p);
+}
+
+static void adopt_ports(struct proxy *p, const struct table *t) {
+    const struct table_socket *sockets;
+    uint32_t n = table_sockets(t, &sockets), slots = t->port_slots;
+    if (slots > p->ports_n) {
+        p->port_tls = base_realloc(p->port_tls, slots * sizeof *p->port_tls);
+        memset(p->port_tls + p->ports_n, 0, (slots - p->ports_n) * sizeof *p->port_tls);
+        p->ports_n = slots;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        p->port_tls[sockets[i].slot] = sockets[i].tls;
+        if (sockets[i].tls && !p->tls) p->tls = tls_server_new(p->ticket_keys);
+    }
+}
+
+void proxy_adopt(struct proxy *p, const struct table *t) {
+    p->table = t;
+    if (t) {
+        if (t->rule_slots > p->uses_n) {
+            p->uses = base_realloc(p->uses, t->rule_slots * sizeof *p->uses);
+            memset(p->uses + p->uses_n, 0, (t->rule_slots - p->uses_n) * sizeof *p->uses);
+            p->uses_n = t->rule_slots;
+        }
+        adopt_ports(p, t);
+    }
+    upstream_adopt(p->upstream, t);
+    conn_settle(&p->common);
+}
+
+void proxy_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port, uint32_t port_slot) {
+    downstream_accept(p, fd, peer, peer_port, port_slot);
+}
+
+bool proxy_turn(struct proxy *p) {
+    conn_settle(&p->common); /* what timers have begun */
+    conn_common_turn(&p->common);
+    return conn_busy(&p->common);
+}
+
+uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot) {
+    return rule_slot < p->uses_n ? p->uses[rule_slot] : 0;
+}
+
+bool proxy_freed_a_rule(struct proxy *p) {
+    bool freed = p->rule_freed;
+    p->rule_freed = false;
+    return freed;
+}
+
+void proxy_drain(struct proxy *p) {
+    p->draining = true;
+    list_each (struct downstream, d, &p->clients, all) downstream_drain(d);
+    upstream_drain(p->upstream);
+    conn_settle(&p->common);
+}
+
+bool proxy_is_idle(const struct proxy *p) { return link_empty(&p->clients); }
+
+void proxy_cut(struct proxy *p) {
+    p->draining = true;
+    list_each (struct downstream, d, &p->clients, all) {
+        list_each (struct exchange, x, &d->exchanges, on_client) exchange_abort(x, REASON_DRAINING);
+        conn_close(&d->conn);
+    }
+    upstream_drain(p->upstream);
+    conn_settle(&p->common);
+}
+
+void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
+    const struct upstream_counts *u = upstream_counts(p->upstream);
+    *ret = p->counts;
+    ret->upstream_connects = u->connects;
+    ret->upstream_connect_failures = u->connect_failures;
+    ret->upstream_reused = u->reused;
+    ret->upstream_idle = u->idle;
+    ret->allocations = p->downstreams.misses + p->exchanges.misses + p->common.buffers.misses +
+                       upstream_misses(p->upstream) + p->arena_misses;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proxy: from a request that has arrived to a response that has left. One exchange is one request and its response: checked, routed by the
+ * table, filtered, sent to an endpoint, tried again where that is safe, relayed with back-pressure, told of.
+ * In:    accepted sockets, a table, turns of the loop.     Out: bytes to both sides; one access record an exchange; counts.
+ * Own:   client connections (downstream.h) and exchanges (exchange.h), pooled; the count of exchanges by rule. All of one worker.
+ * Never: a question to the version of HTTP: both sides are codecs with streams; a field or a path sent on that was not understood; more
+ *        read from one side than the other takes. */
+#pragma once
+#include "http/access.h"
+#include "io/loop.h"
+#include "table/table.h"
+
+struct proxy;
+struct proxy_config {
+    struct loop *loop;
+    const uint8_t *ticket_keys; /* 80 bytes, for the call */
+    /* An exchange is over. Borrowed for the call. */
+    void (*finished)(void *arg, const struct access_record *r);
+    void *arg;
+    bool records; /* all strs of the record are wanted: something prints it */
+};
+struct proxy_counts {
+    uint64_t connections_accepted, connections_open;
+    uint64_t handshakes_full, handshakes_resumed, handshakes_failed;
+    uint64_t requests_open;
+    uint64_t upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
+    uint64_t allocations; /* times a pool or an arena asked the system */
+};
+struct proxy *proxy_new(const struct proxy_config *c);
+/* After proxy_cut(). */
+void proxy_free(struct proxy *p);
+/* Requests are routed by t from now on; exchanges that run keep what they hold by rule. NULL: by nothing, every request gets 404. */
+void proxy_adopt(struct proxy *p, const struct table *t);
+/* Serves an accepted socket of the table's port. */
+void proxy_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port, uint32_t port_slot);
+/* Between two turns. true: there is work that must not wait for an event. */
+bool proxy_turn(struct proxy *p);
+/* Exchanges that use the rule of a slot. */
+uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot);
+/* Did a rule's last exchange end since the last call? */
+bool proxy_freed_a_rule(struct proxy *p);
+/* Idle connections end now, the others after their response. */
+void proxy_drain(struct proxy *p);
+bool proxy_is_idle(const struct proxy *p); /* no connection of a client is open */
+/* Everything ends at once. */
+void proxy_cut(struct proxy *p);
+void proxy_count(const struct proxy *p, struct proxy_counts *ret);

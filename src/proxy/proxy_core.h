@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/rng.h"
+#include "conn/conn.h"
+#include "proxy/proxy.h"
+#include "upstream/upstream.h"
+
+/* What the files of this folder share: one worker's side of everything. */
+enum {
+    PROXY_HEAD_US = 10000000, /* from its first byte to the end of a head: 408 */
+    PROXY_HANDSHAKE_US = 10000000,
+    PROXY_IDLE_US = 60000000,      /* a client's connection between requests */
+    PROXY_DRAIN_IDLE_US = 2000000, /* the same once the worker drains */
+    PROXY_PROGRESS_US = 60000000,  /* a body of which nothing moves */
+    PROXY_HALF_CLOSED_US =
+        2000000, /* a client that has shut its side still gets an answer that comes soon; most are gone */
+    PROXY_EXCHANGES_MAX = 100000,
+    PROXY_EXCHANGES_KEPT = 2048,
+    PROXY_DOWNSTREAMS_KEPT = 4096,
+    PROXY_ARENA_BYTES = 6 << 10, /* both heads of a usual exchange */
+};
+struct proxy { /* owner: worker */
+    struct conn_common common;
+    const struct table *table;
+    struct tls_server *tls; /* once a port asks for it */
+    uint8_t ticket_keys[80];
+    struct upstream *upstream;
+    struct pool downstreams, exchanges;
+    struct link clients;  /* downstream.all */
+    struct link finished; /* exchanges that are over; reused once no call of theirs is on the stack */
+    uint32_t *uses;       /* by rule slot */
+    uint32_t uses_n;
+    bool rule_freed, draining;
+    bool *port_tls; /* by port slot */
+    uint32_t ports_n;
+    struct rng rng;
+    struct proxy_counts counts;
+    uint64_t arena_misses;
+    int64_t wall_offset_us; /* wall clock less monotonic, read again every second */
+    uint64_t wall_until_us;
+    char date[40];
+    size_t date_n;
+    void (*report)(void *arg, const struct access_record *r);
+    void *report_arg;
+    bool records;
+};
+static inline uint64_t proxy_core_now(const struct proxy *p) { return p->common.loop->now_us; }
+/* The wall clock of this turn, and its text as a Date. */
+int64_t proxy_core_wall_us(struct proxy *p);
+str proxy_core_date(struct proxy *p);

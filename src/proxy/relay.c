@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/relay.h"
+
+#include "filter/filter.h"
+#include "proxy/attempt.h"
+
+/* ---- the response ---- */
+
+static struct arena *on_begin(void *arg, uint32_t stream) {
+    (void)stream;
+    struct exchange *x = ((struct upstream_conn *)arg)->user;
+    if (!x) return NULL;
+    x->response_begun = true;
+    return x->arena;
+}
+
+static void to_client_failed(struct exchange *x) {
+    exchange_fail(x, REASON_BACKEND_PROTOCOL); /* what the client's codec can not say */
+}
+
+/* An interim response is passed on; the codec leaves it out for a peer that knows none [RFC 9110 15.2]. 101 answers an Upgrade, and none was asked for. */
+static void interim(struct exchange *x, struct http_msg *m) {
+    if (m->status == 101) {
+        exchange_fail(x, REASON_BACKEND_PROTOCOL);
+        return;
+    }
+    struct conn *client = &x->client->conn;
+    if (client->codec->ops->submit(client->codec, &x->client_stream, m, false) != OK)
+        to_client_failed(x);
+    else
+        conn_want_flush(client);
+}
+
+static void complete(struct exchange *x) {
+    exchange_move(x, X_SEND);
+    exchange_set_timer(x);
+    conn_want_flush(&x->client->conn);
+}
+
+static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
+    (void)stream;
+    struct exchange *x = ((struct upstream_conn *)arg)->user;
+    if (!x || x->state != X_WAIT) return;
+    exchange_progress(x);
+    if (m->status < 200) {
+        interim(x, m);
+        return;
+    }
+    struct conn *client = &x->client->conn;
+    x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
+    x->status = m->status;
+    if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
+    if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
+    if (client->codec->ops->submit(client->codec, &x->client_stream, m, end) != OK) {
+        to_client_failed(x);
+        return;
+    }
+    exchange_move(x, X_RELAY);
+    conn_want_flush(client);
+    if (end)
+        complete(x);
+    else
+        exchange_set_timer(x);
+}
+
+static void on_body(void *arg, uint32_t stream, str bytes) {
+    struct upstream_conn *u = arg;
+    struct exchange *x = u->user;
+    if (!x || x->state != X_RELAY) {
+        u->conn.codec->ops->consume(u->conn.codec, stream, bytes.n);
+        return;
+    }
+    struct conn *client = &x->client->conn;
+    exchange_progress(x);
+    x->bytes_out += bytes.n;
+    x->owed_up += bytes.n;
+    if (client->codec->ops->submit_body(client->codec, x->client_stream, bytes, false) != OK)
+        to_client_failed(x);
+    else
+        conn_want_flush(client);
+}
+
+static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
+    (void)stream;
+    struct exchange *x = ((struct upstream_conn *)arg)->user;
+    if (!x || x->state != X_RELAY) return;
+    struct codec *c = x->client->conn.codec;
+    if (c->ops->submit_end(c, x->client_stream, trailers) != OK)
+        to_client_failed(x);
+    else
+        complete(x);
+}
+
+static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
+    (void)stream, (void)why;
+    struct exchange *x = ((struct upstream_conn *)arg)->user;
+    if (!x) return;
+    if (x->state == X_WAIT)
+        attempt_lost(x, REASON_BACKEND_RESET);
+    else
+        exchange_fail(x, REASON_BACKEND_CUT);
+}
+
+static const struct codec_sink sink = {
+    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
+
+const struct codec_sink *relay_sink(void) { return &sink; }
+
+/* ---- the request's body ---- */
+
+void relay_request_body(struct exchange *x, str bytes) {
+    struct codec *c = x->up->conn.codec;
+    if (c->ops->submit_body(c, x->up_stream, bytes, false) != OK)
+        exchange_fail(x, REASON_BACKEND_PROTOCOL);
+    else
+        conn_want_flush(&x->up->conn);
+}
+
+void relay_request_end(struct exchange *x, struct http_msg *trailers) {
+    struct codec *c = x->up->conn.codec;
+    if (c->ops->submit_end(c, x->up_stream, trailers) != OK) {
+        exchange_fail(x, REASON_BACKEND_PROTOCOL);
+        return;
+    }
+    x->request_sent = true;
+    conn_want_flush(&x->up->conn);
+}
+
+/* ---- back-pressure ---- */
+
+void relay_hold_client(struct exchange *x) {
+    struct conn *c = &x->client->conn;
+    bool connecting = x->state == X_CONNECT && !x->request_ended;
+    c->held = connecting || (x->up && conn_pending(&x->up->conn) > CONN_HIGH_WATER_BYTES);
+}
+
+void relay_hold_backend(struct exchange *x) {
+    if (conn_pending(&x->client->conn) > CONN_HIGH_WATER_BYTES) x->up->conn.held = true;
+}
+
+static void give_way(struct conn *from, uint32_t stream, size_t *owed) {
+    bool waits = from->held || (*owed && from->blocked);
+    if (*owed) from->codec->ops->consume(from->codec, stream, *owed);
+    *owed = 0;
+    from->held = false;
+    if (waits) conn_resume(from);
+}
+
+void relay_client_wrote(struct exchange *x) {
+    if (x->state == X_HEAD) return; /* what was written is of the one before */
+    exchange_progress(x);
+    size_t pending = conn_pending(&x->client->conn);
+    if (x->up && x->state != X_CONNECT && pending <= CONN_HIGH_WATER_BYTES)
+        give_way(&x->up->conn, x->up_stream, &x->owed_up);
+    if (x->state == X_SEND && pending == 0) exchange_finish(x);
+}
+
+void relay_backend_wrote(struct exchange *x) {
+    x->wrote_any = true;
+    exchange_progress(x);
+    if ((x->state == X_WAIT || x->state == X_RELAY) && conn_pending(&x->up->conn) <= CONN_HIGH_WATER_BYTES)
+        give_way(&x->client->conn, x->client_stream, &x->owed_client);
+}

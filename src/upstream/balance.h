@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "base/link.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "table/table.h"
+
+/* The choice among a backend's endpoints: the one with fewer requests outstanding of two drawn at random; one that refused a connection
+ * is passed over for a while when there are others. State is kept by backend slot and brought up to date when its version differs. */
+enum {
+    BALANCE_TRIES = 3,         /* endpoints of one request */
+    BALANCE_SHUN_US = 1000000, /* after a refusal; doubles with each in a row */
+    BALANCE_SHUN_US_MAX = 8000000,
+};
+struct balance_endpoint {
+    struct table_endpoint at;
+    char key[sizeof(struct ip) + sizeof(uint16_t)];
+    uint32_t holds; /* the backend's state and every connection */
+    uint32_t outstanding;
+    uint32_t failures; /* in a row */
+    uint64_t shunned_until_us;
+    struct link idle; /* upstream_conn.idle, the latest first */
+    uint32_t idle_n;
+    bool gone; /* the backend has it no more */
+};
+struct balance_tried {
+    struct balance_endpoint *v[BALANCE_TRIES]; /* held */
+    uint32_t n;
+};
+struct balance {
+    struct balance_backend **backends; /* by slot */
+    uint32_t backends_n;
+    struct rng rng;
+    const struct table *table;
+    /* An endpoint is gone: its idle connections are to be closed. */
+    void (*gone)(void *arg, struct balance_endpoint *e);
+    void *arg;
+};
+void balance_init(struct balance *b, uint64_t seed, void (*gone)(void *arg, struct balance_endpoint *e),
+                  void *arg);
+void balance_fini(struct balance *b);
+void balance_adopt(struct balance *b, const struct table *t);
+/* NULL: none that was not tried. known: only when the slot's state is of this very backend, for a rule older than the table. */
+struct balance_endpoint *balance_pick(struct balance *b, const struct table_backend *backend,
+                                      const struct balance_tried *tried, bool known, uint64_t now_us);
+/* Every endpoint that is known. */
+void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_endpoint *e), void *arg);
+struct balance_endpoint *balance_hold(struct balance_endpoint *e);
+void balance_release(struct balance_endpoint *e); /* NULL is fine */
+void balance_tried_add(struct balance_tried *t, struct balance_endpoint *e);
+void balance_tried_fini(struct balance_tried *t);
+void balance_refused(struct balance_endpoint *e, uint64_t now_us);
+static inline void balance_opened(struct balance_endpoint *e) { e->failures = 0, e->shunned_until_us = 0; }
