@@ -116,6 +116,7 @@ static void on_refused(struct conn *c, err e, enum http_reason why) {
 
 static void on_ended(struct conn *c, bool cut) {
     struct downstream *d = of(c);
+    if (c->peer_dead) abort_all(d);
     list_each (struct exchange, x, &d->exchanges, on_client) {
         if (cut && !x->request_ended && x->state != X_SEND)
             exchange_abort(x, REASON_CLIENT_GONE);

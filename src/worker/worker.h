@@ -27,8 +27,8 @@ void worker_free(struct worker *w);
 
 /* Messages to a worker, from any thread. Each is the caller's memory, and comes home by `done` (posted to home) when the worker is through
  * with it. */
-struct
-    worker_table { /* worker adopts t; done: adopted (so a status may say so). A later one tells, by released, that it let go of it. */
+struct worker_table { /* worker adopts t; done: adopted (so a status may say so). When a later one is
+              adopted, or at the end, `released` tells that it let go of it; t->workers is the receiver's to lower. */
     struct post post;
     struct table *t;
     void (*adopted)(struct worker_table *m, void *home); /* runs at home: this worker serves by t */
@@ -39,7 +39,8 @@ struct
 };
 void worker_post_table(struct worker *w, struct worker_table *m);
 struct
-    worker_socket { /* add: accept on fd for port_slot. remove: accept what is queued, then let go; done: fd is not used any more */
+    worker_socket { /* add: accept on fd for port_slot; done: it does (or has ended). remove: accept what is queued, then let go; done: fd is not
+       used any more */
     struct post post;
     bool remove;
     int fd;
