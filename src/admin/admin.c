@@ -183,6 +183,7 @@ void admin_socket_path(const struct ip *ip, uint16_t port, char p[108]) {
 
 struct client {
     struct arena *arena;
+    struct codec *codec;
     struct buf *body;
     uint16_t status;
     bool done, failed;
@@ -202,8 +203,9 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
 }
 
 static void on_body(void *arg, uint32_t stream, str bytes) {
-    (void)stream;
-    buf_add(((struct client *)arg)->body, bytes);
+    struct client *c = arg;
+    buf_add(c->body, bytes);
+    c->codec->ops->consume(c->codec, stream, bytes.n);
 }
 
 static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
@@ -238,7 +240,8 @@ static err send_question(int fd, struct codec *codec) {
     return OK;
 }
 
-static err receive_answer(int fd, struct codec *codec, struct client *c) {
+static err receive_answer(int fd, struct client *c) {
+    struct codec *codec = c->codec;
     uint64_t deadline_us = clock_monotonic_us() + DEADLINE_US;
     char in[16384];
     while (!c->done) {
@@ -256,12 +259,15 @@ static err receive_answer(int fd, struct codec *codec, struct client *c) {
 }
 
 static err ask(int fd, str page, struct client *c) {
-    struct codec_limits limits = {HEAD_BYTES_MAX, HEAD_BYTES_MAX, 64, 1024};
+    struct codec_limits limits = {.head_bytes_max = HEAD_BYTES_MAX,
+                                  .line_bytes_max = HEAD_BYTES_MAX,
+                                  .fields_max = 64,
+                                  .trailer_bytes_max = 1024};
     struct timeval patience = {.tv_sec = DEADLINE_US / 1000000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (!is_trusted(fd)) return ERR_REFUSED;
-    struct codec *codec = h1_client(&client_sink, c, &limits);
+    struct codec *codec = c->codec = h1_client(&client_sink, c, &limits);
     struct http_msg m;
     http_msg_init(&m, c->arena, true);
     m.method = S("GET"), m.method_id = HTTP_GET;
@@ -270,7 +276,7 @@ static err ask(int fd, str page, struct client *c) {
     uint32_t stream = 0;
     err e = codec->ops->submit(codec, &stream, &m, true);
     if (e == OK) e = send_question(fd, codec);
-    if (e == OK) e = receive_answer(fd, codec, c);
+    if (e == OK) e = receive_answer(fd, c);
     codec->ops->free(codec);
     return e;
 }

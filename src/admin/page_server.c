@@ -16,10 +16,11 @@ enum {
     ACCEPTS_A_TURN = 16,
     IN_BYTES_MAX = 16384,
     PIECES = 8,
+    SLICE_BYTES = 65536, /* of a body, given to the codec at once */
     LINGER_US =
         1000000, /* after a refusal: what the client still sends is read, so that no reset eats the answer */
 };
-enum conn_state { CONN_READS, CONN_ASKED, CONN_ANSWERED, CONN_LINGERS };
+enum conn_state { CONN_READS, CONN_ASKED, CONN_SENDS, CONN_LINGERS };
 
 struct page_conn {
     struct link on; /* page_server.conns */
@@ -32,6 +33,8 @@ struct page_conn {
     bool readable, broken, complete, wants_continue;
     struct page_request *request; /* being read */
     uint32_t stream;
+    char *body; /* of the answer, what the codec has not been given yet: from body_at */
+    size_t body_at, body_n;
     size_t in_n;
     char in[IN_BYTES_MAX];
 };
@@ -65,6 +68,7 @@ static void conn_close(struct page_conn *c) {
     loop_remove(c->server->loop, &c->watch);
     if (fd >= 0) close(fd);
     if (c->codec) c->codec->ops->free(c->codec);
+    free(c->body);
     link_remove(&c->on);
     c->server->conns_n--;
     free(c);
@@ -125,10 +129,7 @@ static bool flush(struct page_conn *c) {
         struct msghdr m = {.msg_iov = io, .msg_iovlen = n};
         ssize_t sent = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0 && errno == EAGAIN) {
-            c->codec->ops->keep(c->codec);
-            return false;
-        }
+        if (sent < 0 && errno == EAGAIN) return false;
         if (sent < 0) {
             c->broken = true;
             return false;
@@ -188,8 +189,6 @@ static bool read_some(struct page_conn *c) {
     c->in_n -= used;
     memmove(c->in, c->in + used, c->in_n);
     if (c->complete) return true;
-    if (c->request && c->request->body_bytes > c->server->config.body_bytes_max)
-        e = ERR_LIMIT, why = REASON_BODY_TOO_LARGE;
     switch (e) {
     case OK: return used || receive(c);
     case ERR_AGAIN: return receive(c) && c->in_n < IN_BYTES_MAX;
@@ -208,6 +207,23 @@ static bool read_some(struct page_conn *c) {
 static bool drain(struct page_conn *c) {
     c->in_n = 0;
     return receive(c);
+}
+
+/* The next slice of the body; after the last one, the next request. All that was given before is written. */
+static bool send_some(struct page_conn *c) {
+    size_t n = c->body_n - c->body_at < SLICE_BYTES ? c->body_n - c->body_at : SLICE_BYTES;
+    if (n) {
+        str slice = {c->body + c->body_at, n};
+        c->body_at += n;
+        if (c->codec->ops->submit_body(c->codec, c->stream, slice, c->body_at == c->body_n) != OK)
+            c->broken = true;
+        return !c->broken;
+    }
+    free(TAKE(c->body));
+    c->state = CONN_READS;
+    timer_set(&c->server->loop->timers, &c->deadline, clock_monotonic_us() + c->server->config.deadline_us);
+    if (!c->codec->ops->reusable(c->codec)) linger(c);
+    return true;
 }
 
 static bool step(struct page_conn *c) {
@@ -230,12 +246,7 @@ static bool step(struct page_conn *c) {
         c->server->config.ask(c->server->config.arg, c->request);
         return true;
     case CONN_ASKED: return false;
-    case CONN_ANSWERED:
-        c->state = CONN_READS;
-        timer_set(&c->server->loop->timers, &c->deadline,
-                  clock_monotonic_us() + c->server->config.deadline_us);
-        if (!c->codec->ops->reusable(c->codec)) linger(c);
-        return true;
+    case CONN_SENDS: return send_some(c);
     case CONN_LINGERS: return drain(c);
     }
     return false;
@@ -297,7 +308,8 @@ struct page_server *page_server_new(struct loop *l, const struct page_server_con
     s->limits = (struct codec_limits){.head_bytes_max = c->head_bytes_max,
                                       .line_bytes_max = c->head_bytes_max,
                                       .fields_max = 64,
-                                      .trailer_bytes_max = 1024};
+                                      .trailer_bytes_max = 1024,
+                                      .body_bytes_max = c->body_bytes_max};
     link_init(&s->conns);
     return s;
 }
@@ -324,7 +336,7 @@ err page_server_listen(struct page_server *s, int fd) {
 
 uint32_t page_server_conns(const struct page_server *s) { return s->conns_n; }
 
-static err submit(struct page_conn *c, struct page_request *r, const struct page_answer *a) {
+static err submit_head(struct page_conn *c, struct page_request *r, const struct page_answer *a, bool end) {
     struct http_msg m;
     http_msg_init(&m, r->arena, false);
     m.status = a->status;
@@ -333,10 +345,7 @@ static err submit(struct page_conn *c, struct page_request *r, const struct page
     http_msg_add(&m, S("Content-Type"), a->content_type);
     http_msg_add(&m, S("Cache-Control"), S("no-store"));
     for (uint32_t i = 0; i < a->fields_n; i++) http_msg_add(&m, a->fields[i].name, a->fields[i].value);
-    bool bodiless = r->head->method_id == HTTP_HEAD || !a->body.n;
-    TRY(c->codec->ops->submit(c->codec, &c->stream, &m, bodiless));
-    if (bodiless) return OK;
-    return c->codec->ops->submit_body(c->codec, c->stream, a->body, true);
+    return c->codec->ops->submit(c->codec, &c->stream, &m, end);
 }
 
 void page_server_answer(struct page_request *r, const struct page_answer *a) {
@@ -346,10 +355,14 @@ void page_server_answer(struct page_request *r, const struct page_answer *a) {
         return;
     }
     assert(c->state == CONN_ASKED && c->request == r);
-    if (submit(c, r, a) != OK) c->broken = true;
-    if (!flush(c) && !c->broken) c->codec->ops->keep(c->codec);
+    bool bodiless = r->head->method_id == HTTP_HEAD || !a->body.n;
+    if (submit_head(c, r, a, bodiless) != OK) c->broken = true;
+    c->body_at = 0;
+    c->body_n = bodiless ? 0 : a->body.n;
+    c->body = c->body_n ? base_alloc(c->body_n) : NULL;
+    if (c->body) memcpy(c->body, a->body.p, c->body_n);
     c->request = NULL;
-    c->state = CONN_ANSWERED;
+    c->state = CONN_SENDS;
     request_free(r);
     if (!c->driving) drive(c);
 }
