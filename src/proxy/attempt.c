@@ -175,6 +175,7 @@ static void on_write_failed(struct upstream_conn *u) {
 }
 
 static const struct upstream_events events = {
+    .sink = &relay_sink,
     .opened = on_opened,
     .failed = on_failed,
     .did_read = on_did_read,

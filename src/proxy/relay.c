@@ -101,10 +101,8 @@ static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
         exchange_fail(x, REASON_BACKEND_CUT);
 }
 
-static const struct codec_sink sink = {
+const struct codec_sink relay_sink = {
     .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
-
-const struct codec_sink *relay_sink(void) { return &sink; }
 
 /* ---- the request's body ---- */
 
