@@ -94,12 +94,13 @@ static struct verdict tell(struct arena *a, enum step step, const struct parent_
     str section = ref->section_name;
     switch (step) {
     case STEP_ATTACHED: break;
-    case STEP_NO_PARENT:
+    case STEP_NO_PARENT: {
+        str port = ref->port.set ? arena_printf(a, " on port %lld", (long long)ref->port.v) : S("");
         return resolver_refuse(a, "NoMatchingParent",
-                               "spec.parentRefs: Gateway " STR_FMT " has no listener%s" STR_FMT
-                               "%s; correct sectionName or port",
-                               STR_ARG(gateway), section.n ? " " : "", STR_ARG(section),
-                               ref->port.set ? " on that port" : "");
+                               "spec.parentRefs: Gateway " STR_FMT " has no listener%s" STR_FMT STR_FMT
+                               "; correct sectionName or port",
+                               STR_ARG(gateway), section.n ? " " : "", STR_ARG(section), STR_ARG(port));
+    }
     case STEP_NOT_ALLOWED:
         return resolver_refuse(a, "NotAllowedByListeners",
                                "no listener of Gateway " STR_FMT

@@ -72,7 +72,7 @@ static str tell_loss(struct arena *a, const struct claim *c, const struct listen
     bool near = str_eq(holder->gateway->ns, l->gateway->ns);
     str who = near ? arena_printf(a, "listener " STR_FMT " of Gateway " STR_FMT, STR_ARG(holder->name),
                                   STR_ARG(holder->gateway->key))
-                   : S("a listener of an older Gateway in another namespace");
+                   : S("a Gateway of another namespace that goes first");
     if (protocol)
         return arena_printf(a, "port %u serves %s for " STR_FMT "; use another port", l->bind_port,
                             holder->protocol == PLAN_HTTPS ? "HTTPS" : "HTTP", STR_ARG(who));

@@ -19,19 +19,23 @@ static struct verdict judge_accepted(const struct listener_state *l) {
     return loss.p ? (struct verdict){"PortUnavailable", loss} : (struct verdict){0};
 }
 
+/* "port 80", "192.0.2.1:80", "[2001:db8::1]:80" */
+static str socket_name(struct arena *a, const struct socket_state *s) {
+    if (!s->address.n) return arena_printf(a, "port %u", s->port);
+    bool v6 = str_find(s->address, ':') < s->address.n;
+    return arena_printf(a, v6 ? "[" STR_FMT "]:%u" : STR_FMT ":%u", STR_ARG(s->address), s->port);
+}
+
 /* One socket: none known yet, failed, or open. `check` and `explain` have no sockets: there all would come about. */
 static struct verdict judge_bind(struct pass *p, const struct socket_state *s) {
     if (!p->facts->serving) return (struct verdict){0};
     const struct fact_bind *b = facts_bind(p->facts, s->address, s->port);
-    const char *colon = s->address.n ? ":" : "";
-    if (!b)
-        return resolver_refuse(p->scratch, "Pending", "the socket " STR_FMT "%s%u is not open yet",
-                               STR_ARG(s->address), colon, s->port);
-    if (b->ok) return (struct verdict){0};
+    if (b && b->ok) return (struct verdict){0};
+    str name = socket_name(p->scratch, s);
+    if (!b) return resolver_refuse(p->scratch, "Pending", STR_FMT " is not open yet", STR_ARG(name));
     return resolver_refuse(p->scratch, "PortUnavailable",
-                           "the socket " STR_FMT "%s%u can not be opened: " STR_FMT
-                           "; free the port or use another one",
-                           STR_ARG(s->address), colon, s->port, STR_ARG(b->error));
+                           STR_FMT " can not be opened: " STR_FMT "; free it or use another one",
+                           STR_ARG(name), STR_ARG(b->error));
 }
 
 static struct verdict judge_programmed(struct pass *p, const struct listener_state *l,
@@ -97,31 +101,34 @@ static void add_accepted(struct conditions *c, const struct gateway_state *g, co
                        words);
 }
 
-/* Does every listener that asked for this address fail to get it? */
-static bool address_fails(struct pass *p, const struct gateway_state *g, uint32_t address) {
-    uint32_t asked = 0;
-    for (uint32_t i = 0; i < g->listeners_n; i++) {
+/* Why no listener that asked for this address got it; NULL: one did, or may yet. */
+static const struct fact_bind *address_failure(struct pass *p, const struct gateway_state *g,
+                                               uint32_t address) {
+    const struct fact_bind *failure = NULL;
+    for (uint32_t i = 0; i < g->listeners_n && p->facts->serving; i++) {
         const struct listener_state *l = g->listeners[i];
         if (!l->served || address >= l->claims_n) continue;
-        asked++;
-        const struct socket_state *s = l->claims[address].socket;
-        const struct fact_bind *b = facts_bind(p->facts, s->address, s->port);
-        if (!p->facts->serving || !b || b->ok) return false;
+        failure = facts_bind(p->facts, l->claims[address].socket->address, l->claims[address].socket->port);
+        if (!failure || failure->ok) return NULL;
     }
-    return asked;
+    return failure;
 }
 
 static struct verdict judge_gateway(struct pass *p, const struct gateway_state *g, const struct tally *t) {
     if (g->accepted.reason) return (struct verdict){"Invalid", g->accepted.message};
     if (g->address.reason) return g->address;
-    for (uint32_t i = 0; i < g->addresses_n; i++)
-        if (g->addresses[i].n && address_fails(p, g, i))
+    for (uint32_t i = 0; i < g->addresses_n; i++) {
+        const struct fact_bind *failure = g->addresses[i].n ? address_failure(p, g, i) : NULL;
+        if (failure)
             return resolver_refuse(p->scratch, "AddressNotUsable",
-                                   "spec.addresses: no socket with the address " STR_FMT
-                                   " can be opened (" STR_FMT ")",
-                                   STR_ARG(g->addresses[i]), STR_ARG(t->first_bad.message));
+                                   "spec.addresses: " STR_FMT " can not be used: " STR_FMT
+                                   "; name an address of this machine",
+                                   STR_ARG(g->addresses[i]), STR_ARG(failure->error));
+    }
     if (t->pending) return (struct verdict){"Pending", t->first_bad.message};
     if (t->programmed) return (struct verdict){0};
+    if (t->first_bad.reason && strcmp(t->first_bad.reason, "PortUnavailable") == 0)
+        return (struct verdict){"NoResources", t->first_bad.message};
     return (struct verdict){"Invalid", t->first_bad.reason
                                            ? t->first_bad.message
                                            : S("no listener is accepted; see status.listeners")};
@@ -132,7 +139,7 @@ static void add_addresses(struct pass *p, const struct gateway_state *g, struct 
     if (g->accepted.reason) return;
     st->addresses.p = arena_array(p->scratch, struct gateway_status_address, g->shown_n);
     for (uint32_t i = 0; i < g->shown_n; i++) /* shown and addresses run in parallel */
-        if (!g->addresses[i].n || !address_fails(p, g, i))
+        if (!g->addresses[i].n || !address_failure(p, g, i))
             st->addresses.p[st->addresses.n++] =
                 (struct gateway_status_address){S("IPAddress"), g->shown[i].n ? g->shown[i] : machine};
 }

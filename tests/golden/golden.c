@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Manifests -> statuses and table, as text. golden CASE.in.yaml prints; golden --properties CASE... holds every case to
+ * what must be so whatever the case: the order of objects does not matter, a second pass changes nothing, an object
+ * taken away and put back leaves no trace, and changes one by one end where a fresh start ends.
+ * Facts stand in comment lines of the case:
+ *   #! now 1800000000             seconds since 1970 (this one when not given)
+ *   #! serving                    there is a data plane: sockets that are not named below are pending
+ *   #! bind :80 ok                how a socket came about; implies serving
+ *   #! bind :443 error WORDS
+ *   #! map 80:8080                --map-port
+ *   #! address 192.0.2.1          of this machine
+ *   #! features                   print supportedFeatures
+ * In the output, "Accepted=True" stands alone when all is well; otherwise the reason follows and, on a line of its own,
+ * the message. "~" after a status: its generation is not the object's. */
+#include "api/api.h"
+#include "base/hash.h"
+#include "base/num.h"
+#include "base/rng.h"
+#include "control/pipeline.h"
+#include "text/yaml.h"
+
+enum { DOCUMENTS_MAX = 256, TEXT_BYTES_MAX = 4 << 20, MAPS_MAX = 8 };
+
+struct kase {
+    struct arena *arena;
+    str name, text, controller, address;
+    const struct node *docs[DOCUMENTS_MAX];
+    uint32_t docs_n;
+    struct fact_port_map maps[MAPS_MAX];
+    uint32_t maps_n;
+    bool serving, features;
+    int64_t now_s;
+    struct buf findings;
+};
+
+static _Noreturn void stop(const char *what, str name) {
+    fprintf(stderr, "golden: " STR_FMT ": %s\n", STR_ARG(name), what);
+    exit(2);
+}
+
+static void read_fact(struct kase *k, str line) {
+    str word = str_cut(&line, ' ');
+    uint64_t v = 0;
+    if (str_eq(word, S("now"))) {
+        if (num_parse(line, INT64_MAX, &v) != OK) stop("bad #! now", k->name);
+        k->now_s = (int64_t)v;
+    } else if (str_eq(word, S("serving")) || str_eq(word, S("bind"))) {
+        k->serving = true;
+    } else if (str_eq(word, S("features"))) {
+        k->features = true;
+    } else if (str_eq(word, S("address"))) {
+        k->address = line;
+    } else if (str_eq(word, S("map")) && k->maps_n < MAPS_MAX) {
+        str from = str_cut(&line, ':');
+        struct fact_port_map *m = &k->maps[k->maps_n++];
+        if (num_parse_port(from, &m->port) != OK || num_parse_port(line, &m->to) != OK)
+            stop("bad #! map", k->name);
+    } else {
+        stop("unknown #! line", k->name);
+    }
+}
+
+static void each_fact(struct kase *k, void (*take)(struct kase *, str, void *), void *arg) {
+    for (str text = k->text; text.n;) {
+        str line = str_cut(&text, '\n');
+        if (str_starts(line, S("#! "))) take(k, str_trim(str_from(line, 3)), arg);
+    }
+}
+
+static void take_fact(struct kase *k, str line, void *arg) {
+    (void)arg;
+    read_fact(k, line);
+}
+
+/* Applied to each pipeline, since binds live in its facts. */
+static void take_bind(struct kase *k, str line, void *arg) {
+    struct facts *f = arg;
+    if (!str_starts(line, S("bind "))) return;
+    line = str_from(line, 5);
+    str socket = str_cut(&line, ' '), how = str_cut(&line, ' ');
+    size_t colon = str_rfind(socket, ':');
+    uint16_t port;
+    if (num_parse_port(str_from(socket, colon + 1), &port) != OK) stop("bad #! bind", k->name);
+    facts_set_bind(f, str_upto(socket, colon), port, str_eq(how, S("ok")), line);
+}
+
+static void read_case(struct kase *k, const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (!f) stop("can not be read", str_of(path));
+    char *bytes = arena_bytes(k->arena, TEXT_BYTES_MAX);
+    k->text = (str){bytes, fread(bytes, 1, TEXT_BYTES_MAX, f)};
+    fclose(f);
+    str rest = k->text, doc;
+    uint32_t line = 1, doc_line;
+    struct findings findings;
+    finding_init(&findings, k->arena);
+    while (yaml_next_document(&rest, &line, &doc, &doc_line)) {
+        struct node *n = NULL;
+        str message;
+        uint32_t at_line, at_column;
+        if (yaml_parse(k->arena, doc, doc_line, &n, &message, &at_line, &at_column) != OK)
+            finding_add(&findings, FINDING_SCHEMA, at_line, at_column, S(""), (str){0}, STR_FMT,
+                        STR_ARG(message));
+        else if (n && k->docs_n == DOCUMENTS_MAX)
+            stop("too many documents", k->name);
+        else if (n)
+            k->docs[k->docs_n++] = n;
+    }
+    for (const struct finding *x = findings.first; x; x = x->next) {
+        buf_add(&k->findings, S("finding "));
+        finding_print(&k->findings, x);
+        buf_add_char(&k->findings, '\n');
+    }
+}
+
+static void open_case(struct kase *k, const char *path) {
+    *k = (struct kase){
+        .arena = arena_new(), .now_s = 1800000000, .controller = S("postern.dev/gateway-controller")};
+    const char *slash = strrchr(path, '/');
+    k->name = str_of(slash ? slash + 1 : path);
+    buf_init(&k->findings, TEXT_BYTES_MAX);
+    read_case(k, path);
+    each_fact(k, take_fact, NULL);
+}
+
+static void close_case(struct kase *k) {
+    buf_fini(&k->findings);
+    arena_free(k->arena);
+}
+
+/* A document as an object of its own, or NULL with findings. */
+static struct object *decode(const struct kase *k, uint32_t i, struct buf *ret_findings) {
+    OWNED(arena) a = arena_new();
+    struct findings f;
+    finding_init(&f, a);
+    f.file = k->name;
+    struct object *o = NULL;
+    err e = api_decode(a, k->docs[i], k->name, &f, &o);
+    for (const struct finding *x = f.first; ret_findings && x; x = x->next) {
+        buf_add(ret_findings, S("finding "));
+        finding_print(ret_findings, x);
+        buf_add_char(ret_findings, '\n');
+    }
+    return e == OK ? o : NULL;
+}
+
+static void start(struct pipeline *p, struct kase *k) {
+    pipeline_init(p, k->controller);
+    p->facts.port_maps = k->maps;
+    p->facts.port_maps_n = k->maps_n;
+    p->facts.serving = k->serving;
+    p->facts.address = k->address;
+    each_fact(k, take_bind, &p->facts);
+}
+
+static void bury(struct pipeline *p) {
+    for (struct compile_grave *g; (g = compile_retired(p->compiler));) compile_buried(p->compiler, g);
+}
+
+static bool pass(struct pipeline *p, const struct kase *k) {
+    struct table *before = NULL;
+    bool changed = pipeline_pass(p, k->now_s, 0, &before);
+    if (changed) pipeline_release(p, before);
+    bury(p);
+    return changed;
+}
+
+static bool is_good(const struct condition *c) {
+    if (str_eq(c->type, S("Conflicted"))) return c->status == CONDITION_FALSE;
+    return c->status == CONDITION_TRUE && str_eq(c->reason, c->type);
+}
+
+/* A good condition that has something to say besides. */
+static bool is_notice(const struct condition *c) {
+    return str_eq(c->type, S("ResolvedRefs")) && !str_eq(c->message, S("all references are resolved"));
+}
+
+static bool tells(const struct condition *c) { return !is_good(c) || is_notice(c) || !c->message.n; }
+
+/* A message that several conditions share stands once, with the first. */
+static void print_message(struct buf *b, const struct condition *p, uint32_t n, uint32_t at) {
+    for (uint32_t i = 0; i < at; i++)
+        if (tells(&p[i]) && str_eq(p[i].message, p[at].message)) return;
+    buf_printf(b, "        " STR_FMT, STR_ARG(p[at].type));
+    for (uint32_t i = at + 1; i < n; i++)
+        if (tells(&p[i]) && str_eq(p[i].message, p[at].message))
+            buf_printf(b, ", " STR_FMT, STR_ARG(p[i].type));
+    buf_printf(b, ": " STR_FMT "\n", STR_ARG(p[at].message));
+}
+
+static void print_conditions(struct buf *b, const struct condition *p, uint32_t n, int64_t generation) {
+    static const char *const statuses[] = {"Unknown", "True", "False"};
+    for (uint32_t i = 0; i < n; i++) {
+        if (str_eq(p[i].type, S("Conflicted")) && is_good(&p[i])) continue;
+        buf_printf(b, "  " STR_FMT "=%s%s", STR_ARG(p[i].type), statuses[p[i].status],
+                   p[i].observed_generation == generation ? "" : "~");
+        if (!is_good(&p[i])) buf_printf(b, "/" STR_FMT, STR_ARG(p[i].reason));
+    }
+    buf_add_char(b, '\n');
+    for (uint32_t i = 0; i < n; i++)
+        if (tells(&p[i])) print_message(b, p, n, i);
+}
+
+static void print_class(struct buf *b, const struct kase *k, const struct object *o,
+                        const struct gateway_class_status *st) {
+    buf_printf(b, "status  GatewayClass " STR_FMT, STR_ARG(o->meta.name));
+    print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
+    for (uint32_t i = 0; k->features && i < st->supported_features.n; i++)
+        buf_printf(b, "feature " STR_FMT "\n", STR_ARG(st->supported_features.p[i].name));
+}
+
+static void print_gateway(struct buf *b, const struct object *o, const struct gateway_status *st) {
+    buf_printf(b, "status  Gateway " STR_FMT "/" STR_FMT, STR_ARG(o->meta.ns), STR_ARG(o->meta.name));
+    for (uint32_t i = 0; i < st->addresses.n; i++)
+        buf_printf(b, "  address=" STR_FMT, STR_ARG(st->addresses.p[i].value));
+    print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
+    for (uint32_t i = 0; i < st->listeners.n; i++) {
+        const struct listener_status *l = &st->listeners.p[i];
+        buf_printf(b, "status  Gateway " STR_FMT "/" STR_FMT "  listener=" STR_FMT " attached=%lld kinds=",
+                   STR_ARG(o->meta.ns), STR_ARG(o->meta.name), STR_ARG(l->name),
+                   (long long)l->attached_routes);
+        for (uint32_t x = 0; x < l->supported_kinds.n; x++)
+            buf_printf(b, "%s" STR_FMT, x ? "," : "", STR_ARG(l->supported_kinds.p[x].kind));
+        print_conditions(b, l->conditions.p, l->conditions.n, o->meta.generation);
+    }
+}
+
+static void print_route(struct buf *b, const struct object *o, const struct route_status *st) {
+    for (uint32_t i = 0; i < st->parents.n; i++) {
+        const struct route_parent_status *ps = &st->parents.p[i];
+        const struct parent_ref *r = &ps->parent_ref;
+        buf_printf(b, "status  HTTPRoute " STR_FMT "/" STR_FMT "  parent=", STR_ARG(o->meta.ns),
+                   STR_ARG(o->meta.name));
+        if (r->ns.n) buf_printf(b, STR_FMT "/", STR_ARG(r->ns));
+        buf_add(b, r->name);
+        if (r->section_name.n) buf_printf(b, "/" STR_FMT, STR_ARG(r->section_name));
+        if (r->port.set) buf_printf(b, ":%lld", (long long)r->port.v);
+        print_conditions(b, ps->conditions.p, ps->conditions.n, o->meta.generation);
+    }
+}
+
+static void print_statuses(struct buf *b, const struct pipeline *p, const struct kase *k) {
+    static const enum api_kind kinds[] = {KIND_GATEWAY_CLASS, KIND_GATEWAY, KIND_HTTP_ROUTE};
+    OWNED(arena) a = arena_new();
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        size_t n;
+        const struct object **all = store_list(p->store, a, kinds[i], &n);
+        for (size_t x = 0; x < n; x++) {
+            const void *st = resolve_status(p->resolver, kinds[i], all[x]->meta.ns, all[x]->meta.name);
+            if (st && kinds[i] == KIND_GATEWAY_CLASS) print_class(b, k, all[x], st);
+            if (st && kinds[i] == KIND_GATEWAY) print_gateway(b, all[x], st);
+            if (st && kinds[i] == KIND_HTTP_ROUTE) print_route(b, all[x], st);
+        }
+    }
+}
+
+/* Statuses and table as they stand; a block to free(). */
+static char *print_state(const struct pipeline *p, const struct kase *k) {
+    struct buf b;
+    buf_init(&b, TEXT_BYTES_MAX);
+    print_statuses(&b, p, k);
+    table_dump(p->table, &b);
+    char *text = str_dup(buf_str(&b));
+    buf_fini(&b);
+    return text;
+}
+
+/* What a fresh start makes of the first n documents in the order given; a block to free(). */
+static char *run(struct kase *k, const uint32_t *order, uint32_t n, struct buf *findings) {
+    struct pipeline p;
+    start(&p, k);
+    for (uint32_t i = 0; i < n; i++) {
+        struct object *o = decode(k, order[i], findings);
+        if (o) store_put(p.store, o);
+    }
+    pass(&p, k);
+    char *text = print_state(&p, k);
+    pipeline_fini(&p);
+    return text;
+}
+
+static uint32_t *in_order(struct kase *k) {
+    uint32_t *order = arena_array(k->arena, uint32_t, k->docs_n + 1);
+    for (uint32_t i = 0; i < k->docs_n; i++) order[i] = i;
+    return order;
+}
+
+static bool same(const struct kase *k, const char *property, const char *wanted, const char *got) {
+    if (strcmp(wanted, got) == 0) return true;
+    fprintf(stderr, "FAIL " STR_FMT ": %s\n--- wanted\n%s--- got\n%s", STR_ARG(k->name), property, wanted,
+            got);
+    return false;
+}
+
+/* The order in which objects come does not matter. */
+static bool hold_shuffle(struct kase *k, const char *wanted) {
+    struct rng rng = {.state = hash_str(k->text)};
+    uint32_t *order = in_order(k);
+    for (int round = 0; round < 4; round++) {
+        for (uint32_t i = k->docs_n; i > 1; i--) {
+            uint32_t at = rng_below(&rng, i), kept = order[at];
+            order[at] = order[i - 1], order[i - 1] = kept;
+        }
+        char *got = run(k, order, k->docs_n, NULL);
+        bool ok = same(k, "shuffled objects give the same", wanted, got);
+        free(got);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+/* Objects come one by one with a pass after each, each time ending where a fresh start ends; then a pass without a
+ * change changes nothing; then each is taken away and put back. */
+static bool hold_steps(struct kase *k, const char *wanted) {
+    struct pipeline p;
+    bool ok = true;
+    uint32_t *order = in_order(k);
+    start(&p, k);
+    pass(&p, k);
+    for (uint32_t i = 0; i < k->docs_n && ok; i++) {
+        struct object *o = decode(k, i, NULL);
+        if (o) store_put(p.store, o);
+        pass(&p, k);
+        char *got = print_state(&p, k), *fresh = run(k, order, i + 1, NULL);
+        ok = same(k, "one by one ends where a fresh start ends", fresh, got);
+        free(got);
+        free(fresh);
+    }
+    bool idle = !pass(&p, k) && !p.resolved.routes && !p.resolved.gateways && !p.resolved.backends &&
+                !p.resolved.statuses;
+    if (ok && !idle)
+        fprintf(stderr, "FAIL " STR_FMT ": a pass without a change did something\n", STR_ARG(k->name));
+    ok &= idle;
+    for (uint32_t i = 0; i < k->docs_n && ok; i++) {
+        struct object *o = decode(k, i, NULL);
+        if (!o) continue;
+        store_remove(p.store, o->kind, o->meta.ns, o->meta.name);
+        pass(&p, k);
+        store_put(p.store, o);
+        pass(&p, k);
+        char *got = print_state(&p, k);
+        ok = same(k, "an object taken away and put back leaves no trace", wanted, got);
+        free(got);
+    }
+    pipeline_fini(&p);
+    return ok;
+}
+
+/* Objects go one by one; each time what is left is what a fresh start makes of the rest. */
+static bool hold_removal(struct kase *k) {
+    struct pipeline p;
+    bool ok = true;
+    uint32_t *order = in_order(k);
+    start(&p, k);
+    for (uint32_t i = 0; i < k->docs_n; i++) {
+        struct object *o = decode(k, i, NULL);
+        if (o) store_put(p.store, o);
+    }
+    pass(&p, k);
+    for (uint32_t i = 0; i < k->docs_n && ok; i++) {
+        struct object *o = decode(k, i, NULL);
+        if (!o) continue;
+        store_remove(p.store, o->kind, o->meta.ns, o->meta.name);
+        api_free(o);
+        pass(&p, k);
+        char *got = print_state(&p, k), *fresh = run(k, order + i + 1, k->docs_n - i - 1, NULL);
+        ok = same(k, "what is left after a removal is what a fresh start makes of the rest", fresh, got);
+        free(got);
+        free(fresh);
+    }
+    pipeline_fini(&p);
+    return ok;
+}
+
+static bool hold_properties(const char *path) {
+    struct kase k;
+    open_case(&k, path);
+    char *wanted = run(&k, in_order(&k), k.docs_n, NULL), *again = run(&k, in_order(&k), k.docs_n, NULL);
+    bool ok = same(&k, "twice gives the same", wanted, again) && hold_shuffle(&k, wanted) &&
+              hold_steps(&k, wanted) && hold_removal(&k);
+    free(wanted);
+    free(again);
+    close_case(&k);
+    return ok;
+}
+
+static void print_case(const char *path) {
+    struct kase k;
+    open_case(&k, path);
+    char *text = run(&k, in_order(&k), k.docs_n, &k.findings);
+    str findings = buf_str(&k.findings);
+    printf(STR_FMT "%s", STR_ARG(findings), text);
+    free(text);
+    close_case(&k);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2 && argv[1][0] != '-') {
+        print_case(argv[1]);
+        return 0;
+    }
+    if (argc < 3 || strcmp(argv[1], "--properties") != 0) {
+        fputs("usage: golden CASE.in.yaml | golden --properties CASE.in.yaml...\n", stderr);
+        return 2;
+    }
+    int failed = 0;
+    for (int i = 2; i < argc; i++) failed += !hold_properties(argv[i]);
+    printf("golden: %d of %d cases hold all properties\n", argc - 2 - failed, argc - 2);
+    return failed != 0;
+}
