@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/tls_store.h"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include "base/link.h"
@@ -95,5 +96,6 @@ static struct entry *find(struct tls_store *s, uint64_t id, str chain_pem, str k
 
 err tls_store_use(struct tls_store *s, uint64_t id, str chain_pem, str key_pem, SSL *ssl) {
     struct entry *e = find(s, id, chain_pem, key_pem);
+    ERR_clear_error(); /* the end of a chain is one, and would be taken for the handshake's */
     return e && SSL_use_cert_and_key(ssl, e->leaf, e->key, e->chain, 1) == 1 ? OK : ERR_PROTO;
 }
