@@ -62,11 +62,12 @@ void compile_host_join(struct compiler *c, struct compiler_host *h, struct compi
 
 /* The route's hosts are ordered by address. */
 static bool names_host(const struct compiler_route *r, const struct compiler_host *h) {
+    struct compiler_host **hosts = compiler_route_hosts(r);
     uint32_t low = 0, high = r->hosts_n;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (r->hosts[middle] == h) return true;
-        if ((uintptr_t)r->hosts[middle] < (uintptr_t)h)
+        if (hosts[middle] == h) return true;
+        if ((uintptr_t)hosts[middle] < (uintptr_t)h)
             low = middle + 1;
         else
             high = middle;

@@ -77,20 +77,21 @@ static void make_rules(struct compiler *c, struct compiler_route *r, const struc
 /* Marks hosts that are in one of the ordered lists only, and when the route itself changed those in both. r is the route as it is now. */
 static void move(struct compiler *c, struct compiler_route *r, struct compiler_host **old, uint32_t old_n,
                  const struct plan_route *old_plan, bool changed) {
+    struct compiler_host **now = compiler_route_hosts(r);
     uint32_t i = 0, k = 0;
     while (i < old_n || k < r->hosts_n) {
-        bool left = k == r->hosts_n || (i < old_n && (uintptr_t)old[i] < (uintptr_t)r->hosts[k]);
-        bool came = !left && (i == old_n || old[i] != r->hosts[k]);
+        bool left = k == r->hosts_n || (i < old_n && (uintptr_t)old[i] < (uintptr_t)now[k]);
+        bool came = !left && (i == old_n || old[i] != now[k]);
         if (left) {
             old[i]->routes_n--;
             compile_host_touch(c, old[i++], old_plan);
         } else if (came) {
-            r->hosts[k]->routes_n++;
-            compile_host_join(c, r->hosts[k++], r);
+            now[k]->routes_n++;
+            compile_host_join(c, now[k++], r);
         } else {
             if (changed) {
                 compile_host_touch(c, old[i], old_plan);
-                compile_host_join(c, r->hosts[k], r);
+                compile_host_join(c, now[k], r);
             }
             i++, k++;
         }
@@ -99,11 +100,9 @@ static void move(struct compiler *c, struct compiler_route *r, struct compiler_h
 
 static void end_route(struct compiler *c, struct compiler_route *r) {
     map_take(&c->routes, r->plan->piece.key);
-    struct compiler_host **hosts = r->hosts;
     uint32_t hosts_n = r->hosts_n;
-    r->hosts = NULL;
     r->hosts_n = 0;
-    move(c, r, hosts, hosts_n, r->plan, true);
+    move(c, r, compiler_route_hosts(r), hosts_n, r->plan, true);
     for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
     COMPILER_ROOM(c->gone_routes, c->gone_routes_n, c->gone_routes_cap);
     c->gone_routes[c->gone_routes_n++] = r;
@@ -121,7 +120,6 @@ void compile_route_change(struct compiler *c, const struct plan_change *change) 
     struct compiler_route before = *r;
     uint32_t pointers = plan->rules.n + count_hostnames(plan);
     struct table_rule **rules = base_alloc((pointers ? pointers : 1) * sizeof(void *));
-    struct compiler_host **hosts = (struct compiler_host **)(void *)(rules + plan->rules.n);
     bool changed;
     make_rules(c, r, plan, rules, &changed);
     *r = (struct compiler_route){
@@ -129,11 +127,11 @@ void compile_route_change(struct compiler *c, const struct plan_change *change) 
         .matches_hash = hash_matches(plan),
         .rules_n = plan->rules.n,
         .rules = rules,
-        .hosts = hosts,
     };
-    r->hosts_n = find_hosts(c, plan, hosts);
+    r->hosts_n = find_hosts(c, plan, compiler_route_hosts(r));
     map_put(&c->routes, plan->piece.key, r);
-    move(c, r, before.hosts, before.hosts_n, before.plan, changed || r->matches_hash != before.matches_hash);
+    move(c, r, before.rules ? compiler_route_hosts(&before) : NULL, before.hosts_n, before.plan,
+         changed || r->matches_hash != before.matches_hash);
     if (before.plan) plan_release((struct plan_piece *)&before.plan->piece);
     free(before.rules);
 }

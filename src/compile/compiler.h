@@ -100,9 +100,12 @@ struct compiler_route {
     uint64_t matches_hash;         /* of what hosts show of it, but for rules */
     uint64_t stamp;
     uint32_t rules_n, hosts_n;
-    struct table_rule **rules;    /* by index in the plan's route; one block with hosts */
-    struct compiler_host **hosts; /* that it is attached to, by address, each once; NULL: the route is gone */
+    struct table_rule **rules; /* by index in the plan's route; behind them, in the same block, the hosts */
 };
+/* The hosts that the route is attached to, by address, each once; none when the route is gone. */
+static inline struct compiler_host **compiler_route_hosts(const struct compiler_route *r) {
+    return (struct compiler_host **)(void *)(r->rules + r->rules_n);
+}
 struct compiler_grave {
     struct compile_grave grave;
     struct compiler_grave *before; /* in the list of those given out */
