@@ -221,7 +221,7 @@ static const char *random_request(struct world *w, struct rng *r, const struct s
     add(&t, "%s ", methods[rng_below(r, 3)]);
     struct text host = {0};
     add_host(&host, r, s);
-    add(&t, "%s ", host.s[0] == '*' ? "z.y.b.c" + 2 * rng_below(r, 2) : host.s);
+    add(&t, "%s ", host.s[0] == '*' ? &"z.y.b.c"[2 * rng_below(r, 2)] : host.s);
     add_path(&t, r, s);
     if (!rng_below(r, 4)) add(&t, "/x");
     for (unsigned i = 0, n = rng_below(r, s->conditions_max + 1); i < n; i++)
