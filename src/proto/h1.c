@@ -103,18 +103,19 @@ static void settle(struct h1 *h) {
 /* ---- reading ---- */
 
 static void begin_section(struct h1 *h, uint32_t bytes_max, uint32_t first_max) {
-    uint32_t most = bytes_max > 1 ? bytes_max - 1 : 0;
     h->section = (struct h1_section){
         .ends = h->ends,
         .lines_max = h->limits.fields_max + 1,
         .bytes_max = bytes_max,
-        .first_max = first_max < most ? first_max : most,
+        .first_max = first_max,
     };
     buf_clear(&h->partial);
 }
 
+/* A request line that does not fit in a head is too long as a line. */
 static void begin_head(struct h1 *h) {
-    begin_section(h, h->limits.head_bytes_max, h->server ? h->limits.line_bytes_max : UINT32_MAX);
+    uint32_t most = h->limits.head_bytes_max, line = h->limits.line_bytes_max;
+    begin_section(h, most, !h->server ? UINT32_MAX : line < most ? line : most - 1);
 }
 
 static err begin_message(struct h1 *h) {
@@ -573,6 +574,7 @@ void h1_recycle(struct codec *c, const struct codec_sink *sink, void *arg) {
 
 static struct codec *new_codec(bool server, const struct codec_sink *sink, void *arg,
                                const struct codec_limits *limits) {
+    assert(limits->head_bytes_max > 0);
     struct h1 *h = base_zalloc(sizeof *h + (limits->fields_max + 1) * sizeof *h->ends);
     h->server = server;
     h->limits = *limits;

@@ -8,7 +8,7 @@ struct h1_section {
     uint32_t *ends; /* of each line: where its CRLF begins; room for lines_max */
     uint32_t lines, lines_max;
     uint32_t bytes_max; /* of the section, its last CRLF too */
-    uint32_t first_max; /* of the first line without its CRLF; < bytes_max */
+    uint32_t first_max; /* of the first line without its CRLF */
     uint32_t at;        /* bytes that were looked at */
     uint32_t handled;   /* before this no line break is new */
 };
