@@ -4,12 +4,6 @@
 #include "base/hash.h"
 #include "text/yaml.h"
 
-/* One stretch of the new text. */
-struct piece {
-    str text;
-    uint32_t line;
-    uint64_t hash;
-};
 /* A place of a new document where no good object came about; it may keep that of the document before. */
 struct broken {
     struct broken *next;
@@ -164,47 +158,68 @@ static void decode(struct update *u, struct document *d, str text) {
     }
 }
 
-static struct piece *split(str text, uint32_t *ret_n) {
-    uint32_t n = 0, cap = 0, line = 1;
-    struct piece *v = NULL, p;
-    while (yaml_next_document(&text, &line, &p.text, &p.line)) {
-        if (n == cap) v = base_realloc(v, (cap = cap ? cap * 2 : 16) * sizeof *v);
-        p.hash = hash_str(p.text) | 1; /* never 0 */
-        v[n++] = p;
+/* The new text's documents: what they are known by, and their texts. */
+struct cut {
+    struct document_mark *marks;
+    const char **texts;
+    uint32_t n;
+};
+
+static struct cut split(str text) {
+    struct cut c = {0};
+    uint32_t cap = 0, line = 1;
+    struct document_mark m;
+    str doc;
+    while (yaml_next_document(&text, &line, &doc, &m.line)) {
+        if (c.n == cap) {
+            cap = cap ? cap * 2 : 16;
+            c.marks = base_realloc(c.marks, cap * sizeof *c.marks);
+            c.texts = base_realloc((void *)c.texts, cap * sizeof *c.texts);
+        }
+        m.hash = hash_str(doc) | 1; /* never 0 */
+        m.bytes = (uint32_t)doc.n;
+        c.texts[c.n] = doc.p;
+        c.marks[c.n++] = m;
     }
-    *ret_n = n;
-    return v;
+    return c;
 }
 
-static bool is_same(const struct document *d, const struct piece *p) {
-    return d->hash == p->hash && d->bytes == p->text.n;
+/* How many documents at the beginning and at the end are the old ones in their order. */
+struct stretch {
+    uint32_t head, tail;
+};
+
+static bool is_same(const struct document_mark *a, const struct document_mark *b) {
+    return a->hash == b->hash && a->bytes == b->bytes;
 }
 
-/* docs[i] becomes the old document that says the same as v[i], or stays NULL. What stands before and after a change is found by place, the rest
- * by hash. */
-static void carry(const struct document_file *f, const struct piece *v, uint32_t n, struct document **docs) {
-    uint32_t head = 0, tail = 0;
-    for (; head < n && head < f->n && is_same(f->docs[head], &v[head]); head++) docs[head] = f->docs[head];
-    while (tail < n - head && tail < f->n - head && is_same(f->docs[f->n - 1 - tail], &v[n - 1 - tail])) {
+static str hash_key(const struct document_mark *m) { return (str){(const char *)&m->hash, sizeof m->hash}; }
+
+/* docs[i] becomes the old document that says the same as the i-th of the cut, or stays NULL. What stands before and after a change is found by
+ * place, the rest by hash. */
+static struct stretch carry(const struct document_file *f, const struct cut *c, struct document **docs) {
+    const struct document_mark *old = f->marks, *now = c->marks;
+    uint32_t head = 0, tail = 0, n = c->n;
+    for (; head < n && head < f->n && is_same(&old[head], &now[head]); head++) docs[head] = f->docs[head];
+    while (tail < n - head && tail < f->n - head && is_same(&old[f->n - 1 - tail], &now[n - 1 - tail])) {
         docs[n - 1 - tail] = f->docs[f->n - 1 - tail];
         tail++;
     }
     struct map by_hash;
     map_init(&by_hash);
     for (uint32_t i = f->n - tail; i-- > head;) {
-        struct document *d = f->docs[i];
-        d->leaving = true;
-        map_put(&by_hash, (str){(const char *)&d->hash, sizeof d->hash}, d);
+        f->docs[i]->leaving = true;
+        map_put(&by_hash, hash_key(&old[i]), f->docs[i]);
     }
     for (uint32_t i = head; by_hash.n && i < n - tail; i++) {
-        str key = {(const char *)&v[i].hash, sizeof v[i].hash};
-        struct document *d = map_get(&by_hash, key);
-        if (!d || !is_same(d, &v[i])) continue;
-        map_take(&by_hash, key);
+        struct document *d = map_get(&by_hash, hash_key(&now[i]));
+        if (!d || !is_same(&old[d->index], &now[i])) continue;
+        map_take(&by_hash, hash_key(&now[i]));
         d->leaving = false;
         docs[i] = d;
     }
     map_fini(&by_hash);
+    return (struct stretch){head, tail};
 }
 
 /* The item of a document that is leaving this file and defined the key; NULL when there is none or when a good document took it over. */
@@ -255,38 +270,51 @@ static void inherit(struct update *u) {
     }
 }
 
-void document_update(struct document_file *f, str text, struct claims *c, struct arena *scratch,
-                     uint32_t *decoded) {
-    OWNED(arena) kept = arena_new();
-    struct update u = {.file = f, .claims = c, .scratch = scratch, .kept = kept};
-    uint32_t n;
-    struct piece *v = split(text, &n);
-    struct document **docs = base_zalloc((n + 1) * sizeof(struct document *));
-    carry(f, v, n, docs);
-    for (uint32_t i = 0; i < n; i++) {
+/* The new documents of the middle are decoded, the old ones that are not among them leave. */
+static void replace_middle(struct update *u, const struct cut *c, struct document **docs,
+                           const struct stretch *same) {
+    struct document_file *f = u->file;
+    uint32_t to = c->n - same->tail;
+    for (uint32_t i = same->head; i < to; i++) {
         if (docs[i]) continue;
         docs[i] = base_zalloc(sizeof *docs[i]);
-        *docs[i] = (struct document){
-            .file = f, .hash = v[i].hash, .bytes = (uint32_t)v[i].text.n, .line = v[i].line, .index = i};
-        decode(&u, docs[i], v[i].text);
-    }
-    inherit(&u);
-    for (uint32_t i = 0; i < f->n; i++)
-        if (f->docs[i]->leaving) free_document(f->docs[i], c);
-    free(f->docs);
-    f->docs = docs, f->n = n, f->findings_n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        docs[i]->index = i, docs[i]->line = v[i].line;
+        *docs[i] = (struct document){.file = f, .line = c->marks[i].line, .index = i};
+        decode(u, docs[i], (str){c->texts[i], c->marks[i].bytes});
         f->findings_n += docs[i]->findings != NULL;
     }
-    free(v);
+    inherit(u);
+    for (uint32_t i = same->head; i < f->n - same->tail; i++) {
+        if (!f->docs[i]->leaving) continue;
+        f->findings_n -= f->docs[i]->findings != NULL;
+        free_document(f->docs[i], u->claims);
+    }
+}
+
+void document_update(struct document_file *f, str text, struct claims *claims, struct arena *scratch,
+                     uint32_t *decoded) {
+    OWNED(arena) kept = arena_new();
+    struct update u = {.file = f, .claims = claims, .scratch = scratch, .kept = kept};
+    struct cut c = split(text);
+    struct document **docs = base_zalloc((c.n + 1) * sizeof(struct document *));
+    struct stretch same = carry(f, &c, docs);
+    replace_middle(&u, &c, docs, &same);
+    bool moved = same.tail && (c.n != f->n || c.marks[c.n - 1].line != f->marks[f->n - 1].line);
+    for (uint32_t i = same.head; i < (moved ? c.n : c.n - same.tail); i++)
+        docs[i]->index = i, docs[i]->line = c.marks[i].line;
+    free((void *)c.texts);
+    free(f->docs);
+    free(f->marks);
+    f->docs = docs, f->marks = c.marks, f->n = c.n;
     *decoded += u.decoded;
 }
+
+void document_decode_again(struct document *d) { d->file->marks[d->index].hash = 0; }
 
 void document_clear(struct document_file *f, struct claims *c) {
     for (uint32_t i = 0; i < f->n; i++) free_document(f->docs[i], c);
     free(f->docs);
-    f->docs = NULL, f->n = 0, f->findings_n = 0;
+    free(f->marks);
+    f->docs = NULL, f->marks = NULL, f->n = 0, f->findings_n = 0;
 }
 
 void document_report(const struct document_file *f, struct findings *out) {

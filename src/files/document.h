@@ -8,8 +8,6 @@ struct document_file;
 struct document_finding;
 struct document {
     struct document_file *file;
-    uint64_t hash;  /* of its text; 0: to be decoded again whatever it says */
-    uint32_t bytes; /* of its text */
     uint32_t line;  /* of its first line in the file */
     uint32_t index; /* in the file */
     uint32_t items_n;
@@ -23,18 +21,26 @@ struct document_signature { /* as stat(2) tells: equal means "not written since"
     uint64_t dev, ino, size;
     int64_t mtime_ns, ctime_ns;
 };
+/* What a document is known again by. Apart from the documents, so that 100,000 of them are compared without a look at each. */
+struct document_mark {
+    uint64_t hash; /* of its text; 0: to be decoded again whatever it says */
+    uint32_t bytes, line;
+};
 struct document_file {
     str path; /* NUL-terminated */
     struct document **docs;
+    struct document_mark *marks;
     uint32_t n;
-    uint32_t findings_n;
-    uint64_t seen; /* the last walk that met it */
+    uint32_t findings_n; /* documents with findings */
+    uint64_t seen;       /* the last walk that met it */
     struct document_signature signature;
     bool again; /* the signature must not be relied on */
     char *trouble;
 };
 void document_update(struct document_file *f, str text, struct claims *c, struct arena *scratch,
                      uint32_t *decoded);
+/* Its file must be read, and it be decoded, although both are as they were. */
+void document_decode_again(struct document *d);
 /* Every document leaves. */
 void document_clear(struct document_file *f, struct claims *c);
 void document_report(const struct document_file *f, struct findings *out);

@@ -261,7 +261,7 @@ static void look(struct files *fs, const char *path, bool force) {
 /* Its file must be read although it is as it was: a document whose object another one had hidden comes to the front. */
 static void decode_again(void *arg, struct document *d) {
     struct files *fs = arg;
-    d->hash = 0;
+    document_decode_again(d);
     char *path = str_dup(d->file->path);
     if (map_get(&fs->marks, str_of(path))) {
         free(path);
