@@ -57,26 +57,26 @@ static err read_chain(struct arena *a, str pem, X509 **ret_leaf, str *ret_messag
     return n > CHAIN_MAX ? ERR_LIMIT : ERR_PROTO;
 }
 
-static int refuse_password(char *text, int size, int writing, void *asked) {
-    (void)text, (void)size, (void)writing;
-    *(bool *)asked = true;
+/* Without this one OpenSSL would ask on the terminal. */
+static int refuse_password(char *text, int size, int writing, void *none) {
+    (void)text, (void)size, (void)writing, (void)none;
     return -1;
 }
 
+static bool contains(str s, const char *part) { return s.n && memmem(s.p, s.n, part, strlen(part)); }
+
 static err read_key(struct arena *a, str pem, EVP_PKEY **ret, str *ret_message) {
     BIO *bio = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
-    bool asked = false;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_password, &asked);
-    bool absent = !key && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL);
     BIO_free(bio);
     ERR_clear_error();
     if (key) {
         *ret = key;
         return OK;
     }
-    if (asked)
+    if (contains(pem, "ENCRYPTED"))
         return say(a, ERR_PROTO, ret_message, "the private key is encrypted: store it without a password");
-    if (absent)
+    if (!contains(pem, "PRIVATE KEY-----"))
         return say(a, ERR_PROTO, ret_message,
                    "no private key: a PEM block \"BEGIN PRIVATE KEY\" is expected");
     return say(a, ERR_PROTO, ret_message, "the private key is not readable PEM");

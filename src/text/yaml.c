@@ -25,6 +25,7 @@ struct frame {
 };
 struct reader {
     struct arena *a;
+    str text;
     yaml_parser_t parser;
     uint32_t line; /* of the text's first line */
     uint32_t nodes, depth;
@@ -56,24 +57,27 @@ static err count_nodes(struct reader *r, uint32_t n, yaml_mark_t at) {
         arena_printf(r->a, "more than %d values in one document, aliases counted in full", NODES_MAX));
 }
 
-static err take_key(struct reader *r, struct frame *f, const struct node *n, yaml_mark_t at) {
-    if (n->kind == NODE_MAP || n->kind == NODE_SEQ)
-        return fail(r, ERR_PROTO, at, S("a key must be a scalar"));
-    if (!n->quoted && str_eq(n->scalar, S("<<")))
-        return fail(r, ERR_PROTO, at, S("merge keys (<<) are not supported; write the fields out"));
+static err take_key(struct reader *r, struct frame *f, const struct node *n) {
+    bool merge = n->kind == NODE_SCALAR && !n->quoted && str_eq(n->scalar, S("<<"));
+    if (merge || n->kind == NODE_MAP || n->kind == NODE_SEQ) {
+        r->message = merge ? S("merge keys (<<) are not supported; write the fields out")
+                           : S("a key must be a scalar");
+        r->at_line = n->line, r->at_column = n->column;
+        return ERR_PROTO;
+    }
     f->has_key = true;
     f->key = n->scalar, f->key_line = n->line, f->key_column = n->column;
     return OK;
 }
 
 /* Hangs a complete value into what is open. */
-static err attach(struct reader *r, struct node *n, uint32_t height, yaml_mark_t at) {
+static err attach(struct reader *r, struct node *n, uint32_t height) {
     if (r->depth == 0) {
         r->root = n;
         return OK;
     }
     struct frame *f = &r->frames[r->depth - 1];
-    if (f->parent->kind == NODE_MAP && !f->has_key) return take_key(r, f, n, at);
+    if (f->parent->kind == NODE_MAP && !f->has_key) return take_key(r, f, n);
     if (f->parent->kind == NODE_MAP) {
         n->key = f->key, n->key_line = f->key_line, n->key_column = f->key_column;
         f->has_key = false;
@@ -123,7 +127,7 @@ static err on_scalar(struct reader *r, const yaml_event_t *e) {
     if (tag.n) n->quoted = str_eq(tag, S("!")) || str_ends(tag, S(":str"));
     if (yaml_meaning(n) == YAML_IS_NULL) n->kind = NODE_NULL;
     remember(r, anchor_name(r, e->data.scalar.anchor), n, 1, 0);
-    return attach(r, n, 0, at);
+    return attach(r, n, 0);
 }
 
 static err open_collection(struct reader *r, enum node_kind kind, const yaml_char_t *anchor,
@@ -139,10 +143,10 @@ static err open_collection(struct reader *r, enum node_kind kind, const yaml_cha
     return OK;
 }
 
-static err close_collection(struct reader *r, yaml_mark_t at) {
+static err close_collection(struct reader *r) {
     struct frame f = r->frames[--r->depth];
     remember(r, f.anchor, f.parent, r->nodes - f.nodes_before, f.height);
-    return attach(r, f.parent, f.height, at);
+    return attach(r, f.parent, f.height);
 }
 
 static err on_alias(struct reader *r, const yaml_event_t *e) {
@@ -159,7 +163,7 @@ static err on_alias(struct reader *r, const yaml_event_t *e) {
     *n = *an->node;
     n->next = NULL, n->key = (str){0};
     n->line = line_of(r, e->start_mark), n->column = (uint32_t)e->start_mark.column + 1;
-    return attach(r, n, an->height, e->start_mark);
+    return attach(r, n, an->height);
 }
 
 static err take_event(struct reader *r, const yaml_event_t *e) {
@@ -173,7 +177,7 @@ static err take_event(struct reader *r, const yaml_event_t *e) {
         return open_collection(r, NODE_MAP, e->data.mapping_start.anchor, e->data.mapping_start.tag,
                                e->start_mark);
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT: return close_collection(r, e->start_mark);
+    case YAML_MAPPING_END_EVENT: return close_collection(r);
     case YAML_DOCUMENT_START_EVENT:
         if (r->ended) return fail(r, ERR_PROTO, e->start_mark, S("a second document begins here"));
         return OK;
@@ -185,13 +189,23 @@ static err take_event(struct reader *r, const yaml_event_t *e) {
     return OK;
 }
 
+static yaml_mark_t place_of(str text, size_t offset) {
+    yaml_mark_t m = {0};
+    for (size_t i = 0; i < offset && i < text.n; i++)
+        if (text.p[i] == '\n')
+            m.line++, m.column = 0;
+        else
+            m.column += ((unsigned char)text.p[i] & 0xC0) != 0x80;
+    return m;
+}
+
 static err library_error(struct reader *r) {
     const yaml_parser_t *p = &r->parser;
     if (p->error == YAML_MEMORY_ERROR) base_out_of_memory(0);
     const char *what = p->problem ? p->problem : "not readable";
     bool has_place = p->problem_mark.line || p->problem_mark.column;
     yaml_mark_t at = has_place ? p->problem_mark : p->context_mark;
-    if (p->error == YAML_READER_ERROR) at = p->mark;
+    if (p->error == YAML_READER_ERROR) at = place_of(r->text, p->problem_offset);
     if (p->context)
         return fail(
             r, ERR_PROTO, at,
@@ -223,9 +237,14 @@ static int hex4(str s, size_t at) {
     return v;
 }
 
+/* The first thing in the text, past comments and a marker, is a brace or a bracket. */
 static bool is_json(str text) {
-    while (text.n && memchr(" \t\r\n", text.p[0], 4)) text = str_from(text, 1);
-    return text.n && (text.p[0] == '{' || text.p[0] == '[');
+    for (;;) {
+        while (text.n && memchr(" \t\r\n", text.p[0], 4)) text = str_from(text, 1);
+        bool skip = text.n && (text.p[0] == '#' || str_starts(text, S("---")));
+        if (!skip) return text.n && (text.p[0] == '{' || text.p[0] == '[');
+        text = text.p[0] == '#' ? str_from(text, str_find(text, '\n')) : str_from(text, 3);
+    }
 }
 
 /* JSON writes characters past U+FFFF as two escapes [RFC 8259 7], which YAML does not know: they become one. */
@@ -269,6 +288,7 @@ err yaml_parse(struct arena *a, str text, uint32_t line, struct node **ret, str 
         e = ERR_LIMIT;
     } else {
         if (is_json(text)) text = join_surrogates(a, text);
+        r->text = text;
         map_init(&r->anchors);
         if (!yaml_parser_initialize(&r->parser)) base_out_of_memory(sizeof r->parser);
         yaml_parser_set_input_string(&r->parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
