@@ -131,8 +131,8 @@ static void note_change(struct plan_delta *d, enum plan_kind kind, str key, stru
     else
         map_put(&d->places[kind], c->before ? c->before->key : between->key, (void *)place);
     c->after = after ? plan_hold(after) : NULL;
-    if (!c->after && !c->before) c->after = between, between = NULL; /* its key is needed for the removal */
-    bool vanished = between == NULL || same_piece(c->before, c->after);
+    bool vanished = same_piece(c->before, c->after);
+    if (!c->after && !c->before) c->after = TAKE(between); /* its key is needed for the removal */
     if (vanished) remove_change(d, (uint32_t)(place - 1));
     plan_release(between);
     plan_release(before);
