@@ -17,7 +17,6 @@ enum {
     AGAIN_ROUNDS_MAX = 8,
     /* A file written this shortly before it was read may be written again within the same tick of the file system's clock. */
     TICK_NS = 50000000,
-    HUGE_FROM = 8 << 20,
     HUGE_PAGE = 2 << 20,
 };
 
@@ -35,6 +34,8 @@ struct files {
     uint64_t walk; /* counts them, so that a walk knows what it met */
     struct claims claims;
     struct arena *scratch;
+    char *room; /* what a file is read into */
+    size_t room_bytes, room_used;
     struct files_work *work; /* of the read under way */
     bool force;              /* read what looks unchanged, too */
 };
@@ -74,6 +75,7 @@ void files_free(struct files *fs) {
     map_fini(&fs->marks);
     claim_fini(&fs->claims);
     arena_free(fs->scratch);
+    free(fs->room);
     for (size_t i = 0; i < fs->roots_n; i++) free(fs->roots[i]);
     free(fs->roots);
     free(fs);
@@ -142,33 +144,31 @@ static bool is_signature(const struct document_signature *a, const struct docume
            a->ctime_ns == b->ctime_ns;
 }
 
-/* Room for n bytes. A large one is taken in huge pages: reading 40 MB into small ones is 10,000 page faults, half of the time it takes. */
-static char *room_for(size_t n) {
-    if (n < HUGE_FROM) return base_alloc(n);
+/* Room for n bytes, kept from file to file: reading 40 MB into fresh pages takes twice as long as into known ones, and huge ones are known
+ * soonest. */
+static void make_room(struct files *fs, size_t n) {
+    if (n <= fs->room_bytes) return;
     size_t bytes = num_round_up(n, HUGE_PAGE);
     char *p = aligned_alloc(HUGE_PAGE, bytes);
     if (!p) base_out_of_memory(bytes);
     madvise(p, bytes, MADV_HUGEPAGE);
-    return p;
+    if (fs->room_used) memcpy(p, fs->room, fs->room_used);
+    free(fs->room);
+    fs->room = p, fs->room_bytes = bytes;
 }
 
-/* All of it in a block to free(). NULL: *ret_why. */
-static char *read_whole(int fd, size_t expected, size_t *ret_n, const char **ret_why) {
-    size_t n = 0, cap = expected + 1;
-    char *p = room_for(cap);
+/* All of it into the room. NULL: done; else why not. */
+static const char *read_whole(struct files *fs, int fd, size_t expected) {
+    fs->room_used = 0;
+    make_room(fs, expected + 1);
     for (;;) {
-        if (n == cap) p = base_realloc(p, cap *= 2);
-        ssize_t got = read(fd, p + n, cap - n);
-        if (got == 0) break;
-        if (got < 0 && errno == EINTR) continue;
-        if (got > 0) n += (size_t)got;
-        if (got > 0 && n <= FILE_BYTES_MAX) continue;
-        *ret_why = got < 0 ? strerror(errno) : "is larger than 256 MiB";
-        free(p);
-        return NULL;
+        make_room(fs, fs->room_used + 1);
+        ssize_t got = read(fd, fs->room + fs->room_used, fs->room_bytes - fs->room_used);
+        if (got == 0) return NULL;
+        if (got < 0 && errno != EINTR) return strerror(errno);
+        if (got > 0) fs->room_used += (size_t)got;
+        if (fs->room_used > FILE_BYTES_MAX) return "is larger than 256 MiB";
     }
-    *ret_n = n;
-    return p;
 }
 
 static const char *read_open_file(struct files *fs, struct document_file *f, int fd) {
@@ -178,16 +178,14 @@ static const char *read_open_file(struct files *fs, struct document_file *f, int
     if (st.st_size > FILE_BYTES_MAX) return "is larger than 256 MiB";
     struct document_signature now = sign(&st);
     if (!fs->force && !f->again && !f->trouble && is_signature(&now, &f->signature)) return NULL;
-    size_t n;
-    const char *why = NULL;
     int64_t read_ns = clock_wall_us() * 1000;
-    char *p = read_whole(fd, (size_t)st.st_size, &n, &why);
-    if (!p) return why;
+    const char *why = read_whole(fs, fd, (size_t)st.st_size);
+    if (why) return why;
     fs->work->files_read++;
     f->signature = now;
     f->again = read_ns - now.mtime_ns < TICK_NS;
-    document_update(f, (str){p, n}, &fs->claims, fs->scratch, &fs->work->documents_decoded);
-    free(p);
+    document_update(f, (str){fs->room, fs->room_used}, &fs->claims, fs->scratch,
+                    &fs->work->documents_decoded);
     return NULL;
 }
 
