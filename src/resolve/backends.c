@@ -84,8 +84,8 @@ struct backend_state *backends_use(struct pass *p, str key) {
     if (!b) {
         size_t slash = str_find(key, '/'), colon = str_rfind(key, ':');
         uint64_t port = 0;
-        if (num_parse(str_from(key, colon + 1), UINT16_MAX, &port) != OK)
-            assert(!"backends_judge made the key");
+        err parsed = num_parse(str_from(key, colon + 1), UINT16_MAX, &port);
+        assert(parsed == OK); /* backends_judge() made the key */
         b = base_zalloc(sizeof *b + key.n);
         b->port = (uint16_t)port;
         b->ns_n = (uint16_t)slash;

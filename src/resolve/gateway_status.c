@@ -47,6 +47,8 @@ static struct verdict judge_programmed(struct pass *p, const struct listener_sta
     if (l->protocol == PLAN_HTTPS && !l->certs_n) return (struct verdict){"Invalid", l->refs.message};
     if (!l->claims_n) return (struct verdict){"Invalid", g->address.message};
     struct verdict worst = {0};
+    if (p->facts->serving && l->revision > p->facts->revision_adopted)
+        worst = (struct verdict){"Pending", S("the workers do not have this state of the listener yet")};
     for (uint32_t i = 0; i < l->claims_n; i++) {
         struct verdict v = judge_bind(p, l->claims[i].socket);
         if (v.reason && (!worst.reason || strcmp(worst.reason, "Pending") == 0)) worst = v;

@@ -240,7 +240,10 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
             .tls_min = l->protocol == PLAN_HTTPS ? l->tls_min : PLAN_TLS_UNSET,
             .certificates = {certs, l->certs_n},
         };
+        const void *before = plan_get(p->plan, PLAN_LISTENER, piece.piece.key);
         plan_set(p->plan, PLAN_LISTENER, piece.piece.key, plan_pack(&piece), p->delta);
+        if (plan_get(p->plan, PLAN_LISTENER, piece.piece.key) != before)
+            l->revision = p->plan->revision + 1; /* this pass ends in the next one */
     }
     remove_pieces(p, l, n);
     l->pieces = n;

@@ -54,7 +54,8 @@ struct listener_state {
     uint8_t protocol; /* enum plan_protocol; UNSET: not one of ours */
     uint8_t tls_min;  /* enum plan_tls_version */
     uint16_t port, bind_port;
-    str hostname; /* lower case */
+    uint64_t revision; /* of the plan that first has it as it is now */
+    str hostname;      /* lower case */
     struct verdict accepted, refs, conflict;
     str overlap; /* message of OverlappingTLSConfig, or not given */
     str notice;  /* what a good ResolvedRefs should tell, or not given */

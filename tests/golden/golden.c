@@ -149,6 +149,7 @@ static void start(struct pipeline *p, struct kase *k) {
     p->facts.port_maps = k->maps;
     p->facts.port_maps_n = k->maps_n;
     p->facts.serving = k->serving;
+    p->facts.revision_adopted = UINT64_MAX; /* what is asked of the workers is done at once */
     p->facts.address = k->address;
     each_fact(k, take_bind, &p->facts);
 }

@@ -151,6 +151,7 @@ static void test_facts_change_statuses_alone(void **state) {
     put_base(w);
     put_route(w, 1, "h", "web");
     w->facts.serving = true;
+    w->facts.revision_adopted = UINT64_MAX;
     world_pass(w);
     assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "False/Pending");
     facts_set_bind(&w->facts, S(""), 80, true, S(""));
@@ -169,6 +170,32 @@ static void test_facts_change_statuses_alone(void **state) {
     const struct plan_listener *l = plan_get(&w->plan, PLAN_LISTENER, S("Gateway/default/gw/http"));
     assert_int_equal(l->bind_port, 8080);
     assert_int_equal(l->port, 80);
+}
+
+/* Programmed is said of exactly the state that every worker has. */
+static void test_programmed_waits_for_the_workers(void **state) {
+    struct world *w = *state;
+    put_base(w);
+    w->facts.serving = true;
+    facts_set_bind(&w->facts, S(""), 80, true, S(""));
+    world_pass(w);
+    w->plan.revision++; /* as control/ does when a pass changed the plan */
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "False/Pending");
+    w->facts.revision_adopted = w->plan.revision, w->facts.changed = true;
+    world_pass(w);
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "True/Programmed");
+    put_route(w, 1, "h", "web"); /* a route is no change of the listener */
+    world_pass(w);
+    w->plan.revision++;
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "True/Programmed");
+    manifest_put(w->store, MANIFEST_GATEWAY, "gw",
+                 "{name: http, port: 80, protocol: HTTP, hostname: a.test}");
+    world_pass(w);
+    w->plan.revision++;
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "False/Pending");
+    w->facts.revision_adopted = w->plan.revision, w->facts.changed = true;
+    world_pass(w);
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "True/Programmed");
 }
 
 static void test_changed_statuses_are_told(void **state) {
@@ -300,6 +327,7 @@ int main(void) {
         WORLD_TEST(test_a_grant_is_taken_back_at_once),
         WORLD_TEST(test_a_slice_that_moves_leaves_its_service),
         WORLD_TEST(test_facts_change_statuses_alone),
+        WORLD_TEST(test_programmed_waits_for_the_workers),
         WORLD_TEST(test_changed_statuses_are_told),
         WORLD_TEST(test_time_alone_changes_what_is_said_of_a_certificate),
         WORLD_TEST(test_a_secret_rotates_without_its_routes),
