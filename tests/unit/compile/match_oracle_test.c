@@ -161,16 +161,10 @@ static void add_rule(struct text *t, struct rng *r, const struct shape *s) {
     for (unsigned i = 0; i < query; i++) add(t, " q:q%u=%u", i, rng_below(r, s->values));
 }
 
-/* Each key changes once a pass: how several changes become one is told by plan/'s tests. */
-static bool changed_already(const struct world *w, enum plan_kind kind, const char *key) {
-    return map_get(&w->delta.places[kind], str_of(key));
-}
-
 static void change_route(struct world *w, struct rng *r, const struct shape *s) {
     char name[16], key[40];
     snprintf(name, sizeof name, "r%u", rng_below(r, s->names));
     snprintf(key, sizeof key, "HTTPRoute/ns/%s", name);
-    if (changed_already(w, PLAN_ROUTE, key)) return;
     if (!rng_below(r, 3)) {
         world_remove(w, PLAN_ROUTE, key);
         return;
@@ -197,14 +191,12 @@ static void change(struct world *w, struct rng *r, const struct shape *s) {
     if (what < 4) {
         unsigned k = rng_below(r, 3);
         snprintf(key, sizeof key, "Gateway/infra/gw/%s", listeners[k]);
-        if (changed_already(w, PLAN_LISTENER, key)) return;
         if (what)
             world_listener(w, listeners[k], 80, listener_hosts[k]);
         else
             world_remove(w, PLAN_LISTENER, key);
     } else if (what < 7) {
         snprintf(key, sizeof key, "ns/r%u-0:80", rng_below(r, s->names));
-        if (changed_already(w, PLAN_ENDPOINTS, key)) return;
         static const char *const addresses[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
         str kept = arena_str(w->a, str_of(key));
         if (rng_below(r, 3))
