@@ -66,11 +66,12 @@ static void add_date_rfc3339(struct buf *b, int64_t time_us) {
 
 /* "[21/Nov/2026:03:57:00 +0000]", as the common log format has it. */
 static void add_date_common(struct buf *b, int64_t time_us) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct date d = date_of(time_us);
     buf_add_char(b, '[');
     add_padded(b, d.day, 2);
     buf_add_char(b, '/');
-    buf_add(b, (str){"JanFebMarAprMayJunJulAugSepOctNovDec" + 3 * (d.month - 1), 3});
+    buf_add(b, (str){&months[3 * (d.month - 1)], 3});
     buf_add_char(b, '/');
     add_padded(b, d.year, 4);
     buf_add_char(b, ':');

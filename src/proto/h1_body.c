@@ -70,7 +70,7 @@ static err take_framing(struct h1_body *b, char c) {
     case B_SIZE_LF: return c == '\n' ? end_size_line(b) : ERR_PROTO;
     case B_DATA_CR: b->state = B_DATA_LF; return c == '\r' ? OK : ERR_PROTO;
     case B_DATA_LF: b->state = B_SIZE; return c == '\n' ? OK : ERR_PROTO;
-    default: assert(!"framing is read in data"); return ERR_PROTO;
+    default: assert(false); return ERR_PROTO; /* no framing within data */
     }
 }
 

@@ -59,8 +59,9 @@ static inline bool is_line(const struct http_field *f) {
     return f->value.p == after + 2 && after[0] == ':' && after[1] == ' ';
 }
 static inline bool joins(const struct run *r, const struct http_field *f) {
+    if (r->n == 0) return false;
     const char *end = r->p + r->n;
-    return r->n && f->name.p == end + 2 && end[0] == '\r' && end[1] == '\n';
+    return f->name.p == end + 2 && end[0] == '\r' && end[1] == '\n';
 }
 static inline void put_run(struct writer *w, struct run *r) {
     if (r->n == 0) return;
