@@ -123,7 +123,7 @@ struct node;
 struct findings;
 
 /* More items than a list without a bound of its own may have. */
-enum { SCHEMA_ITEMS_MAX = 4096 };
+enum { SCHEMA_ITEMS_MAX = 1024 };
 
 /* Decodes a mapping into *obj (of s->size bytes, zeroed by the caller): types, unknown and duplicate fields, defaults, bounds,
  * patterns, cross-field rules. Every breach is a finding with its path below `path`; strings are copied to a.

@@ -19,8 +19,15 @@ struct any_list {
 };
 typedef struct breach_step step;
 
+/* Past the maximum breaches are only counted, so that a hostile document costs no more than its length. */
+static bool is_full(const struct decoder *d) { return d->f->n >= d->f->n_max; }
+
 __attribute__((format(printf, 5, 6))) static void report(struct decoder *d, const struct node *n,
                                                          const step *at, str remedy, const char *fmt, ...) {
+    if (is_full(d)) {
+        d->f->n++;
+        return;
+    }
     va_list args;
     va_start(args, fmt);
     str words = arena_vprintf(d->f->arena, fmt, args);
@@ -214,6 +221,13 @@ static int compare_pairs(const void *x, const void *y) {
     return str_cmp(((const struct str_pair *)x)->key, ((const struct str_pair *)y)->key);
 }
 
+static void duplicate_key(struct decoder *d, const struct node *n, const step *at, str key) {
+    const struct node *last = n;
+    for (const struct node *c = n->child; c && !is_full(d); c = c->next)
+        if (str_eq(c->key, key)) last = c;
+    report(d, last, &(step){at, key, 0}, S("remove one of them"), "duplicate key");
+}
+
 static void take_map(struct decoder *d, const struct field *f, const struct node *n, const step *at,
                      struct str_map *p) {
     if (n->kind != NODE_MAP) {
@@ -237,12 +251,7 @@ static void take_map(struct decoder *d, const struct field *f, const struct node
     }
     qsort(p->p, p->n, sizeof *p->p, compare_pairs);
     for (uint32_t i = 1; i < p->n; i++)
-        if (str_eq(p->p[i].key, p->p[i - 1].key)) {
-            const struct node *again = node_get(n, p->p[i].key);
-            for (const struct node *c = again; c; c = c->next)
-                if (str_eq(c->key, p->p[i].key)) again = c;
-            report(d, again, &(step){at, p->p[i].key, 0}, (str){0}, "duplicate key");
-        }
+        if (str_eq(p->p[i].key, p->p[i - 1].key)) duplicate_key(d, n, at, p->p[i].key);
 }
 
 static void take_struct(struct decoder *d, const struct schema *s, const struct node *n, const step *at,
@@ -408,7 +417,7 @@ static void take_default(struct decoder *d, const struct field *f, const struct 
 static void unknown_field(struct decoder *d, const struct schema *s, const struct node *c, const step *at) {
     const char *near = NULL;
     unsigned best = DISTANCE_MAX + 1;
-    for (uint32_t i = 0; i < s->n; i++) {
+    for (uint32_t i = 0; i < s->n && !is_full(d); i++) {
         if (!s->fields[i].name) continue;
         unsigned distance = str_distance(c->key, str_of(s->fields[i].name));
         if (distance < best && distance < c->key.n) best = distance, near = s->fields[i].name;

@@ -99,7 +99,7 @@ static void pack_struct(struct packer *p, const struct schema *s, const char *sr
 }
 
 void *schema_pack(const struct schema *s, const void *obj, size_t extra, size_t *ret_bytes) {
-    assert(extra % sizeof(max_align_t) == 0);
+    assert(extra % 16 == 0);
     struct packer size = {0};
     take_aligned(&size, obj, s->size);
     pack_struct(&size, s, obj, NULL);

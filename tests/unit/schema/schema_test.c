@@ -207,7 +207,7 @@ static void tells_each_broken_bound(void **state) {
     expect_breach("labels: {a: xxxx}", 1, 13, "at.labels.a", "has 4 characters; at most 3 are allowed");
     expect_breach("labels: {a: X}", 1, 13, "at.labels.a", "invalid value \"X\": must be lower case");
     expect_breach("labels: {A: x}", 1, 13, "at.labels.A", "invalid value \"A\": must be lower case");
-    expect_breach("labels: {a: x, a: z}", 1, 19, "at.labels.a", "duplicate key");
+    expect_breach("labels: {a: x, a: z}", 1, 19, "at.labels.a", "duplicate key; remove one of them");
     expect_breach("target: 10", 1, 9, "at.target", "10 is out of range: must be from 1 to 9");
     expect_breach("target: X", 1, 9, "at.target", "invalid value \"X\": must be lower case");
     expect_breach("inner: {name: ''}", 1, 15, "at.inner.name", "must not be empty");
@@ -256,6 +256,34 @@ static void all_breaches_are_told(void **state) {
                                    &f, &w),
                      ERR_PROTO);
     assert_int_equal(f.n, 6);
+}
+
+/* A hostile document costs no more than its length: what is wrong past the maximum is counted. */
+static void breaches_are_bounded(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct buf b;
+    buf_init(&b, 1 << 21);
+    buf_add(&b, S("labels: {"));
+    for (int i = 0; i < 10000; i++) buf_printf(&b, "k%d: x,k%d: x,", i, i);
+    buf_add(&b, S("}\n"));
+    for (int i = 0; i < 10000; i++) buf_printf(&b, "unknown-field-of-this-schema-%d: x\n", i);
+    struct findings f;
+    struct whole w = {0};
+    finding_init(&f, a);
+    assert_int_equal(schema_decode(a, &whole_schema, parse(a, buf_str(&b)), S(""), &f, &w), ERR_PROTO);
+    assert_true(f.n >= 20000);
+    uint32_t kept = 0;
+    for (const struct finding *one = f.first; one; one = one->next) kept++;
+    assert_int_equal(kept, f.n_max);
+    buf_clear(&b);
+    buf_add(&b, S("codes: ["));
+    for (int i = 0; i <= SCHEMA_ITEMS_MAX; i++) buf_add(&b, S("500,"));
+    buf_add(&b, S("]"));
+    finding_init(&f, a);
+    assert_int_equal(schema_decode(a, &whole_schema, parse(a, buf_str(&b)), S(""), &f, &w), ERR_PROTO);
+    assert_int_equal(f.n, 1);
+    buf_fini(&b);
 }
 
 static str json(struct arena *a, const struct whole *w, bool reveal) {
@@ -394,6 +422,7 @@ int main(void) {
         cmocka_unit_test(tells_unknown_missing_and_duplicate_fields),
         cmocka_unit_test(rules_report_below_their_struct),
         cmocka_unit_test(all_breaches_are_told),
+        cmocka_unit_test(breaches_are_bounded),
         cmocka_unit_test(encodes_what_was_given),
         cmocka_unit_test(secrets_are_printed_as_hashes),
         cmocka_unit_test(json_and_yaml_read_back_as_the_same),
