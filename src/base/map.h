@@ -23,7 +23,7 @@ void *map_put(struct map *m, str key, void *value);
 void *map_take(struct map *m, str key);
 /* Visits each in no useful order; nothing may be added or removed meanwhile. */
 #define map_each(it, m)                                                                                      \
-    for (struct map_entry *it = (m)->slots; it < (m)->slots + (m)->cap; it++)                                \
+    for (struct map_entry *it = (m)->slots; it && it < (m)->slots + (m)->cap; it++)                          \
         if (it->value)
 /* The entries ordered by key, in a block to free(); *ret_n of them. NULL when empty. */
 struct map_entry *map_sorted(const struct map *m, size_t *ret_n);
