@@ -84,6 +84,8 @@ static SSL *connect_to(struct usual *u, const char *name) {
 }
 static void finish(SSL *s) {
     int fd = SSL_get_fd(s);
+    if (SSL_is_init_finished(s)) SSL_shutdown(s); /* or its session is spoilt */
+    ERR_clear_error();
     SSL_free(s);
     close(fd);
 }
