@@ -6,12 +6,13 @@
 struct block {
     struct block *next;
     size_t used, cap;
-    max_align_t bytes[];
+    _Alignas(16) char bytes[];
 };
 struct arena {
     struct block *head; /* the newest */
     size_t size;
 };
+enum { ALIGN = 16 }; /* of malloc; no wider type is kept in an arena */
 enum { FIRST_BYTES = 2048, GROWN_BYTES_MAX = 256 << 10 };
 
 struct arena *arena_new(void) {
@@ -43,7 +44,7 @@ void arena_reset(struct arena *a) {
 }
 
 void *arena_bytes(struct arena *a, size_t n) {
-    n = num_round_up(n ? n : 1, sizeof(max_align_t));
+    n = num_round_up(n ? n : 1, ALIGN);
     if (!a->head || a->head->cap - a->head->used < n) {
         size_t cap = a->head ? a->head->cap * 2 : FIRST_BYTES;
         if (cap > GROWN_BYTES_MAX) cap = GROWN_BYTES_MAX;
@@ -53,7 +54,7 @@ void *arena_bytes(struct arena *a, size_t n) {
         a->head = b;
         a->size += sizeof *b + cap;
     }
-    void *p = (char *)a->head->bytes + a->head->used;
+    void *p = a->head->bytes + a->head->used;
     a->head->used += n;
     return memset(p, 0, n);
 }

@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-/* Memory that dies together. All of it is zeroed and aligned for any type. */
+/* Memory that dies together. All of it is zeroed and aligned to 16 bytes. */
 struct arena;
 struct arena *arena_new(void);
 void arena_free(struct arena *a); /* NULL is fine */
