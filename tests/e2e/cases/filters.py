@@ -74,6 +74,21 @@ def rewrites(t):
 
 
 @case
+def backend_rewrites(t):
+    """Is the path rewritten for one backend alone, from the prefix that its rule matched?"""
+    from manifests import ref
+    b = t.backend()
+    s = t.serve(gateway(), service('b', b.port), route(
+        rule(ref('b', filters=[rewrite(path=prefix_path('/two'))]), matches=[path('/prefix')]),
+        rule(ref('b', filters=[rewrite(path=full_path('/one'), hostname='inner.example')]), matches=[path('/full')]),
+        rule(ref('b', filters=[rewrite(hostname='only.example')]), matches=[path('/both')], filters=[rewrite(path=prefix_path('/x'))])))
+    for target, p, host in (('/prefix/a', '/two/a', 'example.com'), ('/prefix', '/two', 'example.com'),
+                            ('/full/a', '/one', 'inner.example'), ('/both/a', '/x/a', 'only.example')):
+        told = s.told(target + '?q=1')
+        equal((told['path'], told['query'], told['host']), (p, 'q=1', host), target)
+
+
+@case
 def forwarding_fields(t):
     """Does a backend learn of the client, and are what the client claims and hop-by-hop fields left out?"""
     s = t.simple()
