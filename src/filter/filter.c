@@ -19,6 +19,16 @@ err filter_request(const struct table_filter *filters, uint32_t n, const struct 
     return OK;
 }
 
+err filter_request_all(const struct table_rule *r, const struct table_target *t,
+                       const struct filter_context *cx, struct http_msg *m) {
+    struct filter_context then = *cx;
+    str matched = m->path;
+    TRY(filter_request(r->filters, r->filters_n, cx, m));
+    if (t->filters_n == 0) return OK;
+    if (!str_eq(matched, m->path)) then.prefix = UINT32_MAX; /* what the rule matched is not there any more */
+    return filter_request(t->filters, t->filters_n, &then, m);
+}
+
 const struct table_filter *filter_find_redirect(const struct table_filter *filters, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         if (filters[i].type == TABLE_REDIRECT) return &filters[i];

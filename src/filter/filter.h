@@ -16,6 +16,10 @@ struct filter_context {
 /* Applies the filters of the request side (TABLE_REQUEST_HEADERS, TABLE_REWRITE) in their order. ERR_PROTO: the result can not be sent. */
 err filter_request(const struct table_filter *filters, uint32_t n, const struct filter_context *cx,
                    struct http_msg *m);
+/* A rule's filters, then those of the target that was chosen. The target may replace the prefix that the rule matched, unless the rule has
+ * changed the path itself. */
+err filter_request_all(const struct table_rule *r, const struct table_target *t,
+                       const struct filter_context *cx, struct http_msg *m);
 /* The rule's redirect, or NULL. */
 const struct table_filter *filter_find_redirect(const struct table_filter *filters, uint32_t n);
 /* The Location of a redirect for this request, in the message's arena.                          [GW HTTPRequestRedirectFilter] */

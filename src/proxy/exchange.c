@@ -234,10 +234,7 @@ static void note_request(struct exchange *x, struct http_msg *m) {
 static err apply_filters(struct exchange *x) {
     struct filter_context cx = {
         .host = x->host, .tls = x->client->tls, .listener_port = x->listener_port, .prefix = x->match.prefix};
-    TRY(filter_request(x->rule->filters, x->rule->filters_n, &cx, x->request));
-    if (x->target->filters_n == 0) return OK;
-    cx.prefix = UINT32_MAX; /* the path is the rule's now */
-    return filter_request(x->target->filters, x->target->filters_n, &cx, x->request);
+    return filter_request_all(x->rule, x->target, &cx, x->request);
 }
 
 void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
