@@ -27,11 +27,14 @@ static err read_literal(str s, str *ret_host, str *ret_rest) {
 }
 
 static err read_name(str s, str *ret_host, str *ret_rest) {
-    size_t n = 0;
-    for (; n < s.n && http_chars_has(s.p[n], HTTP_CHAR_NAME); n++)
-        if (s.p[n] == '.' && (n == 0 || s.p[n - 1] == '.')) return ERR_PROTO;
+    size_t n = 0, label = 0; /* where the label began */
+    for (; n < s.n && http_chars_has(s.p[n], HTTP_CHAR_NAME); n++) {
+        if (s.p[n] != '.') continue;
+        if (n == label) return ERR_PROTO;
+        label = n + 1;
+    }
     if (n == 0 || n > HOST_BYTES_MAX) return ERR_PROTO;
-    *ret_host = str_upto(s, s.p[n - 1] == '.' ? n - 1 : n);
+    *ret_host = str_upto(s, n == label ? n - 1 : n);
     *ret_rest = str_from(s, n);
     return OK;
 }

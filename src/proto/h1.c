@@ -163,20 +163,10 @@ static err scan(struct h1 *h, str in, size_t *ret_used, str *ret_all) {
     return e == OK || e == ERR_AGAIN ? e : fail(h, e, why);
 }
 
-/* OK with *ret_bytes, in the arena, when the section is whole; ERR_AGAIN: all was taken and more is needed. Once the response ended the
- * arena may be gone: *ret_bytes is NULL then. */
-static err take_section(struct h1 *h, str in, size_t *ret_used, const char **ret_bytes) {
-    str all;
-    TRY(scan(h, in, ret_used, &all));
-    char *copy = NULL;
-    if (!discarding(h)) {
-        copy = arena_bytes(h->arena, all.n + H1_SCAN_PADDING);
-        memcpy(copy, all.p, all.n);
-    }
-    *ret_bytes = copy;
+/* The section is done with; its bytes were copied where they are needed. */
+static void end_section(struct h1 *h) {
     buf_clear(&h->partial);
     if (h->partial.cap > H1_OUT_KEPT_BYTES_MAX) buf_fini(&h->partial);
-    return OK;
 }
 
 /* The message came whole. Said before its last event, so that the sink may begin the next within it. */
@@ -198,11 +188,12 @@ static void deliver_head(struct h1 *h, struct http_msg *m, size_t rest) {
     settle(h);
 }
 
-static err take_request_head(struct h1 *h, const char *bytes, size_t rest) {
+static err take_request_head(struct h1 *h, str all, size_t rest) {
     enum http_reason why;
     uint64_t body_bytes_max = h->limits.body_bytes_max ? h->limits.body_bytes_max : UINT64_MAX;
-    struct http_msg *m = arena_make(h->arena, struct http_msg);
-    http_msg_init(m, h->arena, true);
+    const char *bytes;
+    struct http_msg *m = h1_head_new(h->arena, true, all, &h->section, &bytes);
+    end_section(h);
     err e = h1_head_request(bytes, &h->section, m, &why);
     h->method_id = m->method_id; /* even of a request that is refused: the answer to HEAD has no body */
     if (e != OK) return fail(h, e, why);
@@ -216,9 +207,10 @@ static err take_request_head(struct h1 *h, const char *bytes, size_t rest) {
     return OK;
 }
 
-static err take_response_head(struct h1 *h, const char *bytes, size_t rest) {
-    struct http_msg *m = arena_make(h->arena, struct http_msg);
-    http_msg_init(m, h->arena, false);
+static err take_response_head(struct h1 *h, str all, size_t rest) {
+    const char *bytes;
+    struct http_msg *m = h1_head_new(h->arena, false, all, &h->section, &bytes);
+    end_section(h);
     if (h1_head_response(bytes, &h->section, h->method_id, m) != OK)
         return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
     if (m->status < 200) {
@@ -239,11 +231,11 @@ static err take_response_head(struct h1 *h, const char *bytes, size_t rest) {
 }
 
 static err take_head(struct h1 *h, str in, size_t *ret_used) {
-    const char *bytes;
-    err e = take_section(h, in, ret_used, &bytes);
+    str all;
+    err e = scan(h, in, ret_used, &all);
     if (e != OK) return e == ERR_AGAIN ? OK : e;
     size_t rest = in.n - *ret_used;
-    return h->server ? take_request_head(h, bytes, rest) : take_response_head(h, bytes, rest);
+    return h->server ? take_request_head(h, all, rest) : take_response_head(h, all, rest);
 }
 
 static void end_message(struct h1 *h, struct http_msg *trailers, size_t rest) {
@@ -253,17 +245,19 @@ static void end_message(struct h1 *h, struct http_msg *trailers, size_t rest) {
     settle(h);
 }
 
+/* Once the response ended the arena may be gone: trailers are then read over. */
 static err take_trailers(struct h1 *h, str in, size_t *ret_used) {
-    const char *bytes;
+    str all;
     struct http_msg *trailers = NULL;
-    err e = take_section(h, in, ret_used, &bytes);
+    err e = scan(h, in, ret_used, &all);
     if (e != OK) return e == ERR_AGAIN ? OK : e;
-    if (bytes && h->section.lines) {
-        trailers = arena_make(h->arena, struct http_msg);
-        http_msg_init(trailers, h->arena, h->server);
+    if (h->section.lines && !discarding(h)) {
+        const char *bytes;
+        trailers = h1_head_new(h->arena, h->server, all, &h->section, &bytes);
         if (h1_head_trailers(bytes, &h->section, trailers) != OK)
             return fail(h, ERR_PROTO, REASON_BAD_REQUEST);
     }
+    end_section(h);
     end_message(h, trailers, in.n - *ret_used);
     return OK;
 }

@@ -22,13 +22,33 @@ struct seen {
     uint32_t once, again; /* bits of the known fields that came; that came more than once */
 };
 
+struct http_msg *h1_head_new(struct arena *a, bool is_request, str bytes, const struct h1_section *s,
+                             const char **ret_bytes) {
+    enum { ROOM_FOR_MORE = 8 }; /* fields that the gateway itself adds */
+    struct block {
+        struct http_msg m;
+        struct http_field fields[];
+    };
+    uint32_t cap = s->lines + ROOM_FOR_MORE;
+    struct block *b = arena_bytes(a, sizeof *b + cap * sizeof *b->fields + bytes.n + H1_SCAN_PADDING);
+    char *copy = (char *)&b->fields[cap];
+    memcpy(copy, bytes.p, bytes.n);
+    http_msg_init(&b->m, a, is_request);
+    b->m.fields = b->fields;
+    b->m.fields_cap = cap;
+    *ret_bytes = copy;
+    return &b->m;
+}
+
+static inline bool is_space(char c) { return c == ' ' || c == '\t'; }
+
 /* field-line = field-name ":" OWS field-value OWS; no space before the colon, no folded line [RFC 9112 5]. */
-static err read_field(const char *p, const char *end, struct http_field *f) {
+static inline err read_field(const char *p, const char *end, struct http_field *f) {
     const char *colon = h1_scan_name(p);
     if (*colon != ':' || colon == p) return ERR_PROTO;
     const char *v = colon + 1;
-    while (v < end && (*v == ' ' || *v == '\t')) v++;
-    while (end > v && (end[-1] == ' ' || end[-1] == '\t')) end--;
+    while (is_space(*v)) v++; /* the CR at the end is no space */
+    while (end > v && is_space(end[-1])) end--;
     f->name = (str){p, (size_t)(colon - p)};
     f->value = (str){v, (size_t)(end - v)};
     f->id = (uint8_t)http_field_id_of(f->name);
@@ -37,16 +57,19 @@ static err read_field(const char *p, const char *end, struct http_field *f) {
 
 static err read_fields(const char *bytes, const struct h1_section *s, uint32_t first, struct http_msg *m,
                        struct seen *seen) {
-    enum { ROOM_FOR_MORE = 8 }; /* what the gateway itself adds, in the same block */
-    http_msg_reserve(m, s->lines + ROOM_FOR_MORE);
-    for (uint32_t i = first; i < s->lines; i++) {
-        struct http_field *f = &m->fields[i - first];
-        TRY(read_field(bytes + (i ? s->ends[i - 1] + 2 : 0), bytes + s->ends[i], f));
-        uint32_t bit = (UINT32_C(1) << f->id) & ~BIT(OTHER);
-        seen->again |= seen->once & bit;
-        seen->once |= bit;
+    const char *p = bytes + (first ? s->ends[first - 1] + 2 : 0);
+    struct http_field *f = m->fields;
+    uint32_t once = 0, again = 0;
+    for (uint32_t i = first; i < s->lines; i++, f++) {
+        const char *end = bytes + s->ends[i];
+        TRY(read_field(p, end, f));
+        uint32_t bit = UINT32_C(1) << f->id;
+        again |= once & bit;
+        once |= bit;
+        p = end + 2;
     }
     m->fields_n = s->lines - first;
+    *seen = (struct seen){.once = once & ~BIT(OTHER), .again = again & ~BIT(OTHER)};
     return OK;
 }
 
@@ -55,35 +78,46 @@ static void drop_fields(struct http_msg *m, uint32_t which) {
         if (which >> m->fields[i].id & 1) m->fields[i].gone = true;
 }
 
+struct options {
+    bool close, keep, upgrade;
+};
 /* One option of Connection: what it means, or the name of a field to drop. Host and framing are not the sender's to name: they
  * are written anew. */
-static void take_option(struct http_msg *m, str option, bool *close, bool *keep, bool *upgrade) {
-    if (str_ieq(option, S("close")))
-        *close = true;
-    else if (str_ieq(option, S("keep-alive")))
-        *keep = true;
-    else if (str_ieq(option, S("upgrade")))
-        *upgrade = true;
-    else if (!str_ieq(option, S("te")) && !str_ieq(option, S("host")))
+static err take_option(struct http_msg *m, str option, struct options *o) {
+    if (str_ieq(option, S("close"))) {
+        o->close = true;
+    } else if (http_field_id_of(option) == FIELD_KEEP_ALIVE) {
+        o->keep = true;
+    } else if (str_ieq(option, S("upgrade"))) {
+        o->upgrade = true;
+    } else if (!http_chars_all(option.p, option.n, HTTP_CHAR_TOKEN)) {
+        return ERR_PROTO;
+    } else if (!str_ieq(option, S("te")) && !str_ieq(option, S("host"))) {
         http_msg_remove(m, option);
+    }
+    return OK;
+}
+static err take_options(struct http_msg *m, str value, struct options *o) {
+    if (http_field_id_of(value) == FIELD_KEEP_ALIVE) { /* what most say, and all of it */
+        o->keep = true;
+        return OK;
+    }
+    while (value.n) {
+        str option = str_trim(str_cut(&value, ','));
+        if (option.n) TRY(take_option(m, option, o));
+    }
+    return OK;
 }
 
 /* [RFC 9112 9.3] [RFC 9110 7.6.1] */
 static err read_connection(struct http_msg *m, const struct seen *seen) {
-    bool close = false, keep = m->version >= 11, upgrade = false;
+    struct options o = {.keep = m->version >= 11};
     if (seen->once & BIT(CONNECTION)) {
-        for (uint32_t i = 0; i < m->fields_n; i++) {
-            if (m->fields[i].id != FIELD_CONNECTION) continue;
-            for (str rest = m->fields[i].value; rest.n;) {
-                str option = str_trim(str_cut(&rest, ','));
-                if (option.n == 0) continue;
-                if (!http_chars_all(option.p, option.n, HTTP_CHAR_TOKEN)) return ERR_PROTO;
-                take_option(m, option, &close, &keep, &upgrade);
-            }
-        }
+        for (uint32_t i = 0; i < m->fields_n; i++)
+            if (m->fields[i].id == FIELD_CONNECTION) TRY(take_options(m, m->fields[i].value, &o));
     }
-    m->keep_alive = keep && !close;
-    m->upgrade = upgrade && seen->once & BIT(UPGRADE) && m->version >= 11;
+    m->keep_alive = o.keep && !o.close;
+    m->upgrade = o.upgrade && seen->once & BIT(UPGRADE) && m->version >= 11;
     if (seen->once & (uint32_t)HOP_BY_HOP) drop_fields(m, HOP_BY_HOP);
     return OK;
 }

@@ -56,12 +56,12 @@ struct run {
 };
 static inline bool is_line(const struct http_field *f) {
     const char *after = f->name.p + f->name.n;
-    return f->value.p == after + 2 && after[0] == ':' && after[1] == ' ';
+    return f->value.p == after + 2 && memcmp(after, ": ", 2) == 0;
 }
 static inline bool joins(const struct run *r, const struct http_field *f) {
     if (r->n == 0) return false;
     const char *end = r->p + r->n;
-    return f->name.p == end + 2 && end[0] == '\r' && end[1] == '\n';
+    return f->name.p == end + 2 && memcmp(end, "\r\n", 2) == 0;
 }
 static inline void put_run(struct writer *w, struct run *r) {
     if (r->n == 0) return;
@@ -70,9 +70,8 @@ static inline void put_run(struct writer *w, struct run *r) {
     r->n = 0;
 }
 
-static err put_fields(struct writer *w, const struct http_msg *m, uint32_t without) {
+static err put_fields(struct writer *w, const struct http_msg *m, uint32_t without, bool options) {
     struct run run = {0};
-    bool options = http_msg_find_id(m, FIELD_CONNECTION);
     for (uint32_t i = 0; i < m->fields_n; i++) {
         const struct http_field *f = &m->fields[i];
         if (f->gone || without >> f->id & 1 || (options && named(m, f->name))) continue;
@@ -113,28 +112,36 @@ static void put_framing(struct writer *w, const struct h1_print *how) {
     put_crlf(w);
 }
 
-/* What the fields take at most; at least what any first line and framing take besides is added. */
-static size_t room_for(const struct http_msg *m, size_t more) {
-    size_t n = 192 + more;
-    for (uint32_t i = 0; i < m->fields_n; i++) n += m->fields[i].name.n + m->fields[i].value.n + 4;
-    return n;
+/* What is to be known of the fields before they are written. */
+struct measure {
+    size_t room;  /* at most; what any first line and framing take besides is added */
+    bool options; /* a Connection field is among them */
+};
+static struct measure measure(const struct http_msg *m, size_t more) {
+    struct measure got = {.room = 192 + more + 4 * (size_t)m->fields_n};
+    for (uint32_t i = 0; i < m->fields_n; i++) {
+        const struct http_field *f = &m->fields[i];
+        got.room += f->name.n + f->value.n;
+        got.options |= f->id == FIELD_CONNECTION && !f->gone;
+    }
+    return got;
 }
 
 /* Nothing in it that would end the line or begin another part of it. */
 static bool target_ok(const struct http_msg *m) {
-    bool path = m->path.n && (m->path.p[0] == '/' || str_eq(m->path, S("*")));
+    bool path =
+        m->path.n && (m->path.p[0] == '/' || str_eq(m->path, S("*"))) && str_find(m->path, '?') == m->path.n;
     bool query = m->query.n == 0 || m->query.p[0] == '?';
-    return path && query && http_chars_all(m->path.p, m->path.n, HTTP_CHAR_TARGET) &&
-           str_find(m->path, '?') == m->path.n && http_chars_all(m->query.p, m->query.n, HTTP_CHAR_TARGET);
+    return path && query && h1_scan_is_target(m->path) && h1_scan_is_target(m->query) &&
+           h1_scan_is_target(m->authority);
 }
 
 err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
     bool method = m->method.n && http_chars_all(m->method.p, m->method.n, HTTP_CHAR_TOKEN);
-    if (!method || !target_ok(m) || !http_chars_all(m->authority.p, m->authority.n, HTTP_CHAR_TARGET))
-        return ERR_PROTO;
-    size_t n = room_for(m, m->method.n + m->path.n + m->query.n + m->authority.n);
-    if (!h1_out_takes(o, n)) return ERR_AGAIN;
-    char *start = h1_out_room(o, n);
+    if (!method || !target_ok(m)) return ERR_PROTO;
+    struct measure all = measure(m, m->method.n + m->path.n + m->query.n + m->authority.n);
+    if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
+    char *start = h1_out_room(o, all.room);
     struct writer w = {start};
     put(&w, m->method);
     put(&w, S(" "));
@@ -143,7 +150,7 @@ err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1
     put(&w, S(" HTTP/1.1\r\nHost: "));
     put(&w, m->authority);
     put_crlf(&w);
-    TRY(put_fields(&w, m, left_out | BIT(HOST)));
+    TRY(put_fields(&w, m, left_out | BIT(HOST), all.options));
     if (how->options && h1_print_takes_trailers(m)) put(&w, S("TE: trailers\r\n"));
     put_framing(&w, how);
     h1_out_added(o, (size_t)(w.w - start));
@@ -151,29 +158,30 @@ err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1
 }
 
 err h1_print_response(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
-    size_t n = room_for(m, 0);
+    struct measure all = measure(m, 0);
     if (m->status < 100 || m->status > 999) return ERR_PROTO;
-    if (!h1_out_takes(o, n)) return ERR_AGAIN;
-    char *start = h1_out_room(o, n);
+    if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
+    char *start = h1_out_room(o, all.room);
     struct writer w = {start};
     put(&w, S("HTTP/1.1 "));
     put_number(&w, m->status);
     put(&w, S(" "));
     put(&w, http_status_reason(m->status));
     put_crlf(&w);
-    TRY(put_fields(&w, m, left_out));
+    TRY(put_fields(&w, m, left_out, all.options));
     put_framing(&w, how);
     h1_out_added(o, (size_t)(w.w - start));
     return OK;
 }
 
 err h1_print_last_chunk(struct h1_out *o, const struct http_msg *trailers) {
-    size_t n = trailers ? room_for(trailers, 0) : 8;
-    if (!h1_out_takes(o, n)) return ERR_AGAIN;
-    char *start = h1_out_room(o, n);
+    struct measure all = {.room = 8};
+    if (trailers) all = measure(trailers, 0);
+    if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
+    char *start = h1_out_room(o, all.room);
     struct writer w = {start};
     put(&w, S("0\r\n"));
-    if (trailers) TRY(put_fields(&w, trailers, left_out | BIT(HOST)));
+    if (trailers) TRY(put_fields(&w, trailers, left_out | BIT(HOST), all.options));
     put_crlf(&w);
     h1_out_added(o, (size_t)(w.w - start));
     return OK;

@@ -2,9 +2,6 @@
 #include "proto/h1_scan.h"
 
 #include "http/http_chars.h"
-#ifdef __SSE2__
-#include <immintrin.h>
-#endif
 
 static err over(const struct h1_section *s, enum http_reason *ret_why) {
     bool first = s->lines == 0 && s->at > s->first_max;
@@ -13,7 +10,7 @@ static err over(const struct h1_section *s, enum http_reason *ret_why) {
 }
 
 /* A control other than HTAB at `at`. OK: a line ended, go on. ERR_END: the section ended. */
-static inline err on_control(struct h1_section *s, const char *p, size_t n, uint32_t at,
+static inline err on_control(struct h1_section *s, const char *p, uint32_t n, uint32_t at,
                              enum http_reason *ret_why) {
     if (at < s->handled) return OK; /* the LF of a CRLF */
     s->at = at;
@@ -42,19 +39,21 @@ static err stopped(struct h1_section *s, err e, size_t *ret_n, enum http_reason 
     return full ? over(s, ret_why) : ERR_AGAIN;
 }
 
-static err walk_plain(struct h1_section *s, const char *p, size_t n, enum http_reason *ret_why) {
+static err walk_plain(struct h1_section *s, const char *p, uint32_t n, enum http_reason *ret_why) {
     for (uint32_t i = s->at; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
         if ((c >= 0x20 && c != 0x7f) || c == '\t') continue;
         err e = on_control(s, p, n, i, ret_why);
         if (e != OK) return e;
     }
-    s->at = (uint32_t)n;
+    s->at = n;
     return ERR_AGAIN;
 }
 
 /* More than the bound is never of use: a head beyond it is refused whatever follows. */
-static size_t bounded(const struct h1_section *s, size_t n) { return n < s->bytes_max ? n : s->bytes_max; }
+static uint32_t bounded(const struct h1_section *s, size_t n) {
+    return n < s->bytes_max ? (uint32_t)n : s->bytes_max;
+}
 
 err h1_scan_section_plain(struct h1_section *s, const char *p, size_t n, size_t *ret_n,
                           enum http_reason *ret_why) {
@@ -71,61 +70,98 @@ const char *h1_scan_target_plain(const char *p) {
     return p;
 }
 
-#ifdef __SSE2__
-static err walk_wide(struct h1_section *s, const char *p, size_t n, enum http_reason *ret_why) {
-    const __m128i below = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
-    uint32_t i = s->at;
-    for (; i + 16 <= n; i += 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-        __m128i low = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, below), v));
-        unsigned found = (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(v, del)));
-        for (; found; found &= found - 1) {
-            err e = on_control(s, p, n, i + (uint32_t)__builtin_ctz(found), ret_why);
-            if (e != OK) return e;
-        }
+/* Eight at a time: a byte below 0x21, above 0x7e, or "#" sets its high bit [RFC 3986 2]. */
+bool h1_scan_is_target(str s) {
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t bad = 0;
+    size_t i = 0;
+    if (s.n < 8) return h1_scan_is_target_plain(s);
+    while (i < s.n) {
+        uint64_t v;
+        if (s.n - i < 8) i = s.n - 8; /* the last eight, some of them again */
+        memcpy(&v, s.p + i, 8);
+        uint64_t mark = v ^ (ones * '#');
+        bad |= v | (v + ones) | (((v | high) - ones * 0x21) ^ high) | ((mark - ones) & ~mark);
+        i += 8;
     }
+    return !(bad & high);
+}
+
+bool h1_scan_is_target_plain(str s) { return http_chars_all(s.p, s.n, HTTP_CHAR_TARGET); }
+
+#ifdef __SSE2__
+static inline __m128i load(const char *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
+static inline unsigned controls(__m128i v) {
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+}
+static inline unsigned equal(__m128i v, char c) {
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(c)));
+}
+
+/* Each control of sixteen bytes by itself. */
+static err judge(struct h1_section *s, const char *p, uint32_t n, uint32_t base, unsigned found,
+                 enum http_reason *ret_why) {
+    for (; found; found &= found - 1) {
+        uint32_t at = base + (uint32_t)__builtin_ctz(found);
+        if (p[at] == '\t') continue;
+        err e = on_control(s, p, n, at, ret_why);
+        if (e != OK) return e;
+    }
+    return OK;
+}
+
+/* Sixteen bytes whose controls are just whole CRLFs end lines at the places of their CRs; anything else is judged one by one. */
+static err walk_wide(struct h1_section *s, const char *p, uint32_t n, enum http_reason *ret_why) {
+    uint32_t i = s->at, lines = s->lines, handled = s->handled, *ends = s->ends;
+    for (; i + 16 <= n; i += 16) {
+        __m128i v = load(p + i);
+        unsigned found = controls(v);
+        if (!found) continue;
+        unsigned cr = equal(v, '\r'), lf = equal(v, '\n'), due = cr << 1 | (handled == i + 1);
+        bool plain =
+            found == (cr | lf) && lf == due && lines; /* a CR as the last byte is not: its LF is not seen */
+        for (; plain && cr; cr &= cr - 1) {
+            uint32_t at = i + (uint32_t)__builtin_ctz(cr);
+            plain = at != handled && lines < s->lines_max;
+            if (!plain) break;
+            ends[lines++] = at;
+            handled = at + 2;
+        }
+        if (plain) continue;
+        s->lines = lines, s->handled = handled;
+        err e = judge(s, p, n, i, found, ret_why);
+        if (e != OK) return e;
+        lines = s->lines, handled = s->handled;
+    }
+    s->lines = lines, s->handled = handled;
     s->at = i;
-    return walk_plain(s, p, n, ret_why);
+    if (n < 16 || i == n) return walk_plain(s, p, n, ret_why);
+    err e = judge(s, p, n, i, controls(load(p + n - 16)) >> (16 - (n - i)), ret_why);
+    if (e != OK) return e;
+    s->at = n;
+    return ERR_AGAIN;
 }
 
 err h1_scan_section(struct h1_section *s, const char *p, size_t n, size_t *ret_n, enum http_reason *ret_why) {
     return stopped(s, walk_wide(s, p, bounded(s, n), ret_why), ret_n, ret_why);
 }
 
-/* Sixteen at a time as long as all are letters, digits or "-"; the table says what any other byte is. */
-const char *h1_scan_name(const char *p) {
-    const __m128i bit = _mm_set1_epi8(0x20), dash = _mm_set1_epi8('-');
-    for (;;) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p), lower = _mm_or_si128(v, bit);
-        __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
-                                       _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
-        __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)),
-                                      _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1)));
-        __m128i known = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(v, dash));
-        unsigned other = ~(unsigned)_mm_movemask_epi8(known) & 0xffff;
-        p += other ? __builtin_ctz(other) : 16;
-        if (!other) continue;
-        return *p == ':' ? p : h1_scan_name_plain(p);
-    }
-}
-
 const char *h1_scan_target(const char *p) {
-    const __m128i least = _mm_set1_epi8(0x21), del = _mm_set1_epi8(0x7f);
-    for (;;) {
+    for (;; p += 16) {
         /* as signed bytes: what is above 0x7f is below 0x21 */
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i stop = _mm_or_si128(_mm_cmplt_epi8(v, least), _mm_cmpeq_epi8(v, del));
+        __m128i stop =
+            _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x21)), _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
         __m128i mark =
             _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('?')), _mm_cmpeq_epi8(v, _mm_set1_epi8('#')));
         unsigned found = (unsigned)_mm_movemask_epi8(_mm_or_si128(stop, mark));
         if (found) return p + __builtin_ctz(found);
-        p += 16;
     }
 }
 #else
 err h1_scan_section(struct h1_section *s, const char *p, size_t n, size_t *ret_n, enum http_reason *ret_why) {
     return h1_scan_section_plain(s, p, n, ret_n, ret_why);
 }
-const char *h1_scan_name(const char *p) { return h1_scan_name_plain(p); }
 const char *h1_scan_target(const char *p) { return h1_scan_target_plain(p); }
 #endif

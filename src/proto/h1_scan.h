@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 #include "http/http_reason.h"
 
 /* Where the lines of a head (or of trailers) end. One pass finds them and refuses every byte that no line may have: controls but HTAB, and
@@ -21,8 +25,29 @@ err h1_scan_section_plain(struct h1_section *s, const char *p, size_t n, size_t 
 /* Bytes that the scans below may read (and not use) behind the CR that ends them. */
 enum { H1_SCAN_PADDING = 16 };
 /* The first byte that is no tchar. */
-const char *h1_scan_name(const char *p);
 const char *h1_scan_name_plain(const char *p);
 /* The first byte that a request target may not have, or "?". */
 const char *h1_scan_target(const char *p);
 const char *h1_scan_target_plain(const char *p);
+/* Are all bytes of it good in a request target? For strs of any origin. */
+bool h1_scan_is_target(str s);
+bool h1_scan_is_target_plain(str s);
+
+/* Sixteen bytes at a time, as long as all are letters or "-"; the table says what any other byte is. Inline: it runs for each field. */
+static inline const char *h1_scan_name(const char *p) {
+#ifdef __SSE2__
+    for (;; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p),
+                lower = _mm_or_si128(v, _mm_set1_epi8(0x20));
+        __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
+                                       _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
+        __m128i known = _mm_or_si128(letter, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+        unsigned other = (unsigned)_mm_movemask_epi8(known) ^ 0xffff;
+        if (!other) continue;
+        p += __builtin_ctz(other);
+        return *p == ':' ? p : h1_scan_name_plain(p);
+    }
+#else
+    return h1_scan_name_plain(p);
+#endif
+}

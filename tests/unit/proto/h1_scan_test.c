@@ -88,6 +88,23 @@ static void test_names_and_targets(void **state) {
     assert_int_equal(*h1_scan_target("/a/b?c HTTP/1.1\r\n                "), '?');
 }
 
+/* Every byte in every place of a str of any length up to three steps. */
+static void test_is_target(void **state) {
+    (void)state;
+    for (size_t n = 0; n <= 24; n++) {
+        char text[24];
+        memset(text, '/', sizeof text);
+        assert_true(h1_scan_is_target((str){text, n}));
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                text[at] = (char)c;
+                assert_int_equal(h1_scan_is_target((str){text, n}), h1_scan_is_target_plain((str){text, n}));
+            }
+            text[at] = '/';
+        }
+    }
+}
+
 static void test_lines(void **state) {
     (void)state;
     str text = S("GET / HTTP/1.1\r\nHost: a\r\n\r\nmore");
@@ -107,6 +124,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wide_is_plain),
         cmocka_unit_test(test_names_and_targets),
+        cmocka_unit_test(test_is_target),
         cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
