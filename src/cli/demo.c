@@ -15,6 +15,7 @@
 #include "cli/echo.h"
 #include "io/clock.h"
 #include "io/sock.h"
+#include "io/unix_sock.h"
 
 enum {
     READY_US = 15000000,
@@ -97,6 +98,18 @@ static uint16_t free_port(uint16_t from) {
         if (is_free((uint16_t)(from + i))) return (uint16_t)(from + i);
     }
     return from;
+}
+
+/* As free_port, and nobody on the control socket either: it is one for all network namespaces. */
+static uint16_t free_admin_port(uint16_t from) {
+    struct ip loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
+    for (uint16_t port = free_port(from);; port = free_port((uint16_t)(port + 1))) {
+        char path[108];
+        int fd;
+        admin_socket_path(&loopback, port, path);
+        if (unix_sock_connect(path, &fd) != OK) return port;
+        close(fd);
+    }
 }
 
 static err open_backends(struct demo *d) {
@@ -204,8 +217,8 @@ static enum outcome wait_ready(struct demo *d) {
         buf_init(&body, 4096);
         bool ready = admin_get(path, S("/readyz"), &status, &body) == OK && status == 200;
         buf_fini(&body);
-        if (ready) return READY;
         if (!reap(d)) return FAILED;
+        if (ready) return READY;
         int signal = wait_signal(d, LOOK_AGAIN_MS);
         if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP) return INTERRUPTED;
     }
@@ -228,7 +241,7 @@ static void print_requests(const struct demo *d) {
     unsigned port = d->http_port;
     printf("Requests to try:\n"
            "\n  # by path: everything that no other rule takes goes to api-v1\n"
-           "  %s http://localhost:%u/hello?name=you\n",
+           "  %s 'http://localhost:%u/hello?name=you'\n",
            curl, port);
     printf("\n  # by header: the canary\n  %s -H 'X-Canary: yes' http://localhost:%u/hello\n", curl, port);
     printf("\n  # by weight: 90 to 10\n"
@@ -301,7 +314,7 @@ static int prepare(struct demo *d) {
     }
     d->http_port = free_port(8080);
     d->https_port = free_port(8443);
-    d->admin_port = free_port(9901);
+    d->admin_port = free_admin_port(9901);
     if (demo_folder_make(&d->folder, d->originals, d->backend_ports) != OK) {
         fprintf(stderr, "postern demo: the manifests of %s can not be copied to a temporary folder: %s\n",
                 d->originals, strerror(errno));

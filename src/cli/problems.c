@@ -106,12 +106,21 @@ static void add_gateway(struct list *l, const struct object *o) {
     add_conditions(l, o, S(""), s->conditions.p, s->conditions.n, false);
 }
 
+/* It is in the manifests, but could not be read. */
+static bool was_refused(const struct list *l, str kind, str ns, str name) {
+    for (const struct finding *f = l->o->findings.first; f; f = f->next) {
+        if (str_eq(f->kind, kind) && str_eq(f->ns, ns) && str_eq(f->name, name)) return true;
+    }
+    return false;
+}
+
 static void add_absent_parents(struct list *l, const struct object *o, const struct http_route *r) {
     for (uint32_t i = 0; i < r->spec.parent_refs.n; i++) {
         const struct parent_ref *p = &r->spec.parent_refs.p[i];
         str ns = p->ns.n ? p->ns : o->meta.ns;
         if (!str_eq(p->kind, S("Gateway")) || store_get(l->o->pipeline.store, KIND_GATEWAY, ns, p->name))
             continue;
+        if (was_refused(l, p->kind, ns, p->name)) continue; /* its own finding says it */
         add_about(l, o, FINDING_REFERENCE, arena_printf(l->arena, "spec.parentRefs[%u]", i),
                   arena_printf(l->arena, "Gateway " STR_FMT "/" STR_FMT " is not here", STR_ARG(ns),
                                STR_ARG(p->name)),

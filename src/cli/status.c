@@ -28,12 +28,22 @@ static const struct cli_command command = {
     .args_max = 1,
 };
 
+/* A Gateway of another namespace stays when a route of this one hangs on it: the tree must have a trunk. */
+static bool carries(const struct status_page *p, const struct status_item *gateway, str ns) {
+    for (size_t i = 0; i < p->n; i++) {
+        if (str_eq(p->items[i].ns, ns) && status_page_names_parent(&p->items[i], gateway)) return true;
+    }
+    return false;
+}
+
 /* Leaves the items that were asked for. */
 static void narrow(struct status_page *p, str ns, str kind, str name) {
+    struct status_page all = *p;
     size_t kept = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        const struct status_item *it = &p->items[i];
-        if (ns.n && it->ns.n && !str_eq(ns, it->ns)) continue;
+    p->items = base_zalloc(sizeof *p->items * (all.n + 1));
+    for (size_t i = 0; i < all.n; i++) {
+        const struct status_item *it = &all.items[i];
+        if (ns.n && it->ns.n && !str_eq(ns, it->ns) && (kind.n || !carries(&all, it, ns))) continue;
         if (kind.n && !status_page_is_kind(it->kind, kind)) continue;
         if (name.n && !str_eq(name, it->name)) continue;
         p->items[kept++] = *it;
@@ -61,13 +71,15 @@ static void print_documents(struct buf *b, const struct status_page *p, bool jso
     if (json) buf_add(b, p->n ? S("\n  ]\n}\n") : S("]\n}\n"));
 }
 
-static int print_page(struct status_page *p, const struct cli_options *o, enum form form) {
+static int print_page(const struct status_page *page, const struct cli_options *o, enum form form) {
+    struct status_page narrowed = *page, *p = &narrowed;
     str name = o->args_n ? str_of(o->args[0]) : S(""), ns = str_of(options_get(o, "namespace", ""));
     str kind = str_cut(&name, '/');
-    narrow(p, ns, kind, name);
+    narrow(p, ns, kind, name); /* its items are a block of their own now */
     if (kind.n && !p->n) {
         fprintf(stderr, "postern status: no %s that is ours%s%s. All of them: postern status\n", o->args[0],
                 ns.n ? " in namespace " : "", ns.n ? ns.p : "");
+        free(p->items);
         return CLI_NO;
     }
     struct buf b;
@@ -83,6 +95,7 @@ static int print_page(struct status_page *p, const struct cli_options *o, enum f
     }
     fwrite(b.p, 1, b.n, stdout);
     buf_fini(&b);
+    free(p->items);
     return CLI_DONE;
 }
 

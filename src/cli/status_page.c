@@ -173,21 +173,34 @@ static str joined(struct arena *a, const struct node *list, const char *member) 
     return s;
 }
 
+static const struct node *parents_of(const struct status_item *it) {
+    const struct node *parents = is_route(it) && it->status ? node_get(it->status, S("parents")) : NULL;
+    return parents ? parents->child : NULL;
+}
+
+static bool is_parent(const struct status_item *it, const struct node *parent,
+                      const struct status_item *gateway) {
+    const struct node *ref = node_get(parent, S("parentRef"));
+    if (!ref) return false;
+    str ns = node_get_str(ref, S("namespace"));
+    return str_eq(node_get_str(ref, S("name")), gateway->name) && str_eq(ns.n ? ns : it->ns, gateway->ns);
+}
+
+bool status_page_names_parent(const struct status_item *it, const struct status_item *gateway) {
+    for (const struct node *x = parents_of(it); x; x = x->next) {
+        if (is_parent(it, x, gateway)) return true;
+    }
+    return false;
+}
+
 /* Parents of routes that name this Gateway; section: that listener, "" those that name none. */
 static void show_routes(struct painter *p, struct arena *a, unsigned depth, const struct status_item *gateway,
                         str section) {
     for (size_t i = 0; i < p->page->n; i++) {
         const struct status_item *it = &p->page->items[i];
-        const struct node *parents = is_route(it) && it->status ? node_get(it->status, S("parents")) : NULL;
-        for (const struct node *x = parents ? parents->child : NULL; x; x = x->next) {
-            const struct node *ref = node_get(x, S("parentRef"));
-            if (!ref) continue;
-            str ns = node_get_str(ref, S("namespace"));
-            if (!str_eq(node_get_str(ref, S("name")), gateway->name) ||
-                !str_eq(ns.n ? ns : it->ns, gateway->ns) ||
-                !str_eq(node_get_str(ref, S("sectionName")), section)) {
-                continue;
-            }
+        for (const struct node *x = parents_of(it); x; x = x->next) {
+            if (!is_parent(it, x, gateway)) continue;
+            if (!str_eq(node_get_str(node_get(x, S("parentRef")), S("sectionName")), section)) continue;
             str what = arena_printf(a, STR_FMT " " STR_FMT "/" STR_FMT, STR_ARG(it->kind), STR_ARG(it->ns),
                                     STR_ARG(it->name));
             str hosts = joined(a, it->spec ? node_get(it->spec, S("hostnames")) : NULL, NULL);
@@ -300,8 +313,7 @@ void status_page_one(struct buf *b, const struct status_item *it, const struct s
         return;
     }
     buf_printf(b, STR_FMT "\n", STR_ARG(what));
-    const struct node *parents = it->status ? node_get(it->status, S("parents")) : NULL;
-    for (const struct node *x = parents ? parents->child : NULL; x; x = x->next) {
+    for (const struct node *x = parents_of(it); x; x = x->next) {
         const struct node *ref = node_get(x, S("parentRef"));
         str ns = ref ? node_get_str(ref, S("namespace")) : S(""),
             section = ref ? node_get_str(ref, S("sectionName")) : S("");

@@ -17,6 +17,8 @@ struct status_page {
 err status_page_read(struct arena *a, str text, struct status_page *ret);
 /* An item's key as kubectl writes it: "httproute", "HTTPRoute", "httproutes", "gtw", "gc". */
 bool status_page_is_kind(str kind, str word);
+/* The item is a route and names this Gateway as a parent. */
+bool status_page_names_parent(const struct status_item *it, const struct status_item *gateway);
 
 struct status_view {
     bool wide, colour;

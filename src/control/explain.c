@@ -164,18 +164,18 @@ static void find_listener(struct explain_story *s) {
         add_why(s, "no %s listener has port %u: the connection is refused", s->tls ? "HTTPS" : "HTTP",
                 s->port);
         list_listeners(s, false);
+        s->refused = true;
         return;
     }
     const struct table_port *port = table_port(s->pipeline->table, s->socket->slot);
-    s->listener = table_listener_for(port, s->host);
     const struct table_listener *by_name = s->tls ? table_listener_for(port, s->sni) : NULL;
-    if (s->tls && by_name) s->certificate = table_certificate_for(by_name, s->sni);
-    if (s->tls && !by_name) {
-        add_why(s, "no listener takes the server name \"" STR_FMT "\": the TLS handshake fails",
-                STR_ARG(s->sni));
+    s->listener = table_listener_for(port, s->host);
+    if (by_name) s->certificate = table_certificate_for(by_name, s->sni);
+    if (s->tls && !s->certificate) {
+        add_why(s, "no listener %s \"" STR_FMT "\": the TLS handshake fails",
+                by_name ? "has a certificate for the server name" : "takes the server name", STR_ARG(s->sni));
         list_listeners(s, true);
-        s->listener = NULL;
-        end(s, REASON_NO_LISTENER);
+        s->refused = true;
     } else if (!s->listener) {
         end(s, REASON_NO_LISTENER);
         list_listeners(s, true);
@@ -314,11 +314,9 @@ static struct explain_message show_message(struct explain_story *s, const struct
 /* The share's own part: its filters, after the rule's. */
 static void explain_share(struct explain_story *s, const struct filter_context *cx,
                           struct explain_target *t) {
-    const struct table_rule *rule = s->match.rule;
     struct http_msg m = copy_message(s);
     if (t->target->backend) t->endpoints = table_endpoints(s->pipeline->table, t->target->backend->slot);
-    bool fine = filter_request(rule->filters, rule->filters_n, cx, &m) == OK &&
-                filter_request(t->target->filters, t->target->filters_n, cx, &m) == OK;
+    bool fine = filter_request_all(s->match.rule, t->target, cx, &m) == OK;
     t->message = show_message(s, &m);
     t->message.broken = !fine;
     const struct table_filter *redirect = filter_find_redirect(t->target->filters, t->target->filters_n);
@@ -379,7 +377,7 @@ err explain_run(const struct pipeline *p, const struct explain_query *q, bool js
     struct explain_story s = {.arena = a, .pipeline = p};
     TRY(take_query(&s, q, b));
     if (s.reason == REASON_NONE) find_listener(&s);
-    if (s.listener && s.reason == REASON_NONE) find_rule(&s);
+    if (s.listener && !s.refused && s.reason == REASON_NONE) find_rule(&s);
     if (s.match.rule) explain_rule(&s);
     if (json) {
         explain_print_json(b, &s);

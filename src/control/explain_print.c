@@ -28,7 +28,7 @@ static void add_endpoint(struct buf *b, const struct table_endpoint *e) {
 }
 
 static void add_answer_words(struct buf *b, const struct explain_story *s) {
-    if (!s->socket && s->reason == REASON_NONE) {
+    if (s->refused) {
         buf_add(b, S("no connection"));
     } else if (s->reason == REASON_NONE) {
         buf_add(b, S("the backend's"));
@@ -74,9 +74,6 @@ static void text_listener(struct buf *b, const struct explain_story *s) {
         for (uint32_t i = 0; i < s->certificate->names_n; i++)
             buf_printf(b, " " STR_FMT, STR_ARG(s->certificate->names[i]));
         buf_add_char(b, '\n');
-    } else if (l->tls) {
-        label(b, "tls");
-        buf_add(b, S("no certificate: the handshake fails\n"));
     }
 }
 
@@ -291,7 +288,10 @@ void explain_print_json(struct buf *b, const struct explain_story *s) {
     if (s->listener) json_listener(b, s);
     if (s->match.rule) json_rule(b, s);
     buf_printf(b, ",\n  \"answer\": {\"by\": \"%s\", \"status\": %u, ",
-               s->reason == REASON_NONE ? s->socket ? "backend" : "nobody" : "gateway", s->status);
+               s->refused                 ? "nobody"
+               : s->reason == REASON_NONE ? "backend"
+                                          : "gateway",
+               s->status);
     member(b, "reason", http_reason_name(s->reason));
     if (s->location.p) {
         buf_add(b, S(", "));

@@ -39,7 +39,8 @@ struct explain_story {
     const struct table_filter *redirect;
     str location;
     enum http_reason reason; /* NONE: a backend answers */
-    uint16_t status;         /* 0: the backend's; no socket: 0, too */
+    uint16_t status;         /* 0: the backend's, or nobody's */
+    bool refused;            /* no connection, or no handshake: there is no answer */
     str *why;                /* lines */
     uint32_t why_n, why_cap;
 };

@@ -11,6 +11,15 @@ static void add_field(struct buf *b, const char *name, str value) {
     buf_add_json(b, value.p ? value : S(""));
 }
 
+static void add_spec(struct buf *b, const struct api_type *t, const struct object *o) {
+    for (uint32_t i = 0; i < t->schema->n; i++) {
+        const struct field *f = &t->schema->fields[i];
+        if (!f->name || strcmp(f->name, "spec") != 0) continue; /* fields without a name are flattened */
+        buf_add(b, S(",\"spec\":"));
+        schema_json(b, f->of, (const char *)o + f->offset, false, false);
+    }
+}
+
 static void add_item(struct buf *b, const struct api_type *t, const struct object *o, const void *status) {
     buf_add_char(b, '{');
     add_field(b, "apiVersion", o->api_version);
@@ -22,7 +31,9 @@ static void add_item(struct buf *b, const struct api_type *t, const struct objec
         buf_add_char(b, ',');
         add_field(b, "namespace", o->meta.ns);
     }
-    buf_printf(b, ",\"generation\":%lld},\"status\":", (long long)o->meta.generation);
+    buf_printf(b, ",\"generation\":%lld}", (long long)o->meta.generation);
+    add_spec(b, t, o);
+    buf_add(b, S(",\"status\":"));
     schema_json(b, t->status_schema, status, false, false);
     buf_add_char(b, '}');
 }
