@@ -48,6 +48,8 @@ static err take_url(struct explain_story *s, str url, struct buf *b, str *ret_au
     } else if (str_starts(url, S("https://"))) {
         rest = str_from(url, 8);
         s->tls = true;
+    } else if (str_ends(str_upto(url, str_find(url, '/')), S(":"))) {
+        return wrong(b, "URL", url, form); /* another scheme */
     }
     rest = str_upto(rest, str_find(rest, '#'));
     size_t slash = str_find(rest, '/'), question = str_find(rest, '?');

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit.h"
+
+#include <unistd.h>
+
+#include "cli/problems.h"
+
+struct fixture {
+    char folder[64], file[80];
+    struct offline off;
+    struct problem *p;
+    size_t n;
+    struct buf out;
+};
+
+static const char gateway[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: c}\n"
+    "spec: {controllerName: postern.dev/gateway-controller}\n---\n"
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n"
+    "spec: {gatewayClassName: c, listeners: [{name: http, port: 80, protocol: HTTP}]}\n---\n";
+
+static void check(struct fixture *f, const char *first, const char *second, enum problems_form form,
+                  bool strict) {
+    snprintf(f->folder, sizeof f->folder, "/tmp/postern-test-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->file, sizeof f->file, "%s/a.yaml", f->folder);
+    FILE *w = fopen(f->file, "we");
+    fprintf(w, "%s%s", first, second);
+    fclose(w);
+    const char *path = f->file, *missing;
+    assert_ok(offline_init(&f->off, &path, 1, &(struct offline_settings){0}, &missing));
+    f->p = problems_list(&f->off, f->off.arena, &f->n);
+    buf_init(&f->out, 1 << 16);
+    problems_print(&f->out, form, f->p, f->n, strict);
+}
+
+static void done(struct fixture *f) {
+    offline_fini(&f->off);
+    buf_fini(&f->out);
+    unlink(f->file);
+    rmdir(f->folder);
+}
+
+/* The output with the file's name as FILE. */
+static void expect(struct fixture *f, const char *wanted) {
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    str s = buf_str(&f->out), name = str_of(f->file);
+    for (size_t i = 0; i < s.n;) {
+        bool here = str_starts(str_from(s, i), name);
+        buf_add(&b, here ? S("FILE") : (str){s.p + i, 1});
+        i += here ? name.n : 1;
+    }
+    assert_str(buf_str(&b), wanted);
+    buf_fini(&b);
+}
+
+static void what_is_fine_says_nothing(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, gateway, "", PROBLEMS_TEXT, true);
+    expect(&f, "");
+    done(&f);
+}
+
+static void a_finding_shows_its_line_and_a_caret(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, gateway,
+          "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec:\n  "
+          "parentRefs: [{name: g}]\n"
+          "  bogus: 1\n",
+          PROBLEMS_TEXT, false);
+    assert_int_equal(f.n, 1);
+    assert_true(problems_fails(&f.p[0], false));
+    expect(&f, "FILE:16:3: HTTPRoute default/r: spec.bogus: unknown field \"bogus\"\n"
+               "    16 |   bogus: 1\n"
+               "       |   ^\n");
+    done(&f);
+}
+
+static const char orphan[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: team}\n"
+    "spec:\n  parentRefs: [{name: g, namespace: far}]\n  rules: [{backendRefs: [{name: s, port: 80}]}]\n";
+
+static void what_is_missing_fails_only_when_strict(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, "", orphan, PROBLEMS_TEXT, false);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(f.p[0].class, FINDING_REFERENCE);
+    assert_false(problems_fails(&f.p[0], false));
+    assert_true(problems_fails(&f.p[0], true));
+    expect(&f, "FILE:1: note: HTTPRoute team/r: spec.parentRefs[0]: Gateway far/g is not here; give the "
+               "Gateway's manifest, too, or "
+               "correct name and namespace\n");
+    done(&f);
+}
+
+static void github_annotations_are_escaped(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, "", orphan, PROBLEMS_GITHUB, true);
+    expect(&f,
+           "::error file=FILE,line=1::HTTPRoute team/r: spec.parentRefs[0]: Gateway far/g is not here; give "
+           "the Gateway's "
+           "manifest, too, or correct name and namespace\n");
+    done(&f);
+    struct problem p = {.file = S("a,b:c%"), .message = S("50%\nof"), .line = 2};
+    struct buf b;
+    buf_init(&b, 1024);
+    problems_print(&b, PROBLEMS_GITHUB, &p, 1, false);
+    assert_str(buf_str(&b), "::error file=a%2Cb%3Ac%25,line=2::50%25%0Aof\n");
+    buf_fini(&b);
+}
+
+static void conditions_are_told_once(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, gateway,
+          "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n"
+          "spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: nowhere, port: 80}]}]}\n---\n"
+          "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: q}\n"
+          "spec: {parentRefs: [{name: g, sectionName: nosuch}]}\n",
+          PROBLEMS_JSON, false);
+    assert_int_equal(f.n, 2);
+    assert_str(f.p[0].name, "r");
+    assert_str(f.p[0].where, "parent g: ResolvedRefs=False (BackendNotFound)");
+    assert_int_equal(f.p[0].class, FINDING_REFERENCE);
+    assert_str(f.p[1].name, "q");
+    assert_str(f.p[1].where, "parent g/nosuch: Accepted=False (NoMatchingParent)");
+    assert_true(str_starts(buf_str(&f.out), S("[\n  {\"class\": \"reference\", \"fails\": false, ")));
+    done(&f);
+}
+
+static void a_secret_that_is_not_here_is_missing_not_wrong(void **state) {
+    (void)state;
+    struct fixture f;
+    check(
+        &f, gateway,
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: t}\n"
+        "spec: {gatewayClassName: c, listeners: [{name: s, port: 443, protocol: HTTPS, hostname: a.example, "
+        "tls: {certificateRefs: [{name: cert}]}}]}\n---\n"
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: u}\n"
+        "spec: {gatewayClassName: other, listeners: [{name: s, port: 90, protocol: HTTP}]}\n",
+        PROBLEMS_TEXT, false);
+    assert_int_equal(f.n, 2);
+    assert_str(f.p[0].where, "listener s: ResolvedRefs=False (InvalidCertificateRef)");
+    assert_int_equal(f.p[0].class, FINDING_REFERENCE);
+    assert_str(f.p[1].where, "spec.gatewayClassName");
+    done(&f);
+}
+
+static void a_path_that_is_not_there_is_named(void **state) {
+    (void)state;
+    struct offline o;
+    const char *paths[] = {"/", "/nonexistent/x.yaml"}, *missing;
+    assert_int_equal(offline_init(&o, paths, 2, &(struct offline_settings){0}, &missing), ERR_ABSENT);
+    assert_string_equal(missing, paths[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_fine_says_nothing),
+        cmocka_unit_test(a_finding_shows_its_line_and_a_caret),
+        cmocka_unit_test(what_is_missing_fails_only_when_strict),
+        cmocka_unit_test(github_annotations_are_escaped),
+        cmocka_unit_test(conditions_are_told_once),
+        cmocka_unit_test(a_secret_that_is_not_here_is_missing_not_wrong),
+        cmocka_unit_test(a_path_that_is_not_there_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

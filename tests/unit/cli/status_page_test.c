@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit.h"
+
+#include "cli/node_print.h"
+#include "cli/status_page.h"
+
+static const char page_text[] =
+    "{\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"GatewayClass\",\"metadata\":{\"name\":\"c\","
+    "\"generation\":1},\"spec\":{},"
+    "\"status\":{\"conditions\":[{\"type\":\"Accepted\",\"status\":\"True\",\"reason\":\"Accepted\"}]}},\n"
+    "{\"apiVersion\":\"v1\",\"kind\":\"Gateway\",\"metadata\":{\"name\":\"g\",\"namespace\":\"n\","
+    "\"generation\":1},"
+    "\"spec\":{\"gatewayClassName\":\"c\",\"listeners\":[{\"name\":\"http\",\"port\":80,\"protocol\":"
+    "\"HTTP\"}]},"
+    "\"status\":{\"addresses\":[{\"value\":\"10.0.0.1\"}],\"conditions\":[{\"type\":\"Programmed\","
+    "\"status\":\"True\"}],"
+    "\"listeners\":[{\"name\":\"http\",\"attachedRoutes\":2,\"conditions\":[{\"type\":\"Conflicted\","
+    "\"status\":\"False\"}]}]}},\n"
+    "{\"apiVersion\":\"v1\",\"kind\":\"HTTPRoute\",\"metadata\":{\"name\":\"a\",\"namespace\":\"m\","
+    "\"generation\":1},"
+    "\"spec\":{\"hostnames\":[\"x.example\",\"y.example\"]},\"status\":{\"parents\":[{\"parentRef\":{"
+    "\"name\":\"g\","
+    "\"namespace\":\"n\",\"sectionName\":\"http\"},\"conditions\":[{\"type\":\"Accepted\",\"status\":"
+    "\"True\"},"
+    "{\"type\":\"ResolvedRefs\",\"status\":\"False\",\"reason\":\"BackendNotFound\",\"message\":\"no "
+    "\\\"b\\\"\"}]}]}},\n"
+    "{\"apiVersion\":\"v1\",\"kind\":\"HTTPRoute\",\"metadata\":{\"name\":\"b\",\"namespace\":\"n\","
+    "\"generation\":1},"
+    "\"spec\":{},\"status\":{\"parents\":[{\"parentRef\":{\"name\":\"g\"},\"conditions\":[{\"type\":"
+    "\"Accepted\","
+    "\"status\":\"Unknown\",\"reason\":\"Pending\"}]}]}}],\n"
+    "\"findings\":[{\"file\":\"f.yaml\",\"line\":3,\"column\":1,\"kind\":\"\",\"namespace\":\"\",\"name\":"
+    "\"\",\"path\":\"\","
+    "\"message\":\"no YAML\",\"remedy\":\"close it\"}],\n\"findingsTotal\":1}\n";
+
+static struct status_page read_page(struct arena *a) {
+    struct status_page p;
+    assert_ok(status_page_read(a, str_of(page_text), &p));
+    assert_int_equal(p.n, 4);
+    return p;
+}
+
+static void the_tree_begins_with_problems(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p = read_page(a);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    status_page_tree(&b, &p, &(struct status_view){0});
+    assert_str(buf_str(&b), "Problems\n"
+                            "  HTTPRoute m/a (parent g/http): ResolvedRefs=False BackendNotFound: no \"b\"\n"
+                            "  f.yaml:3:1: no YAML; close it\n"
+                            "\n"
+                            "✓ GatewayClass c\n"
+                            "  ✓ Gateway n/g  10.0.0.1\n"
+                            "    ✓ listener http  HTTP:80 *  routes: 2\n"
+                            "      ✗ HTTPRoute m/a  x.example,y.example\n"
+                            "          ResolvedRefs=False BackendNotFound: no \"b\"\n"
+                            "    … HTTPRoute n/b\n"
+                            "        Accepted=Unknown Pending\n");
+    buf_fini(&b);
+}
+
+static void one_object_shows_all_conditions(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p = read_page(a);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    status_page_one(&b, &p.items[2], &(struct status_view){.colour = true});
+    assert_str(buf_str(&b), "HTTPRoute m/a\n"
+                            "  \033[31m✗\033[0m \033[1mparent n/g listener http\033[0m\n"
+                            "      \033[32mAccepted\033[0m=True \n"
+                            "      \033[31mResolvedRefs\033[0m=False BackendNotFound: no \"b\"\n");
+    buf_fini(&b);
+    assert_true(status_page_names_parent(&p.items[2], &p.items[1]));
+    assert_false(status_page_names_parent(&p.items[2], &p.items[0]));
+    assert_false(status_page_names_parent(&p.items[1], &p.items[1]));
+}
+
+static void a_cut_page_is_no_page(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p;
+    str all = str_of(page_text);
+    for (size_t n = 0; n < all.n - 2; n += 7)
+        assert_int_equal(status_page_read(a, str_upto(all, n), &p), ERR_PROTO);
+    assert_ok(status_page_read(a, S("{\"items\":[],\n\"findings\":[],\n\"findingsTotal\":0}\n"), &p));
+    assert_int_equal(p.n, 0);
+}
+
+static void kinds_have_their_names(void **state) {
+    (void)state;
+    static const char *const words[] = {"httproute", "HTTPRoutes", "route"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        assert_true(status_page_is_kind(S("HTTPRoute"), str_of(words[i])));
+    assert_true(status_page_is_kind(S("GatewayClass"), S("gatewayclasses")));
+    assert_true(status_page_is_kind(S("GatewayClass"), S("gatewayclass")));
+    assert_true(status_page_is_kind(S("GatewayClass"), S("gc")));
+    assert_true(status_page_is_kind(S("Gateway"), S("gtw")));
+    assert_false(status_page_is_kind(S("Gateway"), S("gc")));
+    assert_false(status_page_is_kind(S("Gateway"), S("gatewayclass")));
+}
+
+static void nodes_print_as_they_were(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p = read_page(a);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    node_print_json(&b, p.items[0].doc, 0);
+    assert_str(
+        buf_str(&b),
+        "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"GatewayClass\",\n  \"metadata\": {\n    \"name\": "
+        "\"c\",\n"
+        "    \"generation\": 1\n  },\n  \"spec\": {},\n  \"status\": {\n    \"conditions\": [\n      {\n"
+        "        \"type\": \"Accepted\",\n        \"status\": \"True\",\n        \"reason\": \"Accepted\"\n"
+        "      }\n    ]\n  }\n}");
+    buf_clear(&b);
+    node_print_yaml(&b, p.items[0].doc, 0);
+    assert_str(
+        buf_str(&b),
+        "apiVersion: v1\nkind: GatewayClass\nmetadata:\n  name: c\n  generation: 1\nspec: {}\nstatus:\n"
+        "  conditions:\n  - type: Accepted\n    status: \"True\"\n    reason: Accepted\n");
+    buf_fini(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tree_begins_with_problems), cmocka_unit_test(one_object_shows_all_conditions),
+        cmocka_unit_test(a_cut_page_is_no_page),         cmocka_unit_test(kinds_have_their_names),
+        cmocka_unit_test(nodes_print_as_they_were),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
