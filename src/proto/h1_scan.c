@@ -123,7 +123,11 @@ static err walk_wide(struct h1_section *s, const char *p, uint32_t n, enum http_
             found == (cr | lf) && lf == due && lines; /* a CR as the last byte is not: its LF is not seen */
         for (; plain && cr; cr &= cr - 1) {
             uint32_t at = i + (uint32_t)__builtin_ctz(cr);
-            plain = at != handled && lines < s->lines_max;
+            if (at == handled) {
+                s->lines = lines, s->handled = handled, s->at = at;
+                return ERR_END;
+            }
+            plain = lines < s->lines_max;
             if (!plain) break;
             ends[lines++] = at;
             handled = at + 2;
