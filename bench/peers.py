@@ -47,8 +47,8 @@ class Contestant:
         """Writes the configuration; returns the command."""
         raise NotImplementedError
 
-    def change(self, d, i, mark=None, moved=False):
-        """Stages a change; returns (from, to) of the rename that makes it."""
+    def change(self, d, i, mark=None, port=None):
+        """Stages a change of a route's mark or of its backend's port; returns (from, to) of the rename that makes it."""
         raise NotImplementedError
 
 
@@ -65,7 +65,7 @@ class HAProxy(Contestant):
                     f.write(f'{v}#{h}{p} u{u}\n')
         return [self.exe, '-W', '-f', d + '/haproxy.cfg']
 
-    def text(self, d, i=-1, mark=None, moved=False):
+    def text(self, d, i=-1, mark=None, port=None):
         c = [f'''global
   nbthread 1
   maxconn 15000
@@ -89,13 +89,13 @@ frontend http
         c.append(f'  http-request set-var(txn.b) base\n  use_backend %[req.hdr(x-v),concat(\\#,txn.b),map_beg({d}/routes.map,none)]\n')
         for u in range((self.n + 9) // 10):
             here = u == i // 10
-            c.append(f'backend u{u}\n  server s {ORIGIN_IP}:{9003 if here and moved else 9000}\n')
+            c.append(f'backend u{u}\n  server s {ORIGIN_IP}:{port if here and port else 9000}\n')
             if here and mark is not None:
                 c.append(f'  http-response set-header x-mark {mark}\n')
         return ''.join(c)
 
-    def change(self, d, i, mark=None, moved=False):
-        return stage(d + '/haproxy.cfg', self.text(d, i, mark, moved))
+    def change(self, d, i, mark=None, port=None):
+        return stage(d + '/haproxy.cfg', self.text(d, i, mark, port))
 
 
 class Nginx(Contestant):
@@ -106,7 +106,7 @@ class Nginx(Contestant):
         put(d + '/nginx.conf', self.text(d))
         return [self.exe, '-p', d, '-c', d + '/nginx.conf', '-e', d + '/error.log']
 
-    def text(self, d, i=-1, mark=None, moved=False):
+    def text(self, d, i=-1, mark=None, port=None):
         c = [f'''daemon off; worker_processes 1; pid {d}/nginx.pid; error_log {d}/error.log crit; user root;
 events {{ worker_connections 19000; multi_accept on; }}
 http {{
@@ -124,8 +124,8 @@ http {{
             return ''.join(c)
         c.append('  server_names_hash_max_size 262144; server_names_hash_bucket_size 128; variables_hash_max_size 4096; proxy_pass_header Server;\n')
         for u in range((self.n + 9) // 10):
-            port = 9003 if moved and u == i // 10 else 9000
-            c.append(f'upstream u{u} {{ server {ORIGIN_IP}:{port}; keepalive 16; keepalive_requests 1000000000; }}\n')
+            to = port if port and u == i // 10 else 9000
+            c.append(f'upstream u{u} {{ server {ORIGIN_IP}:{to}; keepalive 16; keepalive_requests 1000000000; }}\n')
         c.append('server { listen 8080 default_server backlog=8192; return 404; }\n')
         for k in range(self.n):
             h, p, v, u = route(k)
@@ -138,8 +138,8 @@ http {{
         c.append('}\n')
         return ''.join(c)
 
-    def change(self, d, i, mark=None, moved=False):
-        return stage(d + '/nginx.conf', self.text(d, i, mark, moved))
+    def change(self, d, i, mark=None, port=None):
+        return stage(d + '/nginx.conf', self.text(d, i, mark, port))
 
 
 class Postern(Contestant):
@@ -163,15 +163,16 @@ class Postern(Contestant):
             for u in range((routes + 9) // 10):
                 put(f'{d}/m/r/backend-{u:05}.yaml', self.service(f'u{u}'))
         return [self.exe, 'serve', '-f', d + '/m', '--map-port', '80:8080', '--map-port', '443:8443', '--workers', '1', '--access-log', 'off',
-                '--log-level', 'warn']
+                '--log-level', 'warn',
+                '--admin', '127.0.0.1:9970']  # its control socket is named by the port, whatever the namespace: leave the usual one to others
 
-    def change(self, d, i, mark=None, moved=False):
-        doc, backend = self.route(i, mark), self.service(f'u{i // 10}', 9003 if moved else 9000)
+    def change(self, d, i, mark=None, port=None):
+        doc, backend = self.route(i, mark), self.service(f'u{i // 10}', port or 9000)
         if self.layout == 'one':
             docs, backends = list(self.docs), list(self.backends)
             docs[i], backends[i // 10] = doc, backend
             return stage(d + '/m/routes.yaml', ''.join(docs + backends))
-        if moved:
+        if port:
             return stage(f'{d}/m/r/backend-{i // 10:05}.yaml', backend)
         return stage(f'{d}/m/r/route-{i:06}.yaml', doc)
 

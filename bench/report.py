@@ -8,13 +8,15 @@ UNITS = {'us': 'µs', 'ms': 'ms', 's': 's', 'kB': 'kB', 'B': 'B', 'requests': 'r
 
 
 def ratio(ours, theirs):
-    """Median of the ratios of paired repetitions, and its 95 % interval by bootstrap."""
+    """Median of the ratios of paired repetitions, and its 95 % interval by bootstrap (none of fewer than three pairs)."""
     pairs = [ours[k] / theirs[k] for k in sorted(set(ours) & set(theirs)) if theirs[k]]
     if not pairs:
         return None
+    if len(pairs) < 3:
+        return f'{statistics.median(pairs):.2f}'
     rng = random.Random(1)
     medians = sorted(statistics.median(rng.choices(pairs, k=len(pairs))) for _ in range(2000))
-    return statistics.median(pairs), medians[49], medians[1949]
+    return f'{statistics.median(pairs):.2f} ({medians[49]:.2f}–{medians[1949]:.2f})'
 
 
 def number(v):
@@ -40,7 +42,7 @@ def table(records):
         if ours:
             better = min((p for p in peers if p in cells), key=lambda p: statistics.median(cells[p].values()), default=None)
             r = ratio(cells[OURS], cells[better]) if better and OURS in cells and units[row] != 'requests' else None
-            line += f' {r[0]:.2f} ({r[1]:.2f}–{r[2]:.2f}) {better} |' if r else ' |'
+            line += f' {r} {better} |' if r else ' |'
         out.append(line)
     return '\n'.join(out)
 

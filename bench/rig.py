@@ -4,6 +4,7 @@
 The gateway runs on core 0, load and origin on core 1. CPU time is schedstat of all threads of a contestant and its children; softirq work done
 in its context is included. Needs root."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -50,7 +51,7 @@ def up():
         sh(f'ip netns add {n} && ip -n {n} link set lo up')
         # BBR's pacing makes bulk transfers two to three times dearer over veth; reno is pinned so that machines compare
         for setting in ('ip_local_port_range="1024 65535"', 'tcp_tw_reuse=1', 'tcp_max_syn_backlog=16384', 'ip_forward=1', 'tcp_syncookies=0',
-                        'tcp_congestion_control=reno', 'ip_local_reserved_ports=8080-8099,8443-8449,9000-9009,9901'):
+                        'tcp_congestion_control=reno', 'ip_local_reserved_ports=8080-8099,8443-8449,9000-9009,9970'):
             sh(f'ip netns exec {n} sysctl -qw net.ipv4.{setting}', check=False)
         sh(f'ip netns exec {n} sysctl -qw net.core.somaxconn=16384', check=False)
     sh(f'ip link add pc0 netns {CLIENT} type veth peer name pg0 netns {GATEWAY}')
@@ -87,15 +88,22 @@ def spawn(ns, cpu, argv, log, cwd=None, env=None):
     return p
 
 
-def client(argv, seconds):
-    """Runs a load program to its end; what it says, parsed."""
-    r = subprocess.run(enter(CLIENT, LOAD_CPU, argv), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 40,
-                       preexec_fn=prioritise).stdout.strip().splitlines()
+def client(argv, seconds, watched=None):
+    """Runs a load program to its end, or until the watched process has ended; what it says, parsed."""
+    c = subprocess.Popen(enter(CLIENT, LOAD_CPU, argv), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=prioritise)
+    end = time.monotonic() + seconds + 40
+    while True:
+        try:
+            text = c.communicate(timeout=0.2 if watched else seconds + 40)[0]
+            break
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end or (watched and watched.poll() is not None):
+                c.kill()
+    lines = text.strip().splitlines()
     try:
-        import json
-        return json.loads(r[-1])
+        return json.loads(lines[-1])
     except (ValueError, IndexError):
-        return {'ops': 0, 'errors': 1, 'bytes': 0, 'seen': False, 'raw': ' '.join(r)[-300:]}
+        return {'ops': 0, 'errors': 1, 'bytes': 0, 'seen': False, 'raw': ' '.join(lines)[-300:]}
 
 
 def tree(pid):

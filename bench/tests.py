@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured. Each test takes a contestant and yields (row, unit, value, details); less is better."""
+import json
 import os
 import statistics
 import time
@@ -34,7 +35,7 @@ def begin(peer, routes=0, layout='one', cpus=GATEWAY_CPU, limit_s=120):
     began = time.monotonic_ns()
     p = rig.spawn(GATEWAY, cpus, argv, d + '/out.log', d)
     r = client([LIVE, '-a', GATEWAY_IP, '-p', '8080', '-H', host, '-u', prefix + '/x', '-v', str(value), '-m', 'HTTP/1.1 200', '-s', str(began),
-                '-g', '1000', '-d', str(limit_s)], limit_s)
+                '-g', '1000', '-d', str(limit_s)], limit_s, p)
     if not r.get('seen'):
         with open(d + '/out.log') as f:
             print(f'{peer.name} with {routes} routes did not answer in {limit_s} s: {f.read()[-600:]}', flush=True)
@@ -118,17 +119,19 @@ def routes(peer, counts, seconds):
             rig.stop(p)
 
 
-def changed(peer, p, d, i, mark, moved, seconds):
+def changed(peer, p, d, i, mark, port, seconds):
     """One change, from the rename to the first answer by it: milliseconds or None, and how many questions failed meanwhile."""
-    source, target = peer.change(d, i, mark, moved)
+    source, target = peer.change(d, i, mark, port)
     if peer.signal:  # HAProxy's master loses a signal that arrives while it still works on the one before
         rig.settle(p.pid, 0.15, 5)
     host, prefix, value, _ = route(i)
-    text = f'\r\nserver: {"other" if moved else "b"}\r' if mark is None else f'\r\nx-mark: {mark}\r'
+    text = f'\r\nserver: {"other" if port == 9003 else "b"}\r' if mark is None else f'\r\nx-mark: {mark}\r'
     command = [LIVE, '-a', GATEWAY_IP, '-p', '8080', '-H', host, '-u', prefix + '/x', '-v', str(value), '-m', text, '-r', source, target, '-d', str(seconds)]
     if peer.signal:
         command += ['-k', str(daemon(p.pid, peer.exe)), str(int(peer.signal))]
     r = client(command, seconds)
+    if not r.get('seen'):
+        print(f'{peer.name}: a change of route {i} was not seen: {r}', flush=True)
     return r['us'] / 1e3 if r.get('seen') else None, r.get('failed', 0)
 
 
@@ -152,11 +155,10 @@ def live(peer, counts, changes, budget_s=60):
                     if k >= 5 and time.monotonic() > end:
                         break
                     i = (k * 7919) % n if what == 'route' else 0
-                    mark, moved = (k + 1, False) if what == 'route' else (None, k % 2 == 0)
-                    ms, bad = changed(peer, p, d, i, mark, moved, 30)
+                    mark, port = (k + 1, None) if what == 'route' else (None, 9000 if k % 2 else 9003)
+                    ms, bad = changed(peer, p, d, i, mark, port, 30)
                     failed += bad
                     if ms is None:
-                        print(f'{peer.name}: change {k} of a {what} among {n} was not seen in 30 s', flush=True)
                         break
                     took.append(ms)
                 if not took:
@@ -186,7 +188,6 @@ def reload(peer, n, seconds):
         k += 1
         time.sleep(0.1)
     rig.stop(c)
-    import json
     r = json.loads(open(out).read().strip().splitlines()[-1])
     rig.stop(p)
     yield f'{n:,} routes, edited ten times a second under load: failed', 'requests', r['errors'] + r['non200'], {'ops': r['ops'], 'changes': k, 'retried': r['retried'], 'trouble': wrong(r)}

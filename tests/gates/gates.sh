@@ -160,8 +160,13 @@ mallocs() { # name, requests, options of hload
     load_end "$n"
     allocations > "$work/after"
     awk 'NR == FNR { was[$1] = $3; next } $3 - was[$1] > 0 { printf "       %s (%s) %d\n", $1, $2, $3 - was[$1] }' "$work/before" "$work/after"
-    at_most "allocations in $n requests, $name" \
-        "$(awk 'NR == FNR { was[$1] = $3; next } { n += $3 - was[$1] } END { print n + 0 }' "$work/before" "$work/after")" 0
+    # The loop thread works by the clock, not by the request.
+    for who in worker other; do
+        awk -v who="$who" 'NR == FNR { was[$1] = $3; next } ($2 ~ /^worker/) == (who == "worker") { n += $3 - was[$1] } END { print n + 0 }' \
+            "$work/before" "$work/after" > "$work/$who"
+    done
+    at_most "allocations of workers in $n requests, $name" "$(cat "$work/worker")" 0
+    at_most "allocations of other threads meanwhile, $name" "$(cat "$work/other")" $((n / 1000))
 }
 
 start POSTERN_GATES=1

@@ -153,7 +153,7 @@ def explain_command(t):
     admin = ('--admin', f'127.0.0.1:{s.admin_port}')
     for more in (admin, ('-f', t.manifests)):
         explain = lambda url, *o, status=0: t.run(t.binary, 'explain', *more, *o, 'GET', url, status=status)
-        holds(explain('http://example.com/a/x'), 'HTTPRoute default/r', 'default/b:80', 'X-Env', str(b.port))
+        holds(explain('http://example.com/a/x'), 'HTTPRoute/default/r', 'default/b:80', 'X-Env', str(b.port))
         holds(explain('http://example.com/r'), '301', 'https://example.com/r')
         holds(t.run(t.binary, 'explain', *more, 'GET', 'http://example.com/none', status=None), '404', 'no_route')
         json.loads(explain('http://example.com/a', '-o', 'json'))

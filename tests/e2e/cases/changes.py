@@ -63,6 +63,20 @@ def endpoints_change(t):
 
 
 @case
+def endpoints_change_fast(t):
+    """Is each of 300 changes of one endpoint, one right after the other, live in a folder of a thousand files?"""
+    for i in range(1000):
+        t.put(f'filler{i}.yaml', route(rule('a', matches=[path(f'/f{i}')]), name=f'f{i}'))
+    s = base(t)
+    ports = {b.name: b.port for b in (t.a, t.b)}
+    c = t.connection(s.port[80])
+    for n in range(300):
+        name = 'ab'[(n + 1) % 2]
+        t.put('services.yaml', service('a', ports[name]), service('b', t.b.port))
+        eventually(lambda: c.ask().get('X-Served-By') == name, f'change {n} is live', 5, 0.0005)
+
+
+@case
 def endpoint_not_ready(t):
     """Is an endpoint that is no longer ready left at once, while its long answer under way is finished?"""
     import threading
@@ -202,7 +216,9 @@ def one_of_many_routes(t):
     b = t.backend()
     many = [route(rule('b', matches=[path(f'/a{i % 10}')]), name=f'r{i}', hostnames=[f'h{i // 10}.example.com']) for i in range(10_000)]
     t.put('many.yaml', *many)
-    t.put('services.yaml', service('b', b.port))
+    service_alone, *slices_before = service('b', b.port)
+    t.put('service.yaml', service_alone)
+    t.put('slices.yaml', *slices_before)
     s = t.serve(gateway())
     eventually(lambda: s.ask('/a9', host='h999.example.com').status == 200, 'the last is served', 60)
 
@@ -219,7 +235,7 @@ def one_of_many_routes(t):
     assert w['hosts'] <= 1, w
     before = len(s.text())
     other = t.backend('other')
-    t.put('services.yaml', service('b', other.port))
+    t.put('slices.yaml', *slices('b', [other.port]))
     eventually(lambda: s.ask('/a0', host='h0.example.com').get('X-Served-By') == 'other', 'the endpoint is used', 10)
     w = eventually(lambda: work(before), 'it is logged', 5)
     equal((w['routes_resolved'], w['rules'], w['hosts'], w['listeners']), (0, 0, 0, 0), str(w))

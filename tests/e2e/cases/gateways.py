@@ -43,12 +43,25 @@ def gateways_in_conflict(t):
 
 @case
 def listeners_in_conflict(t):
-    """Are two listeners with the same port and hostname in one Gateway both Conflicted, and the rest served?"""
+    """Are two listeners with different protocols on one port both Conflicted, and the rest served?"""
+    from manifests import secret
     b = t.backend()
-    s = t.serve(gateway(listener(80, 'one', hostname='x.example.com'), listener(80, 'two', hostname='x.example.com'), listener(8080, 'good')), service('b', b.port),
-                route(rule('b')), ports=(80, 8080))
-    equal((conditions(s, 'gw', section='one')['Conflicted'], conditions(s, 'gw', section='good')['Programmed'][0]), (('True', 'HostnameConflict'), 'True'))
+    s = t.serve(gateway(listener(80, 'one'), listener(80, 'two', 'HTTPS', secrets=['c']), listener(8080, 'good')), secret('c', *t.certificate('c', 'example.com')),
+                service('b', b.port), route(rule('b')), ports=(80, 8080))
+    for section in ('one', 'two'):
+        equal(conditions(s, 'gw', section=section)['Conflicted'], ('True', 'ProtocolConflict'), section)
+    equal(conditions(s, 'gw', section='good')['Programmed'][0], 'True')
     equal(s.ask(port=8080).status, 200)
+
+
+@case
+def same_listener_twice(t):
+    """Is a Gateway that the API server would refuse (two listeners alike) refused with its place, and the rest served?"""
+    b = t.backend()
+    t.put('twice.yaml', gateway(listener(80, 'one', hostname='x.example.com'), listener(80, 'two', hostname='x.example.com'), name='twice'))
+    s = t.serve(gateway(), service('b', b.port), route(rule('b')))
+    equal(s.ask().status, 200)
+    assert 'twice.yaml' in s.page('/status').text() and 'listeners[1]' in s.page('/status').text(), s.page('/status').text()[:500]
 
 
 @case

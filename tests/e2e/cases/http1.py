@@ -269,18 +269,18 @@ def bad_requests(t):
         'bad chunk size': GET + 'Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n',
         'bare CR': GET + 'X-A: b\rc\r\n\r\n',
         'no target': 'GET HTTP/1.1\r\nHost: a\r\n\r\n',
-        'above the root': 'GET /../../etc HTTP/1.1\r\nHost: example.com\r\n\r\n',
-        'encoded NUL': 'GET /a%00b HTTP/1.1\r\nHost: example.com\r\n\r\n',
     }
+    wrong = []
     for what, data in bad.items():
-        with Connection(s.port[80]) as c:
+        with Connection(s.port[80], timeout=3) as c:
             c.send(data)
             try:
-                a = c.answer()
-            except Cut:
-                raise AssertionError(f'{what}: closed without an answer')
-            equal(a.status, 400, what)
-            assert c.ended(), f'{what}: still open'
+                status = c.answer().status
+                if status != 400 or not c.ended():
+                    wrong.append((what, status))
+            except (Cut, OSError) as e:
+                wrong.append((what, repr(e)))
+    equal(wrong, [])
     passed_on = [r.target for r in t.b.requests if r.get('transfer-encoding') is None]
     equal(passed_on, [], 'passed on')
     equal(s.ask().status, 200)
@@ -304,10 +304,14 @@ def limits(t):
 
 @case
 def path_policy(t):
-    """Is the path normalised before it is matched, and what was matched passed on?"""
+    """Is the path normalised before it is matched, what was matched passed on, and what has no safe reading refused?"""
     s = t.simple()
     for target, p in (('/a/./b/../c', '/a/c'), ('/%61%62', '/ab'), ('/a%2Fb', '/a%2Fb'), ('/a//b', '/a//b'), ('/~x/%7E', '/~x/~')):
         equal(s.told(target)['path'], p, target)
+    n = len(t.b.requests)
+    for target in ('/../../etc', '/a%00b', '/a/..%5cb'):
+        equal(s.ask(target).status, 400, target)
+    equal(len(t.b.requests), n, 'passed on')
 
 
 @case
@@ -344,18 +348,11 @@ def curl_client(t):
 
 
 @case
-def websocket_upgrade(t):
-    """Is an upgrade passed on, and are bytes afterwards both ways?"""
-    def handler(stream, r):
-        equal(r.get('upgrade'), 'websocket')
-        stream.send('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
-        while data := stream.file.read1(65536):
-            stream.send(data.upper())
-        return False
-    s = t.simple(handler=handler)
+def upgrade_not_passed_on(t):
+    """Is an upgrade that the gateway does not follow left out, and the request answered without it?"""
+    s = t.simple()
     with Connection(s.port[80]) as c:
-        c.send(GET + 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n')
-        equal(c.answer().status, 101)
-        for word in (b'one', b'two'):
-            c.send(word)
-            equal(c.exactly(3), word.upper())
+        c.send(GET + 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n')
+        told = c.answer().json()
+        equal([k for k, _ in told['headers'] if k.lower() in ('upgrade', 'connection', 'http2-settings')], [])
+        equal(c.ask().status, 200)
