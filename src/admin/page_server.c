@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/link.h"
@@ -336,12 +337,22 @@ err page_server_listen(struct page_server *s, int fd) {
 
 uint32_t page_server_conns(const struct page_server *s) { return s->conns_n; }
 
+/* [RFC 9110 5.6.7] [RFC 9110 6.6.1] */
+static str date(struct arena *a) {
+    time_t now = (time_t)clock_wall_s();
+    struct tm tm;
+    char text[32];
+    size_t n = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+    return arena_str(a, (str){text, n});
+}
+
 static err submit_head(struct page_conn *c, struct page_request *r, const struct page_answer *a, bool end) {
     struct http_msg m;
     http_msg_init(&m, r->arena, false);
     m.status = a->status;
     m.body = HTTP_BODY_LENGTH;
     m.content_length = a->body.n;
+    http_msg_add(&m, S("Date"), date(r->arena));
     http_msg_add(&m, S("Content-Type"), a->content_type);
     http_msg_add(&m, S("Cache-Control"), S("no-store"));
     for (uint32_t i = 0; i < a->fields_n; i++) http_msg_add(&m, a->fields[i].name, a->fields[i].value);
