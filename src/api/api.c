@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 
+#include "api/backend_tls_policy.h"
 #include "api/core.h"
+#include "api/grpc_route.h"
 #include "api/kind_schema.h"
+#include "api/l4_route.h"
+#include "api/listener_set.h"
 #include "api/meta.h"
+#include "api/xbackend.h"
+#include "api/xbackend_traffic_policy.h"
+#include "api/xmesh.h"
+#include "api/xtelemetry_policy.h"
 #include "base/hash.h"
 #include "text/node.h"
 
@@ -13,17 +21,48 @@
 static const char *const core_versions[] = {"v1", NULL};
 static const char *const gateway_versions[] = {"v1", "v1beta1", NULL};
 
+#define BARE(type)                                                                                           \
+    static const struct field type##_bare_fields[] = {META_FIELDS(type)};                                    \
+    static const struct schema type##_bare = SCHEMA(type, type##_bare_fields, NULL)
+BARE(listener_set);
+BARE(grpc_route);
+BARE(l4_route);
+BARE(backend_tls_policy);
+BARE(xbackend);
+BARE(xbackend_traffic_policy);
+BARE(xmesh);
+BARE(xtelemetry_policy);
+BARE(config_map);
+BARE(cluster_trust_bundle);
+
 static const struct api_type types[] = {
     {KIND_GATEWAY_CLASS, GATEWAY_GROUP, gateway_versions, "GatewayClass", "gatewayclasses", false,
      &gateway_class_schema, &condition_class_status_schema},
     {KIND_GATEWAY, GATEWAY_GROUP, gateway_versions, "Gateway", "gateways", true, &gateway_schema,
      &condition_gateway_status_schema},
+    {KIND_LISTENER_SET, GATEWAY_GROUP, core_versions, "ListenerSet", "listenersets", true, &listener_set_bare,
+     NULL},
     {KIND_HTTP_ROUTE, GATEWAY_GROUP, gateway_versions, "HTTPRoute", "httproutes", true, &http_route_schema,
      &condition_route_status_schema},
+    {KIND_GRPC_ROUTE, GATEWAY_GROUP, core_versions, "GRPCRoute", "grpcroutes", true, &grpc_route_bare, NULL},
+    {KIND_TLS_ROUTE, GATEWAY_GROUP, core_versions, "TLSRoute", "tlsroutes", true, &l4_route_bare, NULL},
+    {KIND_TCP_ROUTE, GATEWAY_GROUP, core_versions, "TCPRoute", "tcproutes", true, &l4_route_bare, NULL},
+    {KIND_UDP_ROUTE, GATEWAY_GROUP, core_versions, "UDPRoute", "udproutes", true, &l4_route_bare, NULL},
+    {KIND_BACKEND_TLS_POLICY, GATEWAY_GROUP, core_versions, "BackendTLSPolicy", "backendtlspolicies", true,
+     &backend_tls_policy_bare, NULL},
+    {KIND_XBACKEND, EXPERIMENTAL_GROUP, core_versions, "XBackend", "xbackends", true, &xbackend_bare, NULL},
+    {KIND_XBACKEND_TRAFFIC_POLICY, EXPERIMENTAL_GROUP, core_versions, "XBackendTrafficPolicy",
+     "xbackendtrafficpolicies", true, &xbackend_traffic_policy_bare, NULL},
+    {KIND_XMESH, EXPERIMENTAL_GROUP, core_versions, "XMesh", "xmeshes", false, &xmesh_bare, NULL},
+    {KIND_XTELEMETRY_POLICY, EXPERIMENTAL_GROUP, core_versions, "XTelemetryPolicy", "xtelemetrypolicies",
+     true, &xtelemetry_policy_bare, NULL},
     {KIND_SERVICE, "", core_versions, "Service", "services", true, &core_service_schema, NULL},
     {KIND_ENDPOINT_SLICE, "discovery.k8s.io", core_versions, "EndpointSlice", "endpointslices", true,
      &core_endpoint_slice_schema, NULL},
     {KIND_SECRET, "", core_versions, "Secret", "secrets", true, &core_secret_schema, NULL},
+    {KIND_CONFIG_MAP, "", core_versions, "ConfigMap", "configmaps", true, &config_map_bare, NULL},
+    {KIND_CLUSTER_TRUST_BUNDLE, "certificates.k8s.io", core_versions, "ClusterTrustBundle",
+     "clustertrustbundles", false, &cluster_trust_bundle_bare, NULL},
     {KIND_NAMESPACE, "", core_versions, "Namespace", "namespaces", false, &core_namespace_schema, NULL},
     {KIND_REFERENCE_GRANT, GATEWAY_GROUP, gateway_versions, "ReferenceGrant", "referencegrants", true,
      &reference_grant_schema, NULL},
@@ -43,7 +82,9 @@ const struct api_type *api_type_of(enum api_kind kind) {
 
 const struct api_type *api_type_find(str group, str kind) {
     for (size_t i = 0; i < COUNT_OF(types); i++)
-        if (str_eq(kind, str_of(types[i].name)) && str_eq(group, str_of(types[i].group))) return &types[i];
+        if (types[i].schema->n > META_FIELDS_N && str_eq(kind, str_of(types[i].name)) &&
+            str_eq(group, str_of(types[i].group)))
+            return &types[i];
     return NULL;
 }
 

@@ -40,3 +40,20 @@ struct route_parent_status {
 struct route_status {
     LIST_OF(struct route_parent_status) parents;
 };
+struct listener_set_status {
+    LIST_OF(struct condition) conditions;
+    LIST_OF(struct listener_status) listeners;
+};
+/* Of BackendTLSPolicy, XBackend, XBackendTrafficPolicy and XTelemetryPolicy. */
+struct policy_ancestor_status {
+    struct parent_ref ancestor_ref;
+    str controller_name;
+    LIST_OF(struct condition) conditions;
+};
+struct policy_status {
+    LIST_OF(struct policy_ancestor_status) ancestors;
+};
+struct xmesh_status {
+    LIST_OF(struct condition) conditions;
+    LIST_OF(struct supported_feature) supported_features; /* ordered by name */
+};

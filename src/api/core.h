@@ -2,7 +2,8 @@
 #pragma once
 #include "api/object.h"
 
-/* The kinds of Kubernetes itself that a gateway reads: Service, EndpointSlice, Secret, Namespace. What their API has and a
+/* The kinds of Kubernetes itself that a gateway reads: Service, EndpointSlice, Secret, ConfigMap,
+ * ClusterTrustBundle, Namespace. What their API has and a
  * gateway has no use for is in the field tables as FIELD_IGNORED, so that real manifests are accepted as they are. */
 struct service_port {
     str name, protocol, app_protocol; /* protocol: TCP when not given */
@@ -48,6 +49,20 @@ struct secret {
     str type;
     struct str_map data;        /* decoded; stringData has been merged in */
     struct str_map string_data; /* empty once decoded */
+};
+
+struct config_map {
+    struct object obj;
+    struct str_map data;        /* text */
+    struct str_map binary_data; /* decoded */
+};
+
+struct cluster_trust_bundle {
+    struct object obj;
+    struct {
+        str signer_name;
+        str trust_bundle; /* PEM certificates */
+    } spec;
 };
 
 struct namespace {

@@ -75,18 +75,18 @@ void http_route_rules_filter(struct schema_check *c, const void *obj) {
     static const char *const members[] = {"requestHeaderModifier",
                                           "responseHeaderModifier",
                                           "requestMirror",
+                                          "extensionRef",
                                           "requestRedirect",
                                           "urlRewrite",
-                                          "extensionRef",
                                           "cors",
                                           "externalAuth"};
     const struct http_route_filter *f = obj;
     const void *const given[] = {f->request_header_modifier,
                                  f->response_header_modifier,
                                  f->request_mirror,
+                                 f->extension_ref,
                                  f->request_redirect,
                                  f->url_rewrite,
-                                 f->extension_ref,
                                  f->cors,
                                  f->external_auth};
     for (size_t i = 0; i < COUNT_OF(members); i++) {

@@ -16,6 +16,10 @@ struct backend_object_ref {
     str group, kind, name, ns;
     struct opt_int port;
 };
+struct backend_ref {
+    struct backend_object_ref ref; /* flattened in documents */
+    int64_t weight;
+};
 /* [GW ParentReference] */
 struct parent_ref {
     str group, kind, ns, name, section_name;

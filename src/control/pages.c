@@ -187,6 +187,18 @@ uint32_t pages_false_conditions(const struct resolver *r, enum api_kind kind, st
     case KIND_SECRET:
     case KIND_NAMESPACE:
     case KIND_REFERENCE_GRANT:
+    case KIND_LISTENER_SET:
+    case KIND_GRPC_ROUTE:
+    case KIND_TLS_ROUTE:
+    case KIND_TCP_ROUTE:
+    case KIND_UDP_ROUTE:
+    case KIND_BACKEND_TLS_POLICY:
+    case KIND_XBACKEND:
+    case KIND_XBACKEND_TRAFFIC_POLICY:
+    case KIND_XMESH:
+    case KIND_XTELEMETRY_POLICY:
+    case KIND_CONFIG_MAP:
+    case KIND_CLUSTER_TRUST_BUNDLE:
     case KIND_NONE:
     case KIND_COUNT: break;
     }

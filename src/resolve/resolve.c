@@ -45,6 +45,18 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         mark_gateways(p, c->kind, c->ns, S(""));
         routes_mark_referrers(p, c->kind, c->ns, S(""));
         break;
+    case KIND_LISTENER_SET:
+    case KIND_GRPC_ROUTE:
+    case KIND_TLS_ROUTE:
+    case KIND_TCP_ROUTE:
+    case KIND_UDP_ROUTE:
+    case KIND_BACKEND_TLS_POLICY:
+    case KIND_XBACKEND:
+    case KIND_XBACKEND_TRAFFIC_POLICY:
+    case KIND_XMESH:
+    case KIND_XTELEMETRY_POLICY:
+    case KIND_CONFIG_MAP:
+    case KIND_CLUSTER_TRUST_BUNDLE:
     case KIND_NONE:
     case KIND_COUNT: break;
     }
@@ -138,6 +150,18 @@ const void *resolve_status(const struct resolver *r, enum api_kind kind, str ns,
     case KIND_SECRET:
     case KIND_NAMESPACE:
     case KIND_REFERENCE_GRANT:
+    case KIND_LISTENER_SET:
+    case KIND_GRPC_ROUTE:
+    case KIND_TLS_ROUTE:
+    case KIND_TCP_ROUTE:
+    case KIND_UDP_ROUTE:
+    case KIND_BACKEND_TLS_POLICY:
+    case KIND_XBACKEND:
+    case KIND_XBACKEND_TRAFFIC_POLICY:
+    case KIND_XMESH:
+    case KIND_XTELEMETRY_POLICY:
+    case KIND_CONFIG_MAP:
+    case KIND_CLUSTER_TRUST_BUNDLE:
     case KIND_NONE:
     case KIND_COUNT: break;
     }
