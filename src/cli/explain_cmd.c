@@ -15,6 +15,10 @@ static const struct cli_option options[] = {
     {"file", 'f', "PATH",
      "Explain by these manifests (a file, or a folder in depth; may be repeated) instead of asking the "
      "running instance."},
+    {"plan", 0, "FILE",
+     "Explain by a plan, as the page /plan of an instance prints it. It has no statuses: routes that are not "
+     "attached are not told."},
+    {"tls-sni", 0, "NAME", "The TLS server name; the URL's host unless given, '' for none."},
     {"map-port", 0, "PORT:TO", "With -f: as serve's --map-port; may be repeated."},
     {"output", 'o', "FORM", "text (unless given) or json."},
     {"admin", 0, "ADDR",
@@ -27,7 +31,14 @@ static const struct cli_command command = {
     .summary =
         "Show what would become of a request: listener, route, filters, backends, or why none answers.",
     .more = "The URL's port is a listener's port (or that of its socket). Nothing is sent to a backend.\n"
-            "Example: postern explain GET http://shop.example/cart?id=1 -H 'X-Env: canary'",
+            "What nearly took the request is told last, the closest first, with what of it does not hold.\n\n"
+            "Examples:\n"
+            "  postern explain GET http://shop.example/cart?id=1 -H 'X-Env: canary'\n"
+            "  postern explain GET https://10.0.0.1/ --tls-sni shop.example -H 'Host: shop.example'\n"
+            "  postern explain POST http://shop.example/ -f manifests/ -o json\n"
+            "  curl -s localhost:9901/plan >plan.json; postern explain GET http://shop.example/ --plan "
+            "plan.json\n\n"
+            "Exit status: 0 it is told, 1 nobody answered, 2 used wrongly.",
     .options = options,
     .options_n = COUNT_OF(options),
     .args_min = 2,
@@ -107,6 +118,17 @@ static int explain_offline(const struct cli_options *o, const char *const *paths
     return status;
 }
 
+static int explain_plan(const char *path, const struct explain_query *q, bool json) {
+    OWNED(arena) a = arena_new();
+    struct offline off;
+    str message;
+    if (offline_init_plan(&off, a, path, &message) != OK)
+        return options_wrong(&command, "--plan \"%s\": " STR_FMT, path, STR_ARG(message));
+    int status = explain_read(&off, q, json, path);
+    offline_fini(&off);
+    return status;
+}
+
 static int explain_running(const struct cli_options *o, const struct explain_query *q, bool json) {
     struct buf question, body;
     buf_init(&question, QUESTION_BYTES_MAX);
@@ -120,6 +142,10 @@ static int explain_running(const struct cli_options *o, const struct explain_que
         admin_query_escape(&question, q->headers[i].name);
         admin_query_escape(&question, S(": "));
         admin_query_escape(&question, q->headers[i].value);
+    }
+    if (q->sni.p) {
+        buf_add(&question, S("&sni="));
+        admin_query_escape(&question, q->sni);
     }
     if (json) buf_add(&question, S("&format=json"));
     int status;
@@ -144,9 +170,16 @@ static int run(const struct cli_options *o) {
     if (options_choice(o, "output", forms, &form) != OK || read_headers(o, &headers, &q.headers_n) != OK)
         return CLI_USAGE;
     q.headers = headers;
-    const char **paths = options_all(o, "file", &paths_n);
-    int status =
-        paths_n ? explain_offline(o, paths, paths_n, &q, form == 1) : explain_running(o, &q, form == 1);
+    q.sni = str_of(options_get(o, "tls-sni", NULL));
+    const char **paths = options_all(o, "file", &paths_n), *plan = options_get(o, "plan", NULL);
+    int status;
+    if (plan) {
+        status = paths_n ? options_wrong(&command, "-f and --plan exclude each other.")
+                         : explain_plan(plan, &q, form == 1);
+    } else {
+        status =
+            paths_n ? explain_offline(o, paths, paths_n, &q, form == 1) : explain_running(o, &q, form == 1);
+    }
     free((void *)paths);
     free(headers);
     return status;

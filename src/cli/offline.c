@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/offline.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "io/clock.h"
+#include "plan/plan_read.h"
+
+enum { PLAN_BYTES_MAX = 1 << 30, PIECE_OF_FILE = 1 << 16 };
 
 const char offline_controller_name[] = "postern.dev/gateway-controller";
 
@@ -24,6 +28,46 @@ err offline_init(struct offline *o, const char *const *paths, size_t n,
     struct table *before;
     pipeline_pass(&o->pipeline, clock_wall_s(), 0, &before);
     return OK;
+}
+
+static err read_whole(const char *path, struct buf *b) {
+    bool standard = strcmp(path, "-") == 0;
+    FILE *f = standard ? stdin : fopen(path, "re");
+    if (!f) return ERR_IO;
+    while (buf_reserve(b, PIECE_OF_FILE) == OK) {
+        size_t n = fread(b->p + b->n, 1, PIECE_OF_FILE, f);
+        if (!n) break;
+        b->n += n;
+    }
+    bool failed = ferror(f);
+    if (!standard) fclose(f);
+    return failed ? ERR_IO : b->overflow ? ERR_LIMIT : OK;
+}
+
+static err take_plan(struct offline *o, struct arena *a, str json, str *ret_message) {
+    struct plan_delta d = {0};
+    struct pipeline *p = &o->pipeline;
+    err e = plan_read(a, json, &p->plan, &d, ret_message);
+    if (e == OK) p->table = compile_apply(p->compiler, &p->plan, &d, 0, &p->compiled);
+    plan_delta_fini(&d);
+    return e;
+}
+
+err offline_init_plan(struct offline *o, struct arena *a, const char *path, str *ret_message) {
+    struct buf b;
+    buf_init(&b, PLAN_BYTES_MAX);
+    err e = read_whole(path, &b);
+    if (e != OK) {
+        *ret_message = e == ERR_LIMIT ? S("is larger than 1 GiB") : arena_printf(a, "%s", strerror(errno));
+    } else {
+        *o = (struct offline){.arena = arena_new(), .files = files_new(NULL, 0)};
+        pipeline_init(&o->pipeline, str_of(offline_controller_name));
+        finding_init(&o->findings, o->arena);
+        e = take_plan(o, a, buf_str(&b), ret_message);
+        if (e != OK) offline_fini(o);
+    }
+    buf_fini(&b);
+    return e;
 }
 
 void offline_fini(struct offline *o) {

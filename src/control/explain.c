@@ -2,10 +2,13 @@
 #include "control/explain.h"
 
 #include "base/num.h"
+#include "control/explain_near.h"
 #include "control/explain_story.h"
+#include "filter/forwarded.h"
 #include "http/http_uri.h"
 
-enum { WHY_LINES_MAX = 12, WHY_BYTES_MAX = 65536 };
+enum { WHY_LINES_MAX = 12 };
+static const str client = S("the client's address");
 
 __attribute__((format(printf, 2, 3))) static void add_why(struct explain_story *s, const char *fmt, ...) {
     if (s->why_n == s->why_cap) {
@@ -82,6 +85,19 @@ static err take_headers(struct explain_story *s, const struct explain_query *q, 
     return OK;
 }
 
+static err take_sni(struct explain_story *s, str sni, struct buf *b) {
+    uint16_t port;
+    if (!sni.p) return OK;
+    if (!s->tls) {
+        buf_add(b, S("a TLS server name needs a URL that begins with https://\n"));
+        return ERR_PROTO;
+    }
+    if (sni.n && (http_uri_split_authority(s->arena, sni, &s->sni, &port) != OK || port))
+        return wrong(b, "TLS server name", sni, "shop.example");
+    if (!sni.n) s->sni = sni;
+    return OK;
+}
+
 static err take_query(struct explain_story *s, const struct explain_query *q, struct buf *b) {
     str path;
     if (!is_token(q->method)) return wrong(b, "method", q->method, "GET, POST, ...");
@@ -95,6 +111,7 @@ static err take_query(struct explain_story *s, const struct explain_query *q, st
     bool brackets = str_starts(s->sni, S("["));
     str bare = brackets ? (str){s->sni.p + 1, s->sni.n - 2} : s->sni;
     if (ip_parse(bare, &ip) == OK) s->sni = S(""); /* addresses are no server names [RFC 6066 3] */
+    TRY(take_sni(s, q->sni, b));
     uint16_t ignored;
     s->m.path = path;
     if (http_uri_split_authority(s->arena, s->m.authority, &s->host, &ignored) != OK) {
@@ -192,79 +209,6 @@ static void find_listener(struct explain_story *s) {
 
 /* Rules. */
 
-static bool covers(str hostname, str host) {
-    if (!hostname.n || str_eq(hostname, host)) return true;
-    return str_starts(hostname, S("*.")) && host.n > hostname.n - 1 && str_ends(host, str_from(hostname, 1));
-}
-
-/* The first thing about the match that does not hold, into b; nothing when all that can be told here holds. */
-static void add_mismatch(struct buf *b, const struct explain_story *s, const struct plan_match *m) {
-    str path = s->m.path;
-    bool prefix = str_starts(path, m->path) && (path.n == m->path.n || path.p[m->path.n] == '/');
-    if (m->path_type == PLAN_PATH_EXACT && !str_eq(path, m->path)) {
-        buf_printf(b, "the path is not " STR_FMT, STR_ARG(m->path));
-    } else if (m->path_type == PLAN_PATH_PREFIX && !prefix) {
-        buf_printf(b, "the path is not below " STR_FMT, STR_ARG(m->path));
-    } else if (m->path_type == PLAN_PATH_REGEX) {
-        buf_printf(b, "perhaps the path does not match the expression " STR_FMT, STR_ARG(m->path));
-    } else if (m->method.n && !str_eq(m->method, s->m.method)) {
-        buf_printf(b, "the method is not " STR_FMT, STR_ARG(m->method));
-    }
-    for (uint32_t i = 0; i < m->headers.n && !b->n; i++) {
-        const struct plan_value_match *h = &m->headers.p[i];
-        str value = http_msg_joined(&s->m, s->arena, h->name);
-        if (value.p && h->type == PLAN_VALUE_EXACT && str_eq(value, h->value)) continue;
-        if (value.p && h->type == PLAN_VALUE_REGEX) continue;
-        buf_printf(b, "the header " STR_FMT " is %s" STR_FMT, STR_ARG(h->name),
-                   value.p ? "not " : "not there; wanted ", STR_ARG(h->value));
-    }
-    for (uint32_t i = 0; i < m->query.n && !b->n; i++) {
-        const struct plan_value_match *p = &m->query.p[i];
-        str value = http_uri_query_param(s->arena, s->m.query, p->name);
-        if (value.p && (p->type == PLAN_VALUE_REGEX || str_eq(value, p->value))) continue;
-        buf_printf(b, "the query parameter " STR_FMT " is %s" STR_FMT, STR_ARG(p->name),
-                   value.p ? "not " : "not there; wanted ", STR_ARG(p->value));
-    }
-    if (!b->n) buf_add(b, S("an expression does not match"));
-}
-
-static void add_rule_why(struct explain_story *s, const struct plan_route *r, const struct plan_rule *rule) {
-    for (uint32_t i = 0; i < rule->matches.n; i++) {
-        if (s->why_n == WHY_LINES_MAX) add_why(s, "and more");
-        if (s->why_n > WHY_LINES_MAX) return;
-        struct buf b;
-        buf_init(&b, WHY_BYTES_MAX);
-        add_mismatch(&b, s, &rule->matches.p[i]);
-        add_why(s, STR_FMT " rule %lld: " STR_FMT, STR_ARG(r->piece.key), (long long)rule->index,
-                STR_ARG(buf_str(&b)));
-        buf_fini(&b);
-    }
-}
-
-static bool is_attached(const struct explain_story *s, const struct plan_route *r) {
-    for (uint32_t i = 0; i < r->attachments.n; i++) {
-        const struct plan_attachment *at = &r->attachments.p[i];
-        if (!str_eq(at->listener, s->listener->key)) continue;
-        for (uint32_t k = 0; k < at->hostnames.n; k++) {
-            if (covers(at->hostnames.p[k], s->host)) return true;
-        }
-    }
-    return false;
-}
-
-static void explain_no_route(struct explain_story *s) {
-    size_t n;
-    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_ROUTE], &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_route *r = all[i].value;
-        if (!is_attached(s, r)) continue;
-        for (uint32_t k = 0; k < r->rules.n; k++) add_rule_why(s, r, &r->rules.p[k]);
-    }
-    free(all);
-    if (!s->why_n)
-        add_why(s, "no route is attached to this listener for the host " STR_FMT, STR_ARG(s->host));
-}
-
 static const struct plan_rule *find_plan_rule(const struct explain_story *s) {
     const struct plan_route *r = plan_get(&s->pipeline->plan, PLAN_ROUTE, s->match.rule->route);
     for (uint32_t i = 0; r && i < r->rules.n; i++) {
@@ -279,7 +223,6 @@ static void find_rule(struct explain_story *s) {
     } else {
         s->match.rule = NULL;
         end(s, REASON_NO_ROUTE);
-        explain_no_route(s);
     }
 }
 
@@ -290,6 +233,7 @@ static struct http_msg copy_message(struct explain_story *s) {
     m.fields_cap = m.fields_n + 8;
     m.fields = arena_array(s->arena, struct http_field, m.fields_cap);
     if (m.fields_n) memcpy(m.fields, s->m.fields, sizeof *m.fields * m.fields_n);
+    forwarded_set(&m, client, s->tls, s->listener->port);
     return m;
 }
 
@@ -381,6 +325,9 @@ err explain_run(const struct pipeline *p, const struct explain_query *q, bool js
     if (s.reason == REASON_NONE) find_listener(&s);
     if (s.listener && !s.refused && s.reason == REASON_NONE) find_rule(&s);
     if (s.match.rule) explain_rule(&s);
+    if (s.host.p) explain_near_find(&s);
+    if (s.reason == REASON_NO_ROUTE && !s.near_n)
+        add_why(&s, "no route is attached to this listener for the host " STR_FMT, STR_ARG(s.host));
     if (json) {
         explain_print_json(b, &s);
     } else {

@@ -152,6 +152,14 @@ void explain_print_text(struct buf *b, const struct explain_story *s) {
         label(b, i ? "" : "why");
         buf_printf(b, STR_FMT "\n", STR_ARG(s->why[i]));
     }
+    for (uint32_t i = 0; i < s->near_n; i++) {
+        label(b, i ? "" : "near");
+        buf_printf(b, STR_FMT ": " STR_FMT "\n", STR_ARG(s->near[i].what), STR_ARG(s->near[i].why));
+    }
+    if (s->near_more) {
+        label(b, "");
+        buf_printf(b, "and %u more\n", s->near_more);
+    }
 }
 
 /* JSON. */
@@ -302,5 +310,13 @@ void explain_print_json(struct buf *b, const struct explain_story *s) {
         buf_add(b, i ? S(", ") : S(""));
         buf_add_json(b, s->why[i]);
     }
-    buf_add(b, S("]}\n}\n"));
+    buf_add(b, S("]},\n  \"near\": ["));
+    for (uint32_t i = 0; i < s->near_n; i++) {
+        buf_add(b, i ? S(",\n    {") : S("\n    {"));
+        member(b, "what", s->near[i].what);
+        buf_add(b, S(", "));
+        member(b, "why", s->near[i].why);
+        buf_add_char(b, '}');
+    }
+    buf_printf(b, "],\n  \"nearMore\": %u\n}\n", s->near_more);
 }

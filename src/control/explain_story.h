@@ -22,6 +22,10 @@ struct explain_target {
     struct explain_message message; /* as the backend gets it */
     str location;                   /* of its own redirect, or not given */
 };
+/* Something that nearly took the request. */
+struct explain_near {
+    str what, why;
+};
 struct explain_story {
     struct arena *arena;
     const struct pipeline *pipeline;
@@ -43,6 +47,8 @@ struct explain_story {
     bool refused;            /* no connection, or no handshake: there is no answer */
     str *why;                /* lines */
     uint32_t why_n, why_cap;
+    struct explain_near *near; /* the closest first */
+    uint32_t near_n, near_more;
 };
 /* "path prefix /api, method GET, header x-env: prod" */
 void explain_print_match(struct buf *b, const struct plan_match *m);

@@ -81,7 +81,7 @@ static void add_status(struct buf *b, const struct pipeline *p, const struct fin
     buf_printf(b, "],\n\"findingsTotal\":%u}\n", found->n);
 }
 
-/* method=GET & url=http://host/path & h=Name:value (any number) & format=json */
+/* method=GET & url=http://host/path & h=Name:value (any number) & sni=host & format=json */
 static uint16_t explain(const struct pipeline *p, str query, struct buf *b, const char **ret_type) {
     OWNED(arena) a = arena_new();
     struct table_header headers[HEADERS_MAX];
@@ -93,6 +93,8 @@ static uint16_t explain(const struct pipeline *p, str query, struct buf *b, cons
             q.method = value;
         } else if (str_eq(name, S("url"))) {
             q.url = value;
+        } else if (str_eq(name, S("sni"))) {
+            q.sni = value.p ? value : S("");
         } else if (str_eq(name, S("format"))) {
             json = str_eq(value, S("json"));
         } else if (str_eq(name, S("h")) && q.headers_n < HEADERS_MAX) {
@@ -100,7 +102,7 @@ static uint16_t explain(const struct pipeline *p, str query, struct buf *b, cons
             h->name = str_trim(str_cut(&value, ':'));
             h->value = value.p ? str_trim(value) : S("");
         } else {
-            buf_printf(b, "unknown or one too many: \"" STR_FMT "\"; known are method, url, h, format\n",
+            buf_printf(b, "unknown or one too many: \"" STR_FMT "\"; known are method, url, h, sni, format\n",
                        STR_ARG(name));
             return 400;
         }

@@ -31,6 +31,13 @@ static const char manifests[] =
     "    backendRefs: [{name: none, port: 80}]\n"
     "  - matches: [{path: {type: Exact, value: /zero}}]\n"
     "    backendRefs: [{name: s, port: 80, weight: 0}]\n---\n"
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: lost}\nspec: {parentRefs: "
+    "[{name: g, sectionName: none}], hostnames: [lost.example.org], rules: [{backendRefs: [{name: s, port: "
+    "80}]}]}\n---\n"
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: wide}\nspec: {parentRefs: "
+    "[{name: g, sectionName: named}], hostnames: ['*.wide.example.com'], rules: [{matches: [{queryParams: "
+    "[{name: v, "
+    "value: a}]}, {path: {value: /w}}]}]}\n---\n"
     "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n---\n"
     "apiVersion: v1\nkind: Service\nmetadata: {name: empty}\nspec: {ports: [{port: 80}]}\n---\n"
     "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
@@ -108,12 +115,20 @@ static void a_request_that_a_backend_answers(void **state) {
                             "sends     GET /v2/x?y=1  Host: inner\n"
                             "          - X-Gone: 1\n"
                             "          ~ X-Set: zero -> one\n"
+                            "          + X-Forwarded-For: the client's address\n"
+                            "          + X-Forwarded-Proto: http\n"
+                            "          + X-Forwarded-Host: A.example.com\n"
+                            "          + X-Forwarded-Port: 80\n"
                             "backends   60.0%  weight 3    default/s:80  -> 10.0.0.1:8080, 10.0.0.2:8080\n"
                             "           20.0%  weight 1    default/empty:80  no ready endpoint: 503\n"
                             "           20.0%  weight 1    answers 500: spec.rules[0].backendRefs[2]: "
                             "Service default/none does not exist; "
                             "create it or correct the name\n"
-                            "answer    the backend's\n");
+                            "answer    the backend's\n"
+                            "near      HTTPRoute/default/r rule 1: the path is not below /go\n"
+                            "          HTTPRoute/default/r rule 2: the path is not /empty\n"
+                            "          HTTPRoute/default/r rule 3: the path is not /none\n"
+                            "          HTTPRoute/default/r rule 4: the path is not /zero\n");
     buf_fini(&b);
 }
 
@@ -126,7 +141,13 @@ static void a_redirect(void **state) {
            "matches   path prefix /go\n"
            "filters   redirect 301 scheme https\n"
            "answer    301 redirect: answered by a RequestRedirect filter\n"
-           "          Location: https://a.example.com/go/there\n");
+           "          Location: https://a.example.com/go/there\n"
+           "near      HTTPRoute/default/r rule 2: the path is not /empty\n"
+           "          HTTPRoute/default/r rule 3: the path is not /none\n"
+           "          HTTPRoute/default/r rule 4: the path is not /zero\n"
+           "          HTTPRoute/default/r rule 0: the path is not below /api; the header x-env is not there; "
+           "wanted "
+           "test\n");
 }
 
 static void no_rule_says_what_each_wanted(void **state) {
@@ -135,7 +156,7 @@ static void no_rule_says_what_each_wanted(void **state) {
            "listener  Gateway default/g listener any  (HTTP port 80, socket :8080)\n"
            "host      a.example.com  (listener's hostname: *)\n"
            "answer    404 no_route: no rule of an attached route matches\n"
-           "why       HTTPRoute/default/r rule 0: the method is not GET\n"
+           "near      HTTPRoute/default/r rule 0: the method is not GET; the header x-env is prod, not test\n"
            "          HTTPRoute/default/r rule 1: the path is not below /go\n"
            "          HTTPRoute/default/r rule 2: the path is not /empty\n"
            "          HTTPRoute/default/r rule 3: the path is not /none\n"
@@ -145,7 +166,7 @@ static void no_rule_says_what_each_wanted(void **state) {
            "listener  Gateway default/g listener any  (HTTP port 80, socket :8080)\n"
            "host      b.example.com  (listener's hostname: *)\n"
            "answer    404 no_route: no rule of an attached route matches\n"
-           "why       no route is attached to this listener for the host b.example.com\n");
+           "near      HTTPRoute/default/r: its hostnames on this listener are a.example.com\n");
 }
 
 /* The last lines: who answers, and why. */
@@ -155,7 +176,9 @@ static void expect_end(void **state, const char *url, struct table_header header
     struct explain_query q = {S("GET"), str_of(url), &header, header.name.n ? 1 : 0};
     buf_init(&b, 1 << 20);
     assert_ok(explain_run(&f->p, &q, false, &b));
-    if (!str_ends(buf_str(&b), str_of(wanted))) fail_msg("%s: " STR_FMT, url, STR_ARG(buf_str(&b)));
+    char *near = memmem(b.p, b.n, "\nnear ", 6);
+    str text = near ? (str){b.p, (size_t)(near + 1 - b.p)} : buf_str(&b);
+    if (!str_ends(text, str_of(wanted))) fail_msg("%s: " STR_FMT, url, STR_ARG(buf_str(&b)));
     buf_fini(&b);
 }
 
@@ -190,6 +213,46 @@ static void every_answer_of_the_gateway_has_its_reason(void **state) {
                "why       no EndpointSlice gives a ready endpoint for the Service's port\n");
 }
 
+/* What of the text tells the near misses. */
+static void expect_near(void **state, const char *url, struct table_header header, const char *wanted) {
+    struct fixture *f = *state;
+    struct buf b;
+    struct explain_query q = {S("GET"), str_of(url), &header, header.name.n ? 1 : 0};
+    buf_init(&b, 1 << 20);
+    assert_ok(explain_run(&f->p, &q, false, &b));
+    char *near = memmem(b.p, b.n, "\nnear ", 6);
+    if (!near) fail_msg("nothing near: " STR_FMT, STR_ARG(buf_str(&b)));
+    assert_str(str_from(buf_str(&b), (size_t)(near + 1 - b.p)), wanted);
+    buf_fini(&b);
+}
+
+static void near_misses_come_closest_first(void **state) {
+    struct table_header none = {0};
+    expect_near(state, "http://lost.example.org/", none,
+                "near      HTTPRoute/default/lost: not attached to Gateway default/g listener none: "
+                "NoMatchingParent: "
+                "spec.parentRefs: Gateway default/g has no listener none; correct sectionName or port\n"
+                "          HTTPRoute/default/r: its hostnames on this listener are a.example.com\n");
+    expect_near(state, "http://x.wide.example.com:81/?v=b", none,
+                "near      HTTPRoute/default/wide rule 0 match 0: the query parameter v is b, not a\n"
+                "          HTTPRoute/default/wide rule 0 match 1: the path is not below /w\n"
+                "          HTTPRoute/default/r: its hostnames on this listener are a.example.com\n");
+}
+
+static void the_server_name_may_be_another(void **state) {
+    struct fixture *f = *state;
+    struct buf b;
+    struct explain_query q = {.method = S("GET"), .url = S("http://h/"), .sni = S("x")};
+    buf_init(&b, 1 << 16);
+    assert_int_equal(explain_run(&f->p, &q, false, &b), ERR_PROTO);
+    assert_str(buf_str(&b), "a TLS server name needs a URL that begins with https://\n");
+    q.url = S("https://h/"), q.sni = S("a b");
+    assert_int_equal(explain_run(&f->p, &q, false, &b), ERR_PROTO);
+    q.sni = S("other.example");
+    assert_ok(explain_run(&f->p, &q, false, &b));
+    buf_fini(&b);
+}
+
 static void wrong_queries_are_refused_with_words(void **state) {
     struct fixture *f = *state;
     static const char *const urls[] = {
@@ -212,11 +275,18 @@ static void wrong_queries_are_refused_with_words(void **state) {
     buf_fini(&b);
 }
 
+#define FORWARDED                                                                                            \
+    "[{\"change\": \"add\", \"name\": \"X-Forwarded-For\", \"value\": \"the client's address\"}, "           \
+    "{\"change\": \"add\", \"name\": \"X-Forwarded-Proto\", \"value\": \"http\"}, "                          \
+    "{\"change\": \"add\", \"name\": \"X-Forwarded-Host\", \"value\": \"a.example.com\"}, "                  \
+    "{\"change\": \"add\", \"name\": \"X-Forwarded-Port\", \"value\": \"80\"}]"
+
 static void json_tells_the_same(void **state) {
     struct fixture *f = *state;
     struct buf b;
     buf_init(&b, 1 << 20);
-    assert_ok(explain_run(&f->p, &(struct explain_query){S("GET"), S("http://a.example.com/empty"), NULL, 0},
+    assert_ok(explain_run(&f->p,
+                          &(struct explain_query){.method = S("GET"), .url = S("http://a.example.com/empty")},
                           true, &b));
     assert_str(
         buf_str(&b),
@@ -228,14 +298,21 @@ static void json_tells_the_same(void **state) {
         "\"address\": \"\", \"socketPort\": 8080},\n"
         "  \"route\": \"HTTPRoute/default/r\",\n"
         "  \"rule\": {\"index\": 2, \"name\": \"\", \"matches\": [\"path exact /empty\"], \"filters\": []},\n"
-        "  \"sends\": {\"host\": \"a.example.com\", \"path\": \"/empty\", \"query\": \"\", \"headers\": "
-        "[]},\n"
+        "  \"sends\": {\"host\": \"a.example.com\", \"path\": \"/empty\", \"query\": \"\", "
+        "\"headers\": " FORWARDED "},\n"
         "  \"backends\": [\n    {\"weight\": 1, \"backend\": \"default/empty:80\", \"endpoints\": [], "
         "\"filters\": [], "
-        "\"sends\": {\"host\": \"a.example.com\", \"path\": \"/empty\", \"query\": \"\", \"headers\": "
-        "[]}}],\n"
+        "\"sends\": {\"host\": \"a.example.com\", \"path\": \"/empty\", \"query\": \"\", "
+        "\"headers\": " FORWARDED "}}],\n"
         "  \"answer\": {\"by\": \"gateway\", \"status\": 503, \"reason\": \"no_endpoints\", \"why\": "
-        "[\"no EndpointSlice gives a ready endpoint for the Service's port\"]}\n}\n");
+        "[\"no EndpointSlice gives a ready endpoint for the Service's port\"]},\n"
+        "  \"near\": [\n    {\"what\": \"HTTPRoute/default/r rule 1\", \"why\": \"the path is not below "
+        "/go\"},\n"
+        "    {\"what\": \"HTTPRoute/default/r rule 3\", \"why\": \"the path is not /none\"},\n"
+        "    {\"what\": \"HTTPRoute/default/r rule 4\", \"why\": \"the path is not /zero\"},\n"
+        "    {\"what\": \"HTTPRoute/default/r rule 0\", \"why\": \"the path is not below /api; the header "
+        "x-env is "
+        "not there; wanted test\"}],\n  \"nearMore\": 0\n}\n");
     buf_fini(&b);
 }
 
@@ -246,6 +323,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(no_rule_says_what_each_wanted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_answer_of_the_gateway_has_its_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_queries_are_refused_with_words, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(near_misses_come_closest_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_server_name_may_be_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_tells_the_same, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
