@@ -19,8 +19,9 @@ struct api_type {
     const char *name;            /* "HTTPRoute" */
     const char *plural;          /* "httproutes" */
     bool namespaced;
-    const struct schema *schema;        /* of the whole struct, in the preferred version */
-    const struct schema *status_schema; /* of struct ..._status (condition.h), or NULL */
+    const struct schema *schema;         /* of the whole struct, in the preferred version */
+    const struct schema *status_schema;  /* of struct ..._status (condition.h), or NULL */
+    const struct schema *const *schemas; /* of each of versions; NULL: `schema` for all */
 };
 /* KIND_NONE < kind < KIND_COUNT. */
 const struct api_type *api_type_of(enum api_kind kind);

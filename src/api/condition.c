@@ -66,3 +66,31 @@ static const struct field route_fields[] = {
     {"parents", FIELD_LIST, AT(route_status, parents), .flags = FIELD_KEEP_EMPTY, .of = &parent_schema},
 };
 const struct schema condition_route_status_schema = SCHEMA(route_status, route_fields, NULL);
+
+static const struct field listener_set_fields[] = {
+    {"conditions", FIELD_LIST, AT(listener_set_status, conditions), .of = &condition_schema, .keys = "type"},
+    {"listeners", FIELD_LIST, AT(listener_set_status, listeners), .of = &listener_schema, .keys = "name"},
+};
+const struct schema condition_listener_set_status_schema =
+    SCHEMA(listener_set_status, listener_set_fields, NULL);
+
+static const struct field ancestor_fields[] = {
+    {"ancestorRef", FIELD_STRUCT, AT(policy_ancestor_status, ancestor_ref), .flags = FIELD_REQUIRED,
+     .of = &reference_schema_parent_status},
+    {"controllerName", FIELD_STR, AT(policy_ancestor_status, controller_name), .flags = FIELD_REQUIRED},
+    {"conditions", FIELD_LIST, AT(policy_ancestor_status, conditions), .flags = FIELD_KEEP_EMPTY,
+     .of = &condition_schema, .keys = "type"},
+};
+static const struct schema ancestor_schema = SCHEMA(policy_ancestor_status, ancestor_fields, NULL);
+static const struct field policy_fields[] = {
+    {"ancestors", FIELD_LIST, AT(policy_status, ancestors), .flags = FIELD_KEEP_EMPTY,
+     .of = &ancestor_schema},
+};
+const struct schema condition_policy_status_schema = SCHEMA(policy_status, policy_fields, NULL);
+
+static const struct field xmesh_fields[] = {
+    {"conditions", FIELD_LIST, AT(xmesh_status, conditions), .of = &condition_schema, .keys = "type"},
+    {"supportedFeatures", FIELD_LIST, AT(xmesh_status, supported_features), .of = &feature_schema,
+     .keys = "name"},
+};
+const struct schema condition_xmesh_status_schema = SCHEMA(xmesh_status, xmesh_fields, NULL);

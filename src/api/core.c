@@ -187,6 +187,52 @@ void core_merge_string_data(struct arena *a, struct secret *s) {
     s->string_data = (struct str_map){0};
 }
 
+static void config_map_rules(struct schema_check *c, const void *obj) {
+    const struct config_map *m = obj;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < m->data.n; i++) bytes += m->data.p[i].key.n + m->data.p[i].value.n;
+    for (uint32_t i = 0; i < m->binary_data.n; i++) {
+        const struct str_pair *pair = &m->binary_data.p[i];
+        bytes += pair->key.n + pair->value.n;
+        if (schema_map_get(&m->data, pair->key).p)
+            breach(c, breach_at(c, "binaryData." STR_FMT, STR_ARG(pair->key)), S("remove one of them"),
+                   "the same key as in data");
+    }
+    if (bytes > 1 << 20) breach(c, S(""), (str){0}, "more than 1 MiB of data in all");
+}
+static const struct field config_map_fields[] = {
+    META_FIELDS(config_map),
+    {"data", FIELD_STR_MAP, AT(config_map, data), .key_pattern = &pattern_data_key},
+    {"binaryData", FIELD_BYTES_MAP, AT(config_map, binary_data), .key_pattern = &pattern_data_key},
+    {"immutable", FIELD_IGNORED, 0},
+};
+const struct schema core_config_map_schema = SCHEMA(config_map, config_map_fields, config_map_rules);
+
+/* The name begins with the signer's, with ':' for '/', when there is one; it has no ':' when there is none. */
+static void bundle_rules(struct schema_check *c, const void *obj) {
+    const struct cluster_trust_bundle *b = obj;
+    str name = b->obj.meta.name, signer = b->spec.signer_name;
+    bool fits = name.n > signer.n + 1 && name.p[signer.n] == ':';
+    for (size_t i = 0; fits && i < signer.n; i++)
+        fits = name.p[i] == (signer.p[i] == '/' ? ':' : signer.p[i]);
+    if (signer.n ? !fits : str_find(name, ':') < name.n)
+        breach(c, S("metadata.name"), (str){0},
+               signer.n ? "must begin with the signer's name and ':', with ':' for '/'"
+                        : "must have no ':' without spec.signerName");
+}
+static const struct field bundle_spec_fields[] = {
+    {"signerName", FIELD_STR, AT(cluster_trust_bundle, spec.signer_name), .initial = "", .max = 571},
+    {"trustBundle", FIELD_STR, AT(cluster_trust_bundle, spec.trust_bundle), .flags = FIELD_REQUIRED, .min = 1,
+     .max = 1 << 20},
+};
+static const struct schema bundle_spec_schema = SCHEMA(cluster_trust_bundle, bundle_spec_fields, NULL);
+static const struct field bundle_fields[] = {
+    META_FIELDS_OF(cluster_trust_bundle, meta_bundle_schema),
+    {"spec", FIELD_STRUCT, 0, .flags = FIELD_REQUIRED, .of = &bundle_spec_schema},
+};
+const struct schema core_cluster_trust_bundle_schema =
+    SCHEMA(cluster_trust_bundle, bundle_fields, bundle_rules);
+
 static void namespace_rules(struct schema_check *c, const void *obj) { check_label_name(c, obj); }
 static const struct field namespace_fields[] = {
     META_FIELDS(namespace),

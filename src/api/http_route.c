@@ -2,6 +2,7 @@
 #include "api/http_route.h"
 
 #include "api/http_route_rules.h"
+#include "api/http_schema.h"
 #include "api/kind_schema.h"
 #include "api/meta.h"
 #include "api/pattern.h"
@@ -53,20 +54,6 @@ static const struct field match_fields[] = {
 };
 static const struct schema match_schema = SCHEMA(http_route_match, match_fields, NULL);
 
-static const struct field header_fields[] = {
-    {"name", FIELD_STR, AT(http_header, name), .flags = FIELD_REQUIRED, .min = 1, .max = 256,
-     .pattern = &pattern_header_name},
-    {"value", FIELD_STR, AT(http_header, value), .flags = FIELD_REQUIRED, .min = 1, .max = 4096,
-     .pattern = &pattern_header_value},
-};
-static const struct schema header_schema = SCHEMA(http_header, header_fields, NULL);
-static const struct field header_modifier_fields[] = {
-    {"set", FIELD_LIST, AT(header_modifier, set), .of = &header_schema, .max = 16, .keys = "name"},
-    {"add", FIELD_LIST, AT(header_modifier, add), .of = &header_schema, .max = 16, .keys = "name"},
-    {"remove", FIELD_STR_LIST, AT(header_modifier, remove), .flags = FIELD_UNIQUE, .max = 16},
-};
-static const struct schema header_modifier_schema = SCHEMA(header_modifier, header_modifier_fields, NULL);
-
 static const char *const modifier_types[] = {"ReplaceFullPath", "ReplacePrefixMatch", NULL};
 static const struct field path_modifier_fields[] = {
     {"type", FIELD_ENUM, AT(path_modifier, type), .flags = FIELD_REQUIRED, .values = modifier_types},
@@ -94,19 +81,6 @@ static const struct field rewrite_fields[] = {
 };
 static const struct schema rewrite_schema = SCHEMA(url_rewrite, rewrite_fields, NULL);
 
-static const struct field fraction_fields[] = {
-    {"numerator", FIELD_INT, AT(fraction, numerator), .flags = FIELD_REQUIRED, .max = INT32_MAX},
-    {"denominator", FIELD_INT, AT(fraction, denominator), .initial = "100", .min = 1, .max = INT32_MAX},
-};
-static const struct schema fraction_schema = SCHEMA(fraction, fraction_fields, http_route_rules_fraction);
-static const struct field mirror_fields[] = {
-    {"backendRef", FIELD_STRUCT, AT(request_mirror, backend_ref), .flags = FIELD_REQUIRED,
-     .of = &reference_schema_backend},
-    {"percent", FIELD_OPT_INT, AT(request_mirror, percent), .max = 100},
-    {"fraction", FIELD_OPT_STRUCT, AT(request_mirror, fraction), .of = &fraction_schema},
-};
-static const struct schema mirror_schema = SCHEMA(request_mirror, mirror_fields, http_route_rules_mirror);
-
 static const char *const cors_methods[] = {"GET",     "HEAD",  "POST",  "PUT", "DELETE", "CONNECT",
                                            "OPTIONS", "TRACE", "PATCH", "*",   NULL};
 static const struct field cors_fields[] = {
@@ -127,10 +101,10 @@ static const struct field filter_fields[] = {
     {"type", FIELD_ENUM, AT(http_route_filter, type), .flags = FIELD_REQUIRED,
      .values = http_route_filter_types},
     {"requestHeaderModifier", FIELD_OPT_STRUCT, AT(http_route_filter, request_header_modifier),
-     .of = &header_modifier_schema},
+     .of = &http_schema_header_modifier},
     {"responseHeaderModifier", FIELD_OPT_STRUCT, AT(http_route_filter, response_header_modifier),
-     .of = &header_modifier_schema},
-    {"requestMirror", FIELD_OPT_STRUCT, AT(http_route_filter, request_mirror), .of = &mirror_schema},
+     .of = &http_schema_header_modifier},
+    {"requestMirror", FIELD_OPT_STRUCT, AT(http_route_filter, request_mirror), .of = &http_schema_mirror},
     {"requestRedirect", FIELD_OPT_STRUCT, AT(http_route_filter, request_redirect), .of = &redirect_schema},
     {"urlRewrite", FIELD_OPT_STRUCT, AT(http_route_filter, url_rewrite), .of = &rewrite_schema},
     {"extensionRef", FIELD_OPT_STRUCT, AT(http_route_filter, extension_ref), .of = &reference_schema_local},
@@ -163,29 +137,6 @@ static const struct field retry_fields[] = {
 };
 static const struct schema retry_schema = SCHEMA(http_route_retry, retry_fields, NULL);
 
-static const char *const lifetimes[] = {"Permanent", "Session", NULL};
-static const struct field cookie_fields[] = {
-    {"name", FIELD_STR, AT(session_cookie, name), .min = 1, .max = 256, .pattern = &pattern_header_name},
-    {"path", FIELD_STR, AT(session_cookie, path), .initial = "/", .max = 1024},
-    {"lifetimeType", FIELD_ENUM, AT(session_cookie, lifetime_type), .values = lifetimes,
-     .initial = "Session"},
-};
-static const struct schema cookie_schema = SCHEMA(session_cookie, cookie_fields, NULL);
-static const struct field session_header_fields[] = {
-    {"name", FIELD_STR, AT(session_header, name), .flags = FIELD_REQUIRED, .min = 1, .max = 256,
-     .pattern = &pattern_header_name},
-};
-static const struct schema session_header_schema = SCHEMA(session_header, session_header_fields, NULL);
-static const char *const session_types[] = {"Cookie", "Header", NULL};
-static const struct field session_fields[] = {
-    {"type", FIELD_ENUM, AT(session_persistence, type), .values = session_types, .initial = "Cookie"},
-    {"absoluteTimeout", FIELD_DURATION, AT(session_persistence, absolute_timeout)},
-    {"cookie", FIELD_OPT_STRUCT, AT(session_persistence, cookie), .of = &cookie_schema},
-    {"header", FIELD_OPT_STRUCT, AT(session_persistence, header), .of = &session_header_schema},
-};
-static const struct schema session_schema =
-    SCHEMA(session_persistence, session_fields, http_route_rules_session);
-
 static const struct field rule_fields[] = {
     {"name", FIELD_STR, AT(http_route_rule, name), .min = 1, .max = 253, .pattern = &pattern_subdomain},
     {"matches", FIELD_LIST, AT(http_route_rule, matches), .of = &match_schema, .initial = "[{}]", .max = 64},
@@ -194,16 +145,15 @@ static const struct field rule_fields[] = {
     {"timeouts", FIELD_OPT_STRUCT, AT(http_route_rule, timeouts), .of = &timeouts_schema},
     {"retry", FIELD_OPT_STRUCT, AT(http_route_rule, retry), .of = &retry_schema},
     {"sessionPersistence", FIELD_OPT_STRUCT, AT(http_route_rule, session_persistence),
-     .flags = FIELD_EXPERIMENTAL, .of = &session_schema},
+     .flags = FIELD_EXPERIMENTAL, .of = &http_schema_session},
 };
 static const struct schema rule_schema = SCHEMA(http_route_rule, rule_fields, http_route_rules_rule);
 
-static const char *const scopes[] = {"All", "None", NULL};
 static const struct field spec_fields[] = {
     {"parentRefs", FIELD_LIST, AT(http_route, spec.parent_refs), .of = &reference_schema_parent, .max = 32},
     {"useDefaultGateways", FIELD_ENUM, AT(http_route, spec.use_default_gateways), .flags = FIELD_EXPERIMENTAL,
-     .values = scopes},
-    {"hostnames", FIELD_STR_LIST, AT(http_route, spec.hostnames), .max = 16, .item_max = 253,
+     .values = reference_schema_scopes},
+    {"hostnames", FIELD_STR_LIST, AT(http_route, spec.hostnames), .max = 16, .item_min = 1, .item_max = 253,
      .pattern = &pattern_hostname},
     {"rules", FIELD_LIST, AT(http_route, spec.rules), .of = &rule_schema, .initial = "[{}]", .min = 1,
      .max = 16},

@@ -99,7 +99,7 @@ void http_route_rules_filter(struct schema_check *c, const void *obj) {
     }
 }
 
-static void check_filters(struct schema_check *c, const struct http_route_filter *p, uint32_t n) {
+void http_route_rules_filters(struct schema_check *c, const struct http_route_filter *p, uint32_t n) {
     static const uint8_t once[] = {FILTER_REQUEST_HEADER_MODIFIER, FILTER_RESPONSE_HEADER_MODIFIER,
                                    FILTER_REQUEST_REDIRECT, FILTER_URL_REWRITE, FILTER_CORS};
     uint32_t seen[FILTER_EXTERNAL_AUTH + 1] = {0}; /* 1 + index of the first */
@@ -120,7 +120,7 @@ static void check_filters(struct schema_check *c, const struct http_route_filter
 void http_route_rules_backend(struct schema_check *c, const void *obj) {
     const struct http_backend_ref *b = obj;
     reference_schema_check_port(c, &b->ref);
-    check_filters(c, b->filters.p, b->filters.n);
+    http_route_rules_filters(c, b->filters.p, b->filters.n);
 }
 
 void http_route_rules_timeouts(struct schema_check *c, const void *obj) {
@@ -160,7 +160,7 @@ static void check_prefix(struct schema_check *c, str filter_path, const struct h
 
 void http_route_rules_rule(struct schema_check *c, const void *obj) {
     const struct http_route_rule *r = obj;
-    check_filters(c, r->filters.p, r->filters.n);
+    http_route_rules_filters(c, r->filters.p, r->filters.n);
     for (uint32_t i = 0; i < r->filters.n && r->backend_refs.n; i++)
         if (r->filters.p[i].request_redirect)
             breach(c, breach_at(c, "filters[%u].requestRedirect", i), S("remove it or the backendRefs"),
@@ -174,34 +174,10 @@ void http_route_rules_rule(struct schema_check *c, const void *obj) {
                          &r->backend_refs.p[k].filters.p[i]);
 }
 
-static bool same_parent(const struct parent_ref *x, const struct parent_ref *y) {
-    return str_eq(x->group, y->group) && str_eq(x->kind, y->kind) && str_eq(x->name, y->name) &&
-           str_eq(x->ns, y->ns);
-}
-
-/* [GW CommonRouteSpec.parentRefs] */
-static void check_parents(struct schema_check *c, const struct http_route *r) {
-    for (uint32_t i = 1; i < r->spec.parent_refs.n; i++)
-        for (uint32_t j = 0; j < i; j++) {
-            const struct parent_ref *x = &r->spec.parent_refs.p[i], *y = &r->spec.parent_refs.p[j];
-            if (!same_parent(x, y)) continue;
-            bool alike = !x->section_name.n == !y->section_name.n && x->port.set == y->port.set;
-            bool equal = str_eq(x->section_name, y->section_name) && x->port.v == y->port.v;
-            if (alike && !equal) continue;
-            breach(
-                c, breach_at(c, "parentRefs[%u]", i), S("give each its own sectionName or port"),
-                alike
-                    ? "the same parent as in parentRefs[%u]"
-                    : "the same parent as in parentRefs[%u], and only one of them has a sectionName or port",
-                j);
-            break;
-        }
-}
-
 void http_route_rules_spec(struct schema_check *c, const void *obj) {
     const struct http_route *r = obj;
     uint32_t matches = 0;
-    check_parents(c, r);
+    reference_schema_check_parents(c, r->spec.parent_refs.p, r->spec.parent_refs.n);
     for (uint32_t i = 0; i < r->spec.rules.n; i++) {
         matches += r->spec.rules.p[i].matches.n;
         str name = r->spec.rules.p[i].name;

@@ -10,6 +10,8 @@ void http_route_rules_fraction(struct schema_check *c, const void *obj);
 void http_route_rules_mirror(struct schema_check *c, const void *obj);
 void http_route_rules_cors(struct schema_check *c, const void *obj);
 void http_route_rules_filter(struct schema_check *c, const void *obj);
+/* Of one list of filters: what cannot be repeated or combined. */
+void http_route_rules_filters(struct schema_check *c, const struct http_route_filter *p, uint32_t n);
 void http_route_rules_backend(struct schema_check *c, const void *obj);
 void http_route_rules_timeouts(struct schema_check *c, const void *obj);
 void http_route_rules_session(struct schema_check *c, const void *obj);

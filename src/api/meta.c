@@ -14,23 +14,34 @@ static const struct field owner_reference_fields[] = {
 };
 static const struct schema owner_reference_schema = SCHEMA(owner_reference, owner_reference_fields, NULL);
 
+/* Everything but the name, whose form depends on the kind. */
+#define REST                                                                                                 \
+    {"generateName", FIELD_STR, AT(meta, generate_name), .max = 253},                                        \
+        {"namespace", FIELD_STR, AT(meta, ns), .max = 63, .pattern = &pattern_namespace},                    \
+        {"creationTimestamp", FIELD_TIME, AT(meta, created_s)},                                              \
+        {"deletionTimestamp", FIELD_TIME, AT(meta, deleted_s)},                                              \
+        {"deletionGracePeriodSeconds", FIELD_OPT_INT, AT(meta, deletion_grace_s)},                           \
+        {"labels",                                                                                           \
+         FIELD_STR_MAP,                                                                                      \
+         AT(meta, labels),                                                                                   \
+         .item_max = 63,                                                                                     \
+         .pattern = &pattern_label_value,                                                                    \
+         .key_pattern = &pattern_qualified},                                                                 \
+        {"annotations", FIELD_STR_MAP, AT(meta, annotations)},                                               \
+        {"finalizers", FIELD_STR_LIST, AT(meta, finalizers)},                                                \
+        {"ownerReferences", FIELD_LIST, AT(meta, owner_references), .of = &owner_reference_schema},          \
+        {"uid", FIELD_STR, AT(meta, uid)}, {"resourceVersion", FIELD_STR, AT(meta, resource_version)},       \
+        {"generation", FIELD_INT, AT(meta, generation)}, {"managedFields", FIELD_IGNORED, 0}, {              \
+        "selfLink", FIELD_IGNORED, 0                                                                         \
+    }
+
 static const struct field fields[] = {
     {"name", FIELD_STR, AT(meta, name), .min = 1, .max = 253, .pattern = &pattern_subdomain},
-    {"generateName", FIELD_STR, AT(meta, generate_name), .max = 253},
-    {"namespace", FIELD_STR, AT(meta, ns), .max = 63, .pattern = &pattern_namespace},
-    {"creationTimestamp", FIELD_TIME, AT(meta, created_s)},
-    {"deletionTimestamp", FIELD_TIME, AT(meta, deleted_s)},
-    {"deletionGracePeriodSeconds", FIELD_OPT_INT, AT(meta, deletion_grace_s)},
-    {"labels", FIELD_STR_MAP, AT(meta, labels), .item_max = 63, .pattern = &pattern_label_value,
-     .key_pattern = &pattern_qualified},
-    {"annotations", FIELD_STR_MAP, AT(meta, annotations)},
-    {"finalizers", FIELD_STR_LIST, AT(meta, finalizers)},
-    {"ownerReferences", FIELD_LIST, AT(meta, owner_references), .of = &owner_reference_schema},
-    {"uid", FIELD_STR, AT(meta, uid)},
-    {"resourceVersion", FIELD_STR, AT(meta, resource_version)},
-    {"generation", FIELD_INT, AT(meta, generation)},
-    {"managedFields", FIELD_IGNORED, 0},
-    {"selfLink", FIELD_IGNORED, 0},
+    REST,
+};
+static const struct field bundle_fields[] = {
+    {"name", FIELD_STR, AT(meta, name), .min = 1, .max = 253, .pattern = &pattern_bundle_name},
+    REST,
 };
 enum { HASHED_N = 10 };
 
@@ -59,4 +70,5 @@ static void rules(struct schema_check *c, const void *obj) {
 }
 
 const struct schema meta_schema = SCHEMA(meta, fields, rules);
+const struct schema meta_bundle_schema = SCHEMA(meta, bundle_fields, rules);
 const struct schema meta_hashed = {"meta", sizeof(struct meta), fields, HASHED_N, NULL};

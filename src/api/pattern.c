@@ -157,6 +157,55 @@ static bool port_name_holds(str s) {
     return letter && s.n <= 15 && label_holds(s);
 }
 
+static bool bundle_name_holds(str s) {
+    if (!s.p) return false;
+    while (s.p)
+        if (!subdomain_holds(str_cut(&s, ':'))) return false;
+    return true;
+}
+
+/* Anchored at its beginning alone. */
+static bool uri_holds(str s) {
+    size_t scheme = 0;
+    while (scheme < s.n && !is_any(s.p[scheme], ":/?#")) scheme++;
+    return scheme > 0 && str_starts(str_from(s, scheme), S("://"));
+}
+
+static bool well_known_holds(str s) {
+    return str_eq(s, S("System")) || (str_find(s, '/') < s.n && qualified_holds(s));
+}
+
+static bool is_word_of(str s, const char *also) {
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_alnum(s.p[i]) && !is_any(s.p[i], also)) return false;
+    return s.n > 0;
+}
+
+static bool grpc_method_holds(str s) { return is_word_of(s, "_") && !is_digit(s.p[0]); }
+
+static bool grpc_service_holds(str s) {
+    if (s.n && s.p[0] == '.') s = str_from(s, 1);
+    if (s.n == 0) return false;
+    while (s.p)
+        if (!grpc_method_holds(str_cut(&s, '.'))) return false;
+    return true;
+}
+
+static bool telemetry_name_holds(str s) { return is_word_of(s, "_.:/-"); }
+
+static bool span_name_holds(str s) {
+    if (s.n == 0) return false;
+    while (s.p)
+        if (!telemetry_name_holds(str_cut(&s, ' '))) return false;
+    return true;
+}
+
+static bool attribute_key_holds(str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_lower(s.p[i]) && !is_any(s.p[i], "_.-")) return false;
+    return s.n > 0;
+}
+
 const struct pattern pattern_label = {"^" LABEL "$", label_holds,
                                       "must be lower-case letters, digits and '-', as my-name"};
 const struct pattern pattern_namespace = {"^$|^" LABEL "$", namespace_holds,
@@ -202,3 +251,24 @@ const struct pattern pattern_data_key = {"^[-._a-zA-Z0-9]{1,253}$", data_key_hol
 const struct pattern pattern_port_name = {
     "^(?=.{1,15}$)(?!.*--)(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?$", port_name_holds,
     "must be up to 15 lower-case letters, digits and single '-', with a letter among them, as http"};
+const struct pattern pattern_bundle_name = {
+    "^" SUBDOMAIN "(:" SUBDOMAIN ")*$", bundle_name_holds,
+    "must be lower-case names, joined by ':', as example.com:signer:name"};
+const struct pattern pattern_uri = {
+    "^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\\?([^#]*))?(#(.*))?", uri_holds,
+    "must be a URI with a scheme and an authority, as spiffe://example.com/name"};
+const struct pattern pattern_well_known = {
+    "^(System|(" SUBDOMAIN "/([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]))$", well_known_holds,
+    "must be System or a domain and a name, as example.com/name"};
+const struct pattern pattern_grpc_service = {
+    "^(?i)\\.?[a-z_][a-z_0-9]*(\\.[a-z_][a-z_0-9]*)*$", grpc_service_holds,
+    "must be a full name of letters, digits, '_' and '.', as package.Service"};
+const struct pattern pattern_grpc_method = {"^[A-Za-z_][A-Za-z_0-9]*$", grpc_method_holds,
+                                            "must be letters, digits and '_', not beginning with a digit"};
+const struct pattern pattern_telemetry_name = {"^[a-zA-Z0-9_.:/-]+$", telemetry_name_holds,
+                                               "must be letters, digits, '_', '.', ':', '/' and '-'"};
+const struct pattern pattern_span_name = {
+    "^[a-zA-Z0-9_.:/-]+( [a-zA-Z0-9_.:/-]+)*$", span_name_holds,
+    "must be words of letters, digits, '_', '.', ':', '/' and '-', with single spaces between"};
+const struct pattern pattern_attribute_key = {"^[a-z0-9_.-]+$", attribute_key_holds,
+                                              "must be lower-case letters, digits, '_', '.' and '-'"};

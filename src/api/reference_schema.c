@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/reference_schema.h"
 
+#include "api/gateway_class.h"
 #include "api/pattern.h"
 #include "schema/breach.h"
 
@@ -32,6 +33,14 @@ static const struct field secret_fields[] = {
     {NAMESPACE(secret_ref)},
 };
 const struct schema reference_schema_secret = SCHEMA(secret_ref, secret_fields, NULL);
+
+static const struct field parameters_fields[] = {
+    {GROUP(parameters_reference), .flags = FIELD_REQUIRED},
+    {KIND(parameters_reference), .flags = FIELD_REQUIRED},
+    {NAME(parameters_reference)},
+    {NAMESPACE(parameters_reference)},
+};
+const struct schema reference_schema_class_parameters = SCHEMA(parameters_reference, parameters_fields, NULL);
 
 void reference_schema_check_port(struct schema_check *c, const struct backend_object_ref *ref) {
     bool service = ref->group.n == 0 && str_eq(ref->kind, S("Service"));
@@ -67,6 +76,32 @@ static const struct field parent_status_fields[] = {
     {"port", FIELD_OPT_INT, AT(parent_ref, port), .min = 1, .max = 65535},
 };
 const struct schema reference_schema_parent_status = SCHEMA(parent_ref, parent_status_fields, NULL);
+
+static bool same_parent(const struct parent_ref *x, const struct parent_ref *y) {
+    return str_eq(x->group, y->group) && str_eq(x->kind, y->kind) && str_eq(x->name, y->name) &&
+           str_eq(x->ns, y->ns);
+}
+
+/* [GW CommonRouteSpec.parentRefs] */
+void reference_schema_check_parents(struct schema_check *c, const struct parent_ref *p, uint32_t n) {
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t j = 0; j < i; j++) {
+            const struct parent_ref *x = &p[i], *y = &p[j];
+            if (!same_parent(x, y)) continue;
+            bool alike = !x->section_name.n == !y->section_name.n && x->port.set == y->port.set;
+            bool equal = str_eq(x->section_name, y->section_name) && x->port.v == y->port.v;
+            if (alike && !equal) continue;
+            breach(
+                c, breach_at(c, "parentRefs[%u]", i), S("give each its own sectionName or port"),
+                alike
+                    ? "the same parent as in parentRefs[%u]"
+                    : "the same parent as in parentRefs[%u], and only one of them has a sectionName or port",
+                j);
+            break;
+        }
+}
+
+const char *const reference_schema_scopes[] = {"All", "None", NULL};
 
 static const struct field grpc_fields[] = {
     {"allowedHeaders", FIELD_STR_LIST, AT(external_auth_grpc, allowed_headers), .flags = FIELD_UNIQUE,

@@ -94,13 +94,13 @@ struct field {
     const struct schema *of; /* STRUCT, OPT_STRUCT, LIST */
     /* ENUM, ENUM_LIST, and what STR, STR_LIST's items and INT may be; NULL-terminated */
     const char *const *values;
-    /* The default as a document would say it; NULL: none. "{}" for a struct and "[{}]" for a list of them: all defaults. An ENUM's may
-     * be a word beyond `values`: it then names 0, and a REQUIRED one is printed. */
+    /* The default as a document would say it; NULL: none. "{}" for a struct and "[{}]" for a list of them: all defaults; else
+     * JSON. An ENUM's may be a word beyond `values`: it then names 0, and a REQUIRED one is printed. */
     const char *initial;
     /* Bounds when max > 0 or min != 0: of the number, of the length in characters (BYTES: bytes), of the count of items */
     int64_t min, max;
     int64_t item_min,
-        item_max; /* STR_LIST, STR_MAP, BYTES_MAP: the longest item or value; INT_LIST: bounds; 0: unbounded */
+        item_max; /* STR_LIST, STR_MAP, BYTES_MAP: the longest item or value (STR_LIST: the shortest, too); INT_LIST: bounds; 0: unbounded */
     const struct pattern *pattern;     /* STR, the items of STR_LIST, the values of STR_MAP */
     const struct pattern *key_pattern; /* STR_MAP, BYTES_MAP */
     const char *keys;                  /* LIST: "name" or "type,sectionName": items are unique by these */
@@ -112,7 +112,7 @@ struct schema {
     size_t size;
     const struct field *fields;
     uint32_t n;
-    /* The cross-field rules of this struct, or NULL. Called once the fields stand. */
+    /* The cross-field rules of this struct, or NULL. Called once its fields and all below stand, whatever the rules below said. */
     void (*rules)(struct schema_check *c, const void *obj);
 };
 #define SCHEMA(type, table, rules_fn)                                                                        \

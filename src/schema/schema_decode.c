@@ -12,6 +12,7 @@ struct decoder {
     struct arena *a;
     struct findings *f;
     unsigned depth;
+    uint32_t broken; /* breaches of fields; those of rules are not counted */
 };
 struct any_list {
     void *p;
@@ -24,6 +25,7 @@ static bool is_full(const struct decoder *d) { return d->f->n >= d->f->n_max; }
 
 __attribute__((format(printf, 5, 6))) static void report(struct decoder *d, const struct node *n,
                                                          const step *at, str remedy, const char *fmt, ...) {
+    d->broken++;
     if (is_full(d)) {
         d->f->n++;
         return;
@@ -129,7 +131,8 @@ static void check_string(struct decoder *d, const struct field *f, const struct 
                          str s, bool item) {
     uint32_t before = d->f->n;
     if (item)
-        check_length(d, n, at, f->item_max ? scalar_length(s) : 0, 0, f->item_max, "characters");
+        check_length(d, n, at, f->item_max ? scalar_length(s) : 0, f->item_max ? f->item_min : 0, f->item_max,
+                     "characters");
     else if (f->max > 0 || f->min != 0)
         check_length(d, n, at, scalar_length(s), f->min, f->max, "characters");
     if (d->f->n != before) return;
@@ -311,12 +314,12 @@ static bool open_list(struct decoder *d, const struct field *f, const struct nod
 static void take_list(struct decoder *d, const struct field *f, const struct node *n, const step *at,
                       struct any_list *p) {
     if (!open_list(d, f, n, at)) return;
-    uint32_t before = d->f->n;
+    uint32_t before = d->broken;
     char *items = arena_bytes(d->a, f->of->size * n->n);
     p->p = items;
     for (const struct node *c = n->child; c; c = c->next, p->n++)
         take_struct(d, f->of, c, &(step){at, {0}, p->n}, items + p->n * f->of->size);
-    if (f->keys && d->f->n == before) check_keys(d, f, n, at, p);
+    if (f->keys && d->broken == before) check_keys(d, f, n, at, p);
 }
 
 static void take_str_list(struct decoder *d, const struct field *f, const struct node *n, const step *at,
@@ -408,7 +411,14 @@ static void take_default(struct decoder *d, const struct field *f, const struct 
         value.kind = NODE_MAP;
     else if (str_eq(text, S("[{}]")))
         value.kind = NODE_SEQ, value.child = &item, value.n = 1;
-    else
+    else if (f->of) {
+        struct node *whole = NULL;
+        str message;
+        uint32_t line, column;
+        err e = yaml_parse(d->a, text, 1, &whole, &message, &line, &column);
+        assert(e == OK && whole);
+        if (e == OK) value.kind = whole->kind, value.child = whole->child, value.n = whole->n;
+    } else
         value.kind = NODE_SCALAR, value.scalar = text,
         value.quoted = f->type == FIELD_ENUM || f->type == FIELD_DURATION;
     take_value(d, f, &value, at, obj);
@@ -457,7 +467,7 @@ static void take_struct(struct decoder *d, const struct schema *s, const struct 
         return;
     }
     d->depth++;
-    uint32_t before = d->f->n, seen_lines[FIELDS_MAX] = {0};
+    uint32_t before = d->broken, seen_lines[FIELDS_MAX] = {0};
     bool given[FIELDS_MAX] = {0};
     for (const struct node *c = n->child; c; c = c->next) take_child(d, s, c, at, obj, seen_lines, given);
     for (uint32_t i = 0; i < s->n; i++) {
@@ -469,7 +479,7 @@ static void take_struct(struct decoder *d, const struct schema *s, const struct 
         else if (f->flags & FIELD_REQUIRED)
             report(d, n, &in, (str){0}, "is required");
     }
-    if (s->rules && d->f->n == before) {
+    if (s->rules && d->broken == before) {
         struct schema_check c = {.findings = d->f, .node = n, .line = n->line, .column = n->column, .at = at};
         s->rules(&c, obj);
     }

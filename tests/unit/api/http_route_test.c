@@ -144,7 +144,7 @@ static void refuses_what_a_table_alone_can_tell(void **state) {
     decode_refused(with_spec(a, "rules: [{filters: [{type: Teleport}]}]"), "spec.rules[0].filters[0].type",
                    "unsupported value \"Teleport\"; supported: RequestHeaderModifier, "
                    "ResponseHeaderModifier, RequestMirror, "
-                   "RequestRedirect, URLRewrite, ExtensionRef, CORS, ExternalAuth");
+                   "ExtensionRef, RequestRedirect, URLRewrite, CORS, ExternalAuth");
 }
 
 int main(void) {
