@@ -11,6 +11,7 @@ static const struct {
     {"check", "Read manifests and say what is wrong with them, without serving.", check_main},
     {"status", "Show what a running instance says of its objects, problems first.", status_main},
     {"explain", "Show what would become of a request: listener, route, filters, backends.", explain_cmd_main},
+    {"diff", "Show what a change of manifests would do to traffic and statuses.", diff_main},
     {"echo", "Be a small HTTP backend that answers with what it was asked.", echo_main},
 };
 

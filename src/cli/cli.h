@@ -59,5 +59,6 @@ int serve_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int explain_cmd_main(int argc, char **argv);
+int diff_main(int argc, char **argv);
 int echo_main(int argc, char **argv);
 int demo_main(int argc, char **argv);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/diff.h"
+
+#include "filter/filter.h"
+#include "http/http_uri.h"
+
+/* For every match of every rule of either side a request that it takes, unless another goes before it; looked up on both sides. */
+
+enum { WORDS_BYTES_MAX = 1 << 20 };
+static const str any_host = S("any-other-host.invalid"), any_label = S("any-label"), below = S("/any-below");
+
+struct probe {
+    const struct plan_listener *listener;
+    str host, method, path, query, url;
+    struct table_header *headers;
+    uint32_t headers_n;
+};
+struct search {
+    struct diff *d;
+    struct map tried, routes; /* of a request's words; of struct diff_route by route */
+};
+
+/* Who takes it. */
+
+static const struct table_socket *find_socket(const struct table *t, const struct plan_listener *l) {
+    const struct table_socket *all;
+    uint32_t n = table_sockets(t, &all);
+    for (uint32_t i = 0; i < n; i++) {
+        if (all[i].port == l->bind_port && str_eq(all[i].address, l->bind_address)) return &all[i];
+    }
+    return NULL;
+}
+
+static void add_filters(struct buf *b, const struct table_filter *f, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        buf_add(b, S("; "));
+        filter_describe(b, &f[i]);
+        while (b->n && b->p[b->n - 1] == '\n') b->n--;
+    }
+}
+
+/* All that a rule does, so that equal words mean equal treatment. */
+static str outcome_of(struct arena *a, const struct table_rule *r) {
+    struct buf b;
+    buf_init(&b, WORDS_BYTES_MAX);
+    bool redirects = filter_find_redirect(r->filters, r->filters_n);
+    if (!redirects && !r->weight_sum) buf_add(&b, S("500 no_backend"));
+    for (uint32_t i = 0; !redirects && r->weight_sum && i < r->targets_n; i++) {
+        const struct table_target *t = &r->targets[i];
+        if (!t->weight) continue;
+        buf_add(&b, b.n ? S(", ") : S(""));
+        if (t->weight != r->weight_sum)
+            buf_printf(&b, "%.4g%% ", (double)t->weight * 100 / (double)r->weight_sum);
+        if (t->backend) {
+            buf_add(&b, t->backend->name);
+        } else {
+            buf_printf(&b, "answers %u", t->answer);
+        }
+        add_filters(&b, t->filters, t->filters_n);
+    }
+    add_filters(&b, r->filters, r->filters_n);
+    if (r->request_timeout_us) buf_printf(&b, "; timeout %g s", (double)r->request_timeout_us / 1e6);
+    if (r->backend_timeout_us) buf_printf(&b, "; backend timeout %g s", (double)r->backend_timeout_us / 1e6);
+    str words = buf_str(&b);
+    if (str_starts(words, S("; "))) words = str_from(words, 2);
+    words = arena_str(a, words);
+    buf_fini(&b);
+    return words;
+}
+
+static struct diff_taker taker_of(struct arena *a, const struct table *t, const struct probe *p) {
+    struct diff_taker none = {.outcome = S("no connection")};
+    const struct table_socket *socket = find_socket(t, p->listener);
+    if (!socket || socket->tls != (p->listener->protocol == PLAN_HTTPS)) return none;
+    const struct table_listener *l = table_listener_for(table_port(t, socket->slot), p->host);
+    none.outcome = S("404 no_listener");
+    if (!l) return none;
+    struct http_msg m;
+    struct table_match match;
+    http_msg_init(&m, a, true);
+    m.version = 11;
+    m.method = p->method, m.method_id = (uint8_t)http_method_of(p->method);
+    m.authority = p->host, m.path = p->path, m.query = p->query;
+    for (uint32_t i = 0; i < p->headers_n; i++) http_msg_add(&m, p->headers[i].name, p->headers[i].value);
+    none.outcome = S("404 no_route");
+    if (!table_match(t, l, p->host, &m, a, &match)) return none;
+    return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule)};
+}
+
+static struct diff_route *route_of(struct search *x, str route) {
+    struct diff_route *r = map_get(&x->routes, route);
+    if (r) return r;
+    r = arena_make(x->d->arena, struct diff_route);
+    r->route = arena_str(x->d->arena, route);
+    map_put(&x->routes, r->route, r);
+    return r;
+}
+
+static void note(struct search *x, const struct probe *p, struct diff_taker before, struct diff_taker after) {
+    struct diff *d = x->d;
+    bool same_route = str_eq(before.route, after.route);
+    if (same_route && before.route.n) {
+        route_of(x, before.route)->changed++;
+    } else {
+        if (before.route.n) route_of(x, before.route)->lost++;
+        if (after.route.n) route_of(x, after.route)->won++;
+    }
+    DIFF_ROOM(d, requests);
+    struct diff_request *r = &d->requests[d->requests_n++];
+    *r = (struct diff_request){.method = arena_str(d->arena, p->method),
+                               .url = arena_str(d->arena, p->url),
+                               .headers_n = p->headers_n,
+                               .before = before,
+                               .after = after};
+    struct table_header *headers = arena_array(d->arena, struct table_header, p->headers_n + 1);
+    for (uint32_t i = 0; i < p->headers_n; i++) {
+        headers[i] = (struct table_header){arena_str(d->arena, p->headers[i].name),
+                                           arena_str(d->arena, p->headers[i].value)};
+    }
+    r->headers = headers;
+    r->before.outcome = arena_str(d->arena, before.outcome);
+    r->after.outcome = arena_str(d->arena, after.outcome);
+}
+
+static void try_probe(struct search *x, struct arena *scratch, const struct probe *p) {
+    struct buf b;
+    buf_init(&b, WORDS_BYTES_MAX);
+    buf_printf(&b, STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(p->method), STR_ARG(p->url),
+               STR_ARG(p->listener->bind_address));
+    for (uint32_t i = 0; i < p->headers_n; i++)
+        buf_printf(&b, "\n" STR_FMT ": " STR_FMT, STR_ARG(p->headers[i].name), STR_ARG(p->headers[i].value));
+    bool new = !map_get(&x->tried, buf_str(&b));
+    if (new) map_put(&x->tried, arena_str(x->d->arena, buf_str(&b)), x);
+    buf_fini(&b);
+    if (!new) return;
+    x->d->tried++;
+    struct diff_taker before = taker_of(scratch, x->d->a->pipeline.table, p),
+                      after = taker_of(scratch, x->d->b->pipeline.table, p);
+    if (!str_eq(before.route, after.route) || !str_eq(before.outcome, after.outcome))
+        note(x, p, before, after);
+}
+
+/* Requests. */
+
+static bool has_expression(const struct plan_match *m) {
+    bool any = m->path_type == PLAN_PATH_REGEX;
+    for (uint32_t i = 0; i < m->headers.n; i++) any |= m->headers.p[i].type == PLAN_VALUE_REGEX;
+    for (uint32_t i = 0; i < m->query.n; i++) any |= m->query.p[i].type == PLAN_VALUE_REGEX;
+    return any;
+}
+
+static void add_escaped(struct buf *b, str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            (c && strchr("-._~", c))) {
+            buf_add_char(b, c);
+        } else {
+            buf_printf(b, "%%%02X", (unsigned char)c);
+        }
+    }
+}
+
+static str query_of(struct arena *a, const struct plan_match *m) {
+    struct buf b;
+    buf_init(&b, WORDS_BYTES_MAX);
+    for (uint32_t i = 0; i < m->query.n; i++) {
+        buf_add_char(&b, i ? '&' : '?');
+        add_escaped(&b, m->query.p[i].name);
+        buf_add_char(&b, '=');
+        add_escaped(&b, m->query.p[i].value);
+    }
+    str query = arena_str(a, buf_str(&b));
+    buf_fini(&b);
+    return query;
+}
+
+/* hostname: "" any, "*.x" any below x. */
+static str host_of(struct arena *a, const struct plan_listener *l, str hostname) {
+    if (!hostname.n) hostname = l->hostname;
+    if (!hostname.n) return any_host;
+    if (!str_starts(hostname, S("*."))) return hostname;
+    return arena_printf(a, STR_FMT STR_FMT, STR_ARG(any_label), STR_ARG(str_from(hostname, 1)));
+}
+
+static void try_path(struct search *x, struct arena *scratch, struct probe *p, str path) {
+    if (http_uri_normal_path(scratch, path, &p->path) != OK) return;
+    bool tls = p->listener->protocol == PLAN_HTTPS;
+    long long port = (long long)p->listener->port;
+    str port_words = port == (tls ? 443 : 80) ? S("") : arena_printf(scratch, ":%lld", port);
+    p->url = arena_printf(scratch, "%s://" STR_FMT STR_FMT STR_FMT STR_FMT, tls ? "https" : "http",
+                          STR_ARG(p->host), STR_ARG(port_words), STR_ARG(p->path), STR_ARG(p->query));
+    try_probe(x, scratch, p);
+}
+
+static void try_match(struct search *x, struct arena *scratch, const struct plan_listener *l, str hostname,
+                      const struct plan_match *m) {
+    if (has_expression(m)) {
+        x->d->untried++;
+        return;
+    }
+    struct probe p = {.listener = l,
+                      .host = host_of(scratch, l, hostname),
+                      .method = m->method.n ? m->method : S("GET"),
+                      .query = query_of(scratch, m),
+                      .headers = arena_array(scratch, struct table_header, m->headers.n + 1),
+                      .headers_n = m->headers.n};
+    for (uint32_t i = 0; i < m->headers.n; i++)
+        p.headers[i] = (struct table_header){m->headers.p[i].name, m->headers.p[i].value};
+    try_path(x, scratch, &p, m->path.n ? m->path : S("/"));
+    if (m->path_type == PLAN_PATH_EXACT) return;
+    try_path(x, scratch, &p, arena_printf(scratch, STR_FMT STR_FMT, STR_ARG(m->path), STR_ARG(below)));
+}
+
+static void try_route(struct search *x, struct arena *scratch, const struct plan *plan,
+                      const struct plan_route *r) {
+    for (uint32_t i = 0; i < r->attachments.n; i++) {
+        const struct plan_attachment *at = &r->attachments.p[i];
+        const struct plan_listener *l = plan_get(plan, PLAN_LISTENER, at->listener);
+        if (!l || (l->protocol != PLAN_HTTP && l->protocol != PLAN_HTTPS)) continue;
+        for (uint32_t h = 0; h < at->hostnames.n; h++) {
+            for (uint32_t k = 0; k < r->rules.n; k++) {
+                for (uint32_t m = 0; m < r->rules.p[k].matches.n; m++) {
+                    arena_reset(scratch);
+                    try_match(x, scratch, l, at->hostnames.p[h], &r->rules.p[k].matches.p[m]);
+                }
+            }
+        }
+    }
+}
+
+static void try_side(struct search *x, const struct plan *plan) {
+    OWNED(arena) scratch = arena_new();
+    size_t n;
+    struct map_entry *all = map_sorted(&plan->pieces[PLAN_ROUTE], &n);
+    for (size_t i = 0; i < n; i++) try_route(x, scratch, plan, all[i].value);
+    free(all);
+}
+
+void diff_traffic(struct diff *d) {
+    struct search x = {.d = d};
+    try_side(&x, &d->a->pipeline.plan);
+    try_side(&x, &d->b->pipeline.plan);
+    size_t n;
+    struct map_entry *all = map_sorted(&x.routes, &n);
+    for (size_t i = 0; i < n; i++) {
+        DIFF_ROOM(d, routes);
+        d->routes[d->routes_n++] = *(const struct diff_route *)all[i].value;
+    }
+    free(all);
+    map_fini(&x.tried);
+    map_fini(&x.routes);
+}
