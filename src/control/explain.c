@@ -114,7 +114,12 @@ static err take_query(struct explain_story *s, const struct explain_query *q, st
     TRY(take_sni(s, q->sni, b));
     uint16_t ignored;
     s->m.path = path;
-    if (http_uri_split_authority(s->arena, s->m.authority, &s->host, &ignored) != OK) {
+    const struct http_field *expect = http_msg_find_id(&s->m, FIELD_EXPECT);
+    if (s->m.method_id == HTTP_CONNECT) {
+        end(s, REASON_NOT_IMPLEMENTED);
+    } else if (expect && !str_ieq(expect->value, S("100-continue"))) {
+        end(s, REASON_EXPECTATION_FAILED);
+    } else if (http_uri_split_authority(s->arena, s->m.authority, &s->host, &ignored) != OK) {
         end(s, REASON_BAD_HOST);
         add_why(s, "the Host \"" STR_FMT "\" is no host name or address", STR_ARG(s->m.authority));
     } else if (http_uri_normal_path(s->arena, path, &s->m.path) != OK) {
