@@ -6,8 +6,10 @@ enum { OUTPUT_BYTES_MAX = 256 << 20 };
 
 static const struct cli_option options[] = {
     {"strict", 0, NULL,
-     "Fail for what is missing here, too: a parent, class, Secret or backend that no given manifest holds."},
+     "Fail for warnings, too, and for what is missing here: a parent, class, Secret or backend that no given "
+     "manifest holds."},
     {"output", 'o', "FORM", "text (unless given), json, or github (annotations of a workflow)."},
+    {"format", 0, "FORM", "The same as -o."},
     {"controller-name", 0, "NAME", "Whose classes are judged; postern.dev/gateway-controller unless given."},
 };
 static const struct cli_command command = {
@@ -15,7 +17,13 @@ static const struct cli_command command = {
     .args = "PATH...",
     .summary =
         "Read manifests (files, or folders in depth) and say what is wrong with them, without serving.",
-    .more = "Exit status: 0 nothing is wrong, 1 something is, 2 used wrongly.",
+    .more =
+        "What is wrong is told with its file, line and column; a caret shows the place.\n\n"
+        "Examples:\n"
+        "  postern check manifests/\n"
+        "  postern check manifests/ --strict -o json\n"
+        "  postern check --format github manifests/     in a workflow: marks the lines of a pull request\n\n"
+        "Exit status: 0 nothing is wrong, 1 something is, 2 used wrongly.",
     .options = options,
     .options_n = COUNT_OF(options),
     .args_min = 1,
@@ -30,8 +38,11 @@ static size_t count_objects(const struct store *s) {
 
 /* One line that sums up, in text form alone; the exit status. */
 static int sum_up(const struct offline *o, const struct problem *p, size_t n, bool strict, bool say) {
-    size_t failing = 0;
-    for (size_t i = 0; i < n; i++) failing += problems_fails(&p[i], strict);
+    size_t failing = 0, warnings = 0;
+    for (size_t i = 0; i < n; i++) {
+        failing += problems_fails(&p[i], strict);
+        warnings += p[i].warning && !problems_fails(&p[i], strict);
+    }
     uint32_t untold = o->findings.n > o->findings.n_max ? o->findings.n - o->findings.n_max : 0;
     failing += untold;
     if (say) {
@@ -43,7 +54,10 @@ static int sum_up(const struct offline *o, const struct problem *p, size_t n, bo
         } else {
             printf("nothing wrong");
         }
-        if (n + untold > failing) printf(", %zu missing here (--strict fails for it)", n + untold - failing);
+        size_t missing = n + untold - failing - warnings;
+        if (warnings) printf(", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+        if (missing) printf(", %zu missing here", missing);
+        if (warnings + missing) printf(" (--strict fails for %s)", warnings + missing == 1 ? "it" : "them");
         printf("%s\n", untold ? "; only the first are shown" : "");
     }
     return failing ? CLI_NO : CLI_DONE;
@@ -58,7 +72,10 @@ int check_main(int argc, char **argv) {
     const char *missing;
     struct offline off;
     int status = CLI_USAGE;
-    if (options_choice(&o, "output", forms, &form) != OK) {
+    const char *by = options_has(&o, "format") ? "format" : "output";
+    bool both = options_has(&o, "format") && options_has(&o, "output");
+    if (both) options_wrong(&command, "--format and -o are the same; give one of them.");
+    if (both || options_choice(&o, by, forms, &form) != OK) {
         options_fini(&o);
         return status;
     }

@@ -118,6 +118,8 @@ spec:
 ''')
     out = t.run(t.binary, 'check', t.manifests, status=1)
     holds(out, 'bad.yaml:11', 'bad.yaml:13', 'bakendRefs', 'PathPrefix')
+    for how in (('--format', 'github'), ('-o', 'github')):
+        holds(t.run(t.binary, 'check', t.manifests, *how, status=1), '::error file=', 'bad.yaml,line=13,col=5::')
     found = json.loads(t.run(t.binary, 'check', '-o', 'json', t.manifests, status=1))
     assert found
     holds(t.run(t.binary, 'check', '-o', 'github', t.manifests, status=1), '::error', 'line=13')

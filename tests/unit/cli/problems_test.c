@@ -91,9 +91,11 @@ static void what_is_missing_fails_only_when_strict(void **state) {
     assert_int_equal(f.p[0].class, FINDING_REFERENCE);
     assert_false(problems_fails(&f.p[0], false));
     assert_true(problems_fails(&f.p[0], true));
-    expect(&f, "FILE:1: note: HTTPRoute team/r: spec.parentRefs[0]: Gateway far/g is not here; give the "
+    expect(&f, "FILE:5:16: note: HTTPRoute team/r: spec.parentRefs[0]: Gateway far/g is not here; give the "
                "Gateway's manifest, too, or "
-               "correct name and namespace\n");
+               "correct name and namespace\n"
+               "     5 |   parentRefs: [{name: g, namespace: far}]\n"
+               "       |                ^\n");
     done(&f);
 }
 
@@ -101,10 +103,10 @@ static void github_annotations_are_escaped(void **state) {
     (void)state;
     struct fixture f;
     check(&f, "", orphan, PROBLEMS_GITHUB, true);
-    expect(&f,
-           "::error file=FILE,line=1::HTTPRoute team/r: spec.parentRefs[0]: Gateway far/g is not here; give "
-           "the Gateway's "
-           "manifest, too, or correct name and namespace\n");
+    expect(&f, "::error file=FILE,line=5,col=16::HTTPRoute team/r: spec.parentRefs[0]: Gateway far/g is not "
+               "here; give "
+               "the Gateway's "
+               "manifest, too, or correct name and namespace\n");
     done(&f);
     struct problem p = {.file = S("a,b:c%"), .message = S("50%\nof"), .line = 2};
     struct buf b;
@@ -129,7 +131,8 @@ static void conditions_are_told_once(void **state) {
     assert_int_equal(f.p[0].class, FINDING_REFERENCE);
     assert_str(f.p[1].name, "q");
     assert_str(f.p[1].where, "parent g/nosuch: Accepted=False (NoMatchingParent)");
-    assert_true(str_starts(buf_str(&f.out), S("[\n  {\"class\": \"reference\", \"fails\": false, ")));
+    assert_true(str_starts(buf_str(&f.out),
+                           S("[\n  {\"class\": \"reference\", \"warning\": false, \"fails\": false, ")));
     done(&f);
 }
 
@@ -151,6 +154,42 @@ static void a_secret_that_is_not_here_is_missing_not_wrong(void **state) {
     done(&f);
 }
 
+/* What a status says is shown at the field that it is about, in whatever document and item of a list. */
+static void conditions_have_their_place(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, gateway,
+          "apiVersion: v1\nkind: List\nitems:\n"
+          "- {apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 80}]}}\n"
+          "- apiVersion: gateway.networking.k8s.io/v1\n  kind: HTTPRoute\n  metadata: {name: r}\n  spec:\n"
+          "    parentRefs: [{name: g}]\n    rules:\n    - backendRefs:\n      - {name: s, port: 80}\n"
+          "      - {name: nowhere, port: 80}\n---\n"
+          "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: t}\nspec:\n"
+          "  gatewayClassName: c\n  listeners:\n  - name: s\n    port: 443\n    protocol: HTTPS\n    tls:\n"
+          "      certificateRefs:\n      - name: cert\n",
+          PROBLEMS_TEXT, false);
+    assert_int_equal(f.n, 2);
+    assert_int_equal(f.p[0].line, 23);
+    assert_int_equal(f.p[0].column, 9);
+    assert_int_equal(f.p[1].line, 36);
+    assert_int_equal(f.p[1].column, 9);
+    done(&f);
+}
+
+static void warnings_fail_only_when_strict(void **state) {
+    (void)state;
+    struct problem p = {.class = FINDING_MEANING, .warning = true, .file = S("a"), .message = S("m")};
+    struct buf b;
+    buf_init(&b, 1024);
+    assert_false(problems_fails(&p, false));
+    assert_true(problems_fails(&p, true));
+    problems_print(&b, PROBLEMS_TEXT, &p, 1, false);
+    problems_print(&b, PROBLEMS_GITHUB, &p, 1, false);
+    problems_print(&b, PROBLEMS_TEXT, &p, 1, true);
+    assert_str(buf_str(&b), "a: warning: m\n::warning file=a::m\na: m\n");
+    buf_fini(&b);
+}
+
 static void a_path_that_is_not_there_is_named(void **state) {
     (void)state;
     struct offline o;
@@ -167,6 +206,8 @@ int main(void) {
         cmocka_unit_test(github_annotations_are_escaped),
         cmocka_unit_test(conditions_are_told_once),
         cmocka_unit_test(a_secret_that_is_not_here_is_missing_not_wrong),
+        cmocka_unit_test(conditions_have_their_place),
+        cmocka_unit_test(warnings_fail_only_when_strict),
         cmocka_unit_test(a_path_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
