@@ -84,15 +84,15 @@ static const struct schema rewrite_schema = SCHEMA(url_rewrite, rewrite_fields, 
 static const char *const cors_methods[] = {"GET",     "HEAD",  "POST",  "PUT", "DELETE", "CONNECT",
                                            "OPTIONS", "TRACE", "PATCH", "*",   NULL};
 static const struct field cors_fields[] = {
-    {"allowOrigins", FIELD_STR_LIST, AT(cors, allow_origins), .flags = FIELD_UNIQUE, .max = 64,
+    {"allowOrigins", FIELD_STR_LIST, AT(cors, allow_origins), .flags = FIELD_UNIQUE, .max = 64, .item_min = 1,
      .item_max = 253, .pattern = &pattern_cors_origin},
     {"allowCredentials", FIELD_OPT_BOOL, AT(cors, allow_credentials)},
     {"allowMethods", FIELD_STR_LIST, AT(cors, allow_methods), .flags = FIELD_UNIQUE, .max = 9,
      .values = cors_methods},
-    {"allowHeaders", FIELD_STR_LIST, AT(cors, allow_headers), .flags = FIELD_UNIQUE, .max = 64,
+    {"allowHeaders", FIELD_STR_LIST, AT(cors, allow_headers), .flags = FIELD_UNIQUE, .max = 64, .item_min = 1,
      .item_max = 256, .pattern = &pattern_header_name},
     {"exposeHeaders", FIELD_STR_LIST, AT(cors, expose_headers), .flags = FIELD_UNIQUE, .max = 64,
-     .item_max = 256, .pattern = &pattern_header_name},
+     .item_min = 1, .item_max = 256, .pattern = &pattern_header_name},
     {"maxAge", FIELD_INT, AT(cors, max_age), .initial = "5", .min = 1, .max = INT32_MAX},
 };
 static const struct schema cors_schema = SCHEMA(cors, cors_fields, http_route_rules_cors);

@@ -27,14 +27,10 @@ static const struct field selector_fields[] = {
 };
 static const struct schema selector_schema = SCHEMA(endpoint_selector, selector_fields, NULL);
 
-static void port_rules(struct schema_check *c, const void *obj) {
-    const struct xbackend_port *p = obj;
-    if (!p->number.set) breach(c, S(""), S("give its number"), "must not be empty");
-}
 static const struct field port_fields[] = {
     {"number", FIELD_OPT_INT, AT(xbackend_port, number), .min = 1, .max = 65535},
 };
-static const struct schema port_schema = SCHEMA(xbackend_port, port_fields, port_rules);
+static const struct schema port_schema = SCHEMA(xbackend_port, port_fields, NULL);
 
 static void tls_rules(struct schema_check *c, const void *obj) {
     const struct xbackend_tls *t = obj;
@@ -91,7 +87,7 @@ static const struct field spec_fields[] = {
     {"type", FIELD_ENUM, AT(xbackend, spec.type), .flags = FIELD_REQUIRED, .values = types},
     {"externalHostname", FIELD_OPT_STRUCT, AT(xbackend, spec.external_hostname), .of = &hostname_schema},
     {"endpointSelector", FIELD_OPT_STRUCT, AT(xbackend, spec.endpoint_selector), .of = &selector_schema},
-    {"port", FIELD_STRUCT, AT(xbackend, spec.port), .flags = FIELD_REQUIRED, .of = &port_schema},
+    {"port", FIELD_STRUCT, AT(xbackend, spec.port), .flags = FIELD_REQUIRED, .of = &port_schema, .min = 1},
     {"protocol", FIELD_ENUM, AT(xbackend, spec.protocol), .values = protocols},
     {"tls", FIELD_STRUCT, AT(xbackend, spec.tls), .of = &tls_schema, .initial = "{\"mode\":\"None\"}"},
     {"sessionPersistence", FIELD_OPT_STRUCT, AT(xbackend, spec.session_persistence),

@@ -97,7 +97,7 @@ struct field {
     /* The default as a document would say it; NULL: none. "{}" for a struct and "[{}]" for a list of them: all defaults; else
      * JSON. An ENUM's may be a word beyond `values`: it then names 0, and a REQUIRED one is printed. */
     const char *initial;
-    /* Bounds when max > 0 or min != 0: of the number, of the length in characters (BYTES: bytes), of the count of items */
+    /* Bounds when max > 0 or min != 0: of the number, of the length in characters (BYTES: bytes), of the count of items (STRUCT: the fewest members) */
     int64_t min, max;
     int64_t item_min,
         item_max; /* STR_LIST, STR_MAP, BYTES_MAP: the longest item or value (STR_LIST: the shortest, too); INT_LIST: bounds; 0: unbounded */

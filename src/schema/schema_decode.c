@@ -366,6 +366,14 @@ static void take_enum_list(struct decoder *d, const struct field *f, const struc
         take_enum(d, f, c, &(step){at, {0}, p->n}, &items[p->n]);
 }
 
+/* Members that are null are not given. */
+static void check_members(struct decoder *d, const struct field *f, const struct node *n, const step *at) {
+    int64_t given = 0;
+    if (n->kind != NODE_MAP || f->min == 0) return;
+    for (const struct node *c = n->child; c; c = c->next) given += c->kind != NODE_NULL;
+    if (given < f->min) check_length(d, n, at, (size_t)given, f->min, 0, "members");
+}
+
 static void take_value(struct decoder *d, const struct field *f, const struct node *n, const step *at,
                        void *obj) {
     void *p = (char *)obj + f->offset;
@@ -384,7 +392,10 @@ static void take_value(struct decoder *d, const struct field *f, const struct no
     case FIELD_BYTES_MAP: take_map(d, f, n, at, p); break;
     case FIELD_BYTES: take_bytes(d, f, n, at, f->max, p); break;
     case FIELD_INT_OR_STR: take_int_or_str(d, f, n, at, p); break;
-    case FIELD_STRUCT: take_struct(d, f->of, n, at, p); break;
+    case FIELD_STRUCT:
+        take_struct(d, f->of, n, at, p);
+        check_members(d, f, n, at);
+        break;
     case FIELD_OPT_STRUCT:
         *(void **)p = arena_bytes(d->a, f->of->size);
         take_struct(d, f->of, n, at, *(void **)p);
