@@ -5,9 +5,10 @@
 
 #include "base/map.h"
 #include "base/num.h"
+#include "text/rows.h"
 
-/* etcd takes no larger object than 1.5 MiB; 100,000 nodes are ten times the largest EndpointSlice. */
-enum { DOCUMENT_BYTES_MAX = 3 << 19, NODES_MAX = 100000, DEPTH_MAX = 64 };
+/* 100,000 nodes are ten times the largest EndpointSlice. */
+enum { NODES_MAX = 100000, DEPTH_MAX = 64 };
 
 /* What an alias repeats. The children are shared, so an alias costs one node here; `nodes` counts what a reader will meet. */
 struct anchor {
@@ -35,6 +36,12 @@ struct reader {
     bool ended; /* the first document is complete */
     str message;
     uint32_t at_line, at_column;
+    /* yaml_parse_items: where each item goes; the arena of one item, which `a` is while one is read; where the one before ended */
+    void (*item)(void *arg, struct node *n);
+    void *item_arg;
+    struct arena *whole, *items;
+    size_t item_from;
+    bool handed_over;
 };
 
 static str of_event(const yaml_char_t *p, size_t n) { return (str){(const char *)p, n}; }
@@ -70,8 +77,33 @@ static err take_key(struct reader *r, struct frame *f, const struct node *n) {
     return OK;
 }
 
+/* What is open is the sequence at the top's key `items`. */
+static bool is_in_items(const struct reader *r) {
+    const struct frame *top = r->frames;
+    return r->item && r->depth == 2 && top->has_key && str_eq(top->key, S("items")) &&
+           r->frames[1].parent->kind == NODE_SEQ;
+}
+
+/* An item is complete: its reader gets it, and all that it was made of is forgotten. */
+static void hand_over(struct reader *r, struct node *n) {
+    struct frame *f = &r->frames[1];
+    r->item(r->item_arg, n);
+    f->parent->n++;
+    r->nodes = f->nodes_before + 1;
+    if (r->anchors.n) {
+        map_fini(&r->anchors);
+        map_init(&r->anchors);
+    }
+    arena_reset(r->items);
+    r->handed_over = true;
+}
+
 /* Hangs a complete value into what is open. */
 static err attach(struct reader *r, struct node *n, uint32_t height) {
+    if (is_in_items(r)) {
+        hand_over(r, n);
+        return OK;
+    }
     if (r->depth == 0) {
         r->root = n;
         return OK;
@@ -140,10 +172,12 @@ static err open_collection(struct reader *r, enum node_kind kind, const yaml_cha
     struct node *n = new_node(r, kind, at);
     r->frames[r->depth++] = (struct frame){
         .parent = n, .last = &n->child, .nodes_before = before, .anchor = anchor_name(r, anchor)};
+    if (is_in_items(r)) r->a = r->items, r->item_from = at.index;
     return OK;
 }
 
 static err close_collection(struct reader *r) {
+    if (is_in_items(r)) r->a = r->whole;
     struct frame f = r->frames[--r->depth];
     remember(r, f.anchor, f.parent, r->nodes - f.nodes_before, f.height);
     return attach(r, f.parent, f.height);
@@ -213,15 +247,26 @@ static err library_error(struct reader *r) {
     return fail(r, ERR_PROTO, at, str_of(what));
 }
 
+/* An item, too, is no larger than an object may be. */
+static err check_item(struct reader *r, const yaml_event_t *e) {
+    if (r->handed_over) r->item_from = e->end_mark.index;
+    r->handed_over = false;
+    if (!r->items || r->a != r->items || e->end_mark.index - r->item_from <= YAML_DOCUMENT_BYTES_MAX)
+        return OK;
+    return fail(r, ERR_LIMIT, e->start_mark,
+                arena_printf(r->a, "an item of more than %d bytes", YAML_DOCUMENT_BYTES_MAX));
+}
+
 static err read_events(struct reader *r) {
     for (;;) {
         yaml_event_t e;
         if (!yaml_parser_parse(&r->parser, &e)) {
             err broken = library_error(r);
-            r->message = arena_str(r->a, r->message);
+            r->message = arena_str(r->whole, r->message);
             return broken;
         }
         err step = take_event(r, &e);
+        if (step == OK) step = check_item(r, &e);
         yaml_event_delete(&e);
         if (step != OK) return step == ERR_END ? OK : step;
     }
@@ -277,29 +322,47 @@ static str join_surrogates(struct arena *a, str text) {
     return out ? (str){out, n} : text;
 }
 
+/* All of the text, whatever its length. */
+static err parse(struct reader *r, str text, struct node **ret) {
+    if (is_json(text)) text = join_surrogates(r->whole, text);
+    r->text = text;
+    map_init(&r->anchors);
+    if (!yaml_parser_initialize(&r->parser)) base_out_of_memory(sizeof r->parser);
+    yaml_parser_set_input_string(&r->parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
+    err e = read_events(r);
+    yaml_parser_delete(&r->parser);
+    map_fini(&r->anchors);
+    if (e == OK) *ret = r->root && r->root->kind == NODE_NULL ? NULL : r->root;
+    return e;
+}
+
+static struct reader *reader_in(struct arena *a, uint32_t line) {
+    struct reader *r = arena_make(a, struct reader);
+    r->a = r->whole = a, r->line = line, r->at_line = line, r->at_column = 1;
+    return r;
+}
+
 err yaml_parse(struct arena *a, str text, uint32_t line, struct node **ret, str *ret_message,
                uint32_t *ret_line, uint32_t *ret_column) {
-    struct reader *r = arena_make(a, struct reader);
-    r->a = a, r->line = line, r->at_line = line, r->at_column = 1;
-    err e;
-    if (text.n > DOCUMENT_BYTES_MAX) {
+    struct reader *r = reader_in(a, line);
+    err e = ERR_LIMIT;
+    if (text.n > YAML_DOCUMENT_BYTES_MAX)
         r->message = arena_printf(a, "a document of %zu bytes; at most %d are read: split it", text.n,
-                                  DOCUMENT_BYTES_MAX);
-        e = ERR_LIMIT;
-    } else {
-        if (is_json(text)) text = join_surrogates(a, text);
-        r->text = text;
-        map_init(&r->anchors);
-        if (!yaml_parser_initialize(&r->parser)) base_out_of_memory(sizeof r->parser);
-        yaml_parser_set_input_string(&r->parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
-        e = read_events(r);
-        yaml_parser_delete(&r->parser);
-        map_fini(&r->anchors);
-    }
-    if (e == OK)
-        *ret = r->root && r->root->kind == NODE_NULL ? NULL : r->root;
+                                  YAML_DOCUMENT_BYTES_MAX);
     else
-        *ret_message = r->message, *ret_line = r->at_line, *ret_column = r->at_column;
+        e = parse(r, text, ret);
+    if (e != OK) *ret_message = r->message, *ret_line = r->at_line, *ret_column = r->at_column;
+    return e;
+}
+
+err yaml_parse_items(struct arena *a, str text, uint32_t line, void (*item)(void *arg, struct node *n),
+                     void *arg, struct node **ret, str *ret_message, uint32_t *ret_line,
+                     uint32_t *ret_column) {
+    OWNED(arena) items = arena_new();
+    struct reader *r = reader_in(a, line);
+    r->item = item, r->item_arg = arg, r->items = items;
+    err e = parse(r, text, ret);
+    if (e != OK) *ret_message = arena_str(a, r->message), *ret_line = r->at_line, *ret_column = r->at_column;
     return e;
 }
 
@@ -339,7 +402,10 @@ bool yaml_next_document(str *text, uint32_t *line, str *ret_document, uint32_t *
             directive = true;
         else if (!ends && !is_blank(row))
             content = true;
-        rest = after, now++;
+        if (content)
+            rest = str_from(rest, rows_to_marker(rest, &now));
+        else
+            rest = after, now++;
     }
     *text = rest, *line = now;
     if (!content) return false;
