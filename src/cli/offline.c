@@ -18,7 +18,11 @@ err offline_init(struct offline *o, const char *const *paths, size_t n,
         *ret_missing = paths[i];
         return ERR_ABSENT;
     }
-    *o = (struct offline){.arena = arena_new(), .files = files_new(paths, n)};
+    struct files_root *roots = base_zalloc((n + 1) * sizeof *roots);
+    for (size_t i = 0; i < n; i++) roots[i].path = paths[i];
+    *o = (struct offline){.arena = arena_new(),
+                          .files = files_new(&(struct files_config){.roots = roots, .roots_n = n})};
+    free(roots);
     pipeline_init(&o->pipeline,
                   str_of(settings->controller_name ? settings->controller_name : offline_controller_name));
     o->pipeline.facts.port_maps = settings->port_maps;
@@ -60,7 +64,7 @@ err offline_init_plan(struct offline *o, struct arena *a, const char *path, str 
     if (e != OK) {
         *ret_message = e == ERR_LIMIT ? S("is larger than 1 GiB") : arena_printf(a, "%s", strerror(errno));
     } else {
-        *o = (struct offline){.arena = arena_new(), .files = files_new(NULL, 0)};
+        *o = (struct offline){.arena = arena_new(), .files = files_new(&(struct files_config){0})};
         pipeline_init(&o->pipeline, str_of(offline_controller_name));
         finding_init(&o->findings, o->arena);
         e = take_plan(o, a, buf_str(&b), ret_message);

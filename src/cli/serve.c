@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/serve_files.h"
 #include "control/control.h"
 #include "control/supervisor.h"
 #include "io/log.h"
@@ -12,6 +13,17 @@ static const struct cli_option options[] = {
     {"file", 'f', "PATH...",
      "Manifests: files and folders (*.yaml, *.yml, *.json), followed. May be repeated; further "
      "paths may follow."},
+    {"infra", 0, "DIR", "The same as -f, for what the operator keeps apart from tenants. May be repeated."},
+    {"tenant", 0, "NAMESPACE=DIR",
+     "Manifests of a tenant: Routes, Services, EndpointSlices, Secrets, ConfigMaps, ReferenceGrants, "
+     "ListenerSets "
+     "and policies in NAMESPACE alone (docs/standalone.md). May be repeated."},
+    {"tenant-endpoints", 0, "CIDR",
+     "Where tenants may have endpoints although the addresses are loopback, link-local or this machine's. "
+     "May be "
+     "repeated."},
+    {"tls", 0, "NAMESPACE/NAME=CERT,KEY",
+     "A Secret of type kubernetes.io/tls made of two PEM files, followed. May be repeated."},
     {"controller-name", 0, "NAME",
      "The GatewayClasses to serve: those whose spec.controllerName is NAME (default "
      "postern.dev/gateway-controller)."},
@@ -33,6 +45,7 @@ static const struct cli_command command = {
     .more = "Examples:\n"
             "  postern serve -f manifests/\n"
             "  postern serve -f gateway.yaml routes/ --map-port 80:8080 --map-port 443:8443\n"
+            "  postern serve --infra infra/ --tenant shop=/srv/shop --tls infra/site=site.crt,site.key\n"
             "  postern serve -f /etc/postern --access-log json --admin 127.0.0.1:9901\n"
             "\n"
             "SIGHUP reads everything again. SIGTERM drains, then ends with 0.",
@@ -46,7 +59,7 @@ static const struct cli_command command = {
 struct settings {
     struct cli_options given;
     struct control_config config;
-    const char **paths;
+    struct serve_files files;
     struct fact_port_map *maps;
     enum log_level level;
     char socket_path[108];
@@ -55,28 +68,6 @@ struct settings {
 static err wrong(int said) {
     (void)said;
     return ERR_PROTO;
-}
-
-static err read_paths(struct settings *s) {
-    size_t n;
-    const char **named = options_all(&s->given, "file", &n);
-    s->paths = base_zalloc((n + s->given.args_n + 1) * sizeof *s->paths);
-    for (size_t i = 0; i < n; i++) s->paths[i] = named[i];
-    for (size_t i = 0; i < s->given.args_n; i++) s->paths[n + i] = s->given.args[i];
-    free((void *)named);
-    if (!n && s->given.args_n)
-        return wrong(options_wrong(&command, "\"%s\" is given without -f: postern serve -f %s",
-                                   s->given.args[0], s->given.args[0]));
-    if (!n) return wrong(options_wrong(&command, "no manifests are given: -f PATH"));
-    n += s->given.args_n;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(s->paths[i], "-") == 0 || !s->paths[i][0])
-            return wrong(options_wrong(
-                &command, "-f \"%s\" is no path that can be followed; name a file or a folder", s->paths[i]));
-    }
-    s->config.paths = s->paths;
-    s->config.paths_n = n;
-    return OK;
 }
 
 static err read_maps(struct settings *s) {
@@ -130,7 +121,8 @@ static err read_settings(struct settings *s) {
     static const enum worker_access accesses[] = {WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT};
     uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT;
     size_t form;
-    TRY(read_paths(s));
+    TRY(serve_files_read(&s->given, &s->files));
+    s->config.files = s->files.config;
     TRY(read_maps(s));
     TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
@@ -169,7 +161,7 @@ int serve_main(int argc, char **argv) {
         status = supervisor_run(run, &s.config);
     }
     options_fini(&s.given);
-    free(s.paths);
+    serve_files_fini(&s.files);
     free(s.maps);
     return status;
 }

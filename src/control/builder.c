@@ -48,7 +48,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     mailbox_init(&b->box, b);
     err e = mailbox_attach(&b->box, &b->loop);
     assert(e == OK);
-    b->files = files_new(config->paths, config->paths_n);
+    b->files = files_new(&config->files);
     pipeline_init(&b->pipeline, str_of(config->controller_name));
     struct facts *f = &b->pipeline.facts;
     f->serving = true;

@@ -177,7 +177,7 @@ static void on_access(struct timer *t, uint64_t now_us) {
 
 static void watch_files(struct control *k) {
     k->files = (struct loop_fd){.fd = -1, .on_ready = on_files};
-    if (files_watch_new(&k->watch, k->c->paths, k->c->paths_n) != OK ||
+    if (files_watch_new(&k->watch, &k->c->files) != OK ||
         loop_add_level(&k->loop, &k->files, files_watch_fd(k->watch)) != OK)
         log_warn("files are not followed err=\"%s\" remedy=\"raise fs.inotify.max_user_instances; until then "
                  "SIGHUP reads them again\"",
@@ -288,7 +288,7 @@ int control_run(const struct control_config *c) {
     int fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     k->signals = (struct loop_fd){.fd = fd, .on_ready = on_signals};
     log_info("postern serves version=%s controller=%s paths=%zu", POSTERN_VERSION, c->controller_name,
-             c->paths_n);
+             c->files.roots_n);
     bool started = fd >= 0 && start(k) == OK;
     if (started) loop_run(&k->loop, NULL, NULL);
     bool drained = k->state == CONTROL_ENDED;

@@ -6,12 +6,12 @@
  * Never: a lock; a decision about one object (that is resolve/'s) or one request (that is proxy/'s). */
 #pragma once
 #include "base/ip.h"
+#include "files/files.h"
 #include "store/facts.h"
 #include "worker/worker.h"
 
 struct control_config {
-    const char *const *paths;
-    size_t paths_n;
+    struct files_config files;
     const char *controller_name;
     const struct fact_port_map *port_maps;
     size_t port_maps_n;

@@ -97,6 +97,7 @@ void claim_move(struct claims *c, struct claim_item *from, struct claim_item *to
 }
 
 static bool is_before(const struct claim_item *a, const struct claim_item *b) {
+    if (a->doc->file->rank != b->doc->file->rank) return a->doc->file->rank < b->doc->file->rank;
     int by_path = str_cmp(a->doc->file->path, b->doc->file->path);
     if (by_path) return by_path < 0;
     if (a->doc->index != b->doc->index) return a->doc->index < b->doc->index;
@@ -130,15 +131,29 @@ uint32_t claim_settle(struct claims *c, struct store *s, void (*again)(void *arg
     return changed;
 }
 
+/* Where the other definition is, is told to who may read it: not to a tenant, but of its own folders. */
+static bool may_know(const struct document *d, const struct document *b) {
+    const struct tenant *t = d->file->tenant, *of = b->file->tenant;
+    return !t || (of && strcmp(t->ns, of->ns) == 0);
+}
+
 static void report_one(const struct claim *m, const struct claim_item *loser, const struct claim_item *best,
                        struct findings *f) {
     const struct document *d = loser->doc, *b = best->doc;
     f->file = d->file->path;
     f->kind = str_of(api_type_of(m->kind)->name), f->ns = m->ns, f->name = m->name;
-    finding_add(f, FINDING_MEANING, document_item_line(d, loser->index), 1, S(""),
-                S("remove one of the two; until then the first in order of path counts"),
-                "is defined already at " STR_FMT ":%u", STR_ARG(b->file->path),
-                document_item_line(b, best->index));
+    uint32_t line = document_item_line(d, loser->index);
+    if (!may_know(d, b))
+        finding_add(f, FINDING_MEANING, line, 1, S("metadata.name"), S("give it another name"),
+                    "exists already from outside this folder, and stays as it is there");
+    else if (b->file->rank == DOCUMENT_PAIR)
+        finding_add(f, FINDING_MEANING, line, 1, S(""), S("remove one of the two; until then --tls counts"),
+                    "is given already by --tls, from " STR_FMT, STR_ARG(b->file->path));
+    else
+        finding_add(f, FINDING_MEANING, line, 1, S(""),
+                    S("remove one of the two; until then the first in order of path counts"),
+                    "is defined already at " STR_FMT ":%u", STR_ARG(b->file->path),
+                    document_item_line(b, best->index));
 }
 
 void claim_report(const struct claims *c, struct findings *f) {

@@ -4,8 +4,8 @@
 #include "schema/finding.h"
 #include "store/store.h"
 
-/* Who defines an object: each document that has it claims its key; the first in order of path and place wins and is the one in the store, the
- * others are findings and take over when it goes. */
+/* Who defines an object: each document that has it claims its key; the first in order of rank (--tls, the operator,
+ * tenants), path and place wins and is the one in the store, the others are findings and take over when it goes. */
 struct document;
 struct claim;
 struct claim_item {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "files/document.h"
 
-#include "base/hash.h"
 #include "text/yaml.h"
 
 /* A place of a new document where no good object came about; it may keep that of the document before. */
@@ -86,16 +85,29 @@ static void note_broken(struct update *u, struct document *d, uint32_t index, co
     u->broken = b;
 }
 
-static void decode_item(struct update *u, struct document *d, uint32_t index, const struct node *n,
-                        struct findings *f) {
+/* The object that the node describes, or NULL with findings: as much of it as who wrote it may say. */
+static struct object *decode_object(const struct update *u, struct arena *a, struct node *n,
+                                    struct findings *f) {
+    const struct tenant *t = u->file->tenant;
+    struct object *o = NULL;
+    if (t && !tenant_admit(a, t, n, f)) return NULL;
+    if (api_decode(a, n, u->file->path, f, &o) != OK) return NULL;
+    o->meta.generation = 0; /* the store counts; a cluster's count, as exported, would stand still */
+    if (t) tenant_limit(t, n, o, f);
+    return o;
+}
+
+static void give_item(struct update *u, struct document *d, uint32_t index, struct object *o) {
     struct claim_item *it = &d->items[index];
     it->doc = d, it->index = index;
-    struct object *o;
-    if (api_decode(u->scratch, n, u->file->path, f, &o) == OK) {
-        claim_take(u->claims, it, o);
-    } else {
-        note_broken(u, d, index, n);
-    }
+    if (o) claim_take(u->claims, it, o);
+}
+
+static void decode_item(struct update *u, struct document *d, uint32_t index, struct node *n,
+                        struct findings *f) {
+    struct object *o = decode_object(u, u->scratch, n, f);
+    give_item(u, d, index, o);
+    if (!o) note_broken(u, d, index, n);
 }
 
 static void give_items(struct document *d, uint32_t n) {
@@ -125,9 +137,92 @@ static void decode_list(struct update *u, struct document *d, const struct node 
     give_items(d, items->n);
     d->item_lines = items->n ? base_zalloc(items->n * sizeof *d->item_lines) : NULL;
     uint32_t i = 0;
-    for (const struct node *item = items->child; item; item = item->next, i++) {
+    for (struct node *item = items->child; item; item = item->next, i++) {
         d->item_lines[i] = item->line >= d->line ? item->line - d->line : 0;
         decode_item(u, d, i, item, f);
+    }
+}
+
+/* A list past the size of a document, whose items are decoded as they are read; they count once the whole is known to be a list. */
+struct long_list {
+    struct update *u;
+    struct document *d;
+    struct findings *f;
+    struct arena *one; /* of one item */
+    struct long_item {
+        struct object *o;
+        uint32_t line;
+    } * items;
+    uint32_t n, cap;
+};
+
+static void on_item(void *arg, struct node *n) {
+    struct long_list *l = arg;
+    arena_reset(l->one);
+    if (l->n == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 1024;
+        l->items = base_realloc(l->items, l->cap * sizeof *l->items);
+    }
+    struct object *o = decode_object(l->u, l->one, n, l->f);
+    l->items[l->n] = (struct long_item){o, n->line >= l->d->line ? n->line - l->d->line : 0};
+    if (!o) note_broken(l->u, l->d, l->n, n);
+    l->n++;
+}
+
+static void take_long_items(struct long_list *l) {
+    give_items(l->d, l->n);
+    l->d->item_lines = l->n ? base_zalloc(l->n * sizeof *l->d->item_lines) : NULL;
+    for (uint32_t i = 0; i < l->n; i++) {
+        l->d->item_lines[i] = l->items[i].line;
+        give_item(l->u, l->d, i, TAKE(l->items[i].o));
+    }
+}
+
+/* What went wrong with a document as one, gone past its bounds. */
+struct wrong {
+    str why;
+    uint32_t line, column;
+};
+
+/* false: it is no list, or a broken one, as *w tells. */
+static bool decode_long(struct update *u, struct document *d, str text, struct findings *f, struct wrong *w) {
+    OWNED(arena) one = arena_new();
+    struct long_list l = {.u = u, .d = d, .f = f, .one = one};
+    struct broken *broken = u->broken;
+    struct findings before = *f;
+    struct wrong of_list;
+    struct node *rest = NULL;
+    err e = yaml_parse_items(u->scratch, text, d->line, on_item, &l, &rest, &of_list.why, &of_list.line,
+                             &of_list.column);
+    bool list = e == OK && rest && is_list(rest);
+    if (list) {
+        take_long_items(&l);
+    } else {
+        u->broken = broken;
+        *f = before;
+        *f->last = NULL;
+        if (e != OK && l.n) *w = of_list;
+        for (uint32_t i = 0; i < l.n; i++) api_free(l.items[i].o);
+    }
+    free(l.items);
+    return list;
+}
+
+static void decode_text(struct update *u, struct document *d, str text, struct findings *f) {
+    struct node *n = NULL;
+    struct wrong w;
+    err e = yaml_parse(u->scratch, text, d->line, &n, &w.why, &w.line, &w.column);
+    if (e == ERR_LIMIT && decode_long(u, d, text, f, &w)) return;
+    if (e != OK) {
+        finding_add(f, FINDING_SCHEMA, w.line, w.column, S(""), (str){0}, STR_FMT, STR_ARG(w.why));
+        give_items(d, 1);
+        note_broken(u, d, 0, NULL);
+    } else if (n && is_list(n)) {
+        decode_list(u, d, n, f);
+    } else if (n) {
+        give_items(d, 1);
+        d->object_line = n->line >= d->line ? n->line - d->line : 0;
+        decode_item(u, d, 0, n, f);
     }
 }
 
@@ -136,21 +231,8 @@ static void decode(struct update *u, struct document *d, str text) {
     struct findings f;
     finding_init(&f, u->scratch);
     f.file = u->file->path;
-    struct node *n = NULL;
-    str why;
-    uint32_t line, column;
     u->decoded++;
-    if (yaml_parse(u->scratch, text, d->line, &n, &why, &line, &column) != OK) {
-        finding_add(&f, FINDING_SCHEMA, line, column, S(""), (str){0}, STR_FMT, STR_ARG(why));
-        give_items(d, 1);
-        note_broken(u, d, 0, NULL);
-    } else if (n && is_list(n)) {
-        decode_list(u, d, n, &f);
-    } else if (n) {
-        give_items(d, 1);
-        d->object_line = n->line >= d->line ? n->line - d->line : 0;
-        decode_item(u, d, 0, n, &f);
-    }
+    decode_text(u, d, text, &f);
     struct document_finding **last = &d->findings;
     for (const struct finding *k = f.first; k; k = k->next) {
         *last = keep_finding(k, d);
@@ -158,50 +240,20 @@ static void decode(struct update *u, struct document *d, str text) {
     }
 }
 
-/* The new text's documents: what they are known by, and their texts. */
-struct cut {
-    struct document_mark *marks;
-    const char **texts;
-    uint32_t n;
-};
-
-static struct cut split(str text) {
-    struct cut c = {0};
-    uint32_t cap = 0, line = 1;
-    struct document_mark m;
-    str doc;
-    while (yaml_next_document(&text, &line, &doc, &m.line)) {
-        if (c.n == cap) {
-            cap = cap ? cap * 2 : 16;
-            c.marks = base_realloc(c.marks, cap * sizeof *c.marks);
-            c.texts = base_realloc((void *)c.texts, cap * sizeof *c.texts);
-        }
-        m.hash = hash_str(doc) | 1; /* never 0 */
-        m.bytes = (uint32_t)doc.n;
-        c.texts[c.n] = doc.p;
-        c.marks[c.n++] = m;
-    }
-    return c;
-}
-
 /* How many documents at the beginning and at the end are the old ones in their order. */
 struct stretch {
     uint32_t head, tail;
 };
 
-static bool is_same(const struct document_mark *a, const struct document_mark *b) {
-    return a->hash == b->hash && a->bytes == b->bytes;
-}
-
-static str hash_key(const struct document_mark *m) { return (str){(const char *)&m->hash, sizeof m->hash}; }
+static str hash_key(const struct cut_mark *m) { return (str){(const char *)&m->hash, sizeof m->hash}; }
 
 /* docs[i] becomes the old document that says the same as the i-th of the cut, or stays NULL. What stands before and after a change is found by
  * place, the rest by hash. */
 static struct stretch carry(const struct document_file *f, const struct cut *c, struct document **docs) {
-    const struct document_mark *old = f->marks, *now = c->marks;
+    const struct cut_mark *old = f->marks, *now = c->marks;
     uint32_t head = 0, tail = 0, n = c->n;
-    for (; head < n && head < f->n && is_same(&old[head], &now[head]); head++) docs[head] = f->docs[head];
-    while (tail < n - head && tail < f->n - head && is_same(&old[f->n - 1 - tail], &now[n - 1 - tail])) {
+    for (; head < n && head < f->n && cut_is_same(&old[head], &now[head]); head++) docs[head] = f->docs[head];
+    while (tail < n - head && tail < f->n - head && cut_is_same(&old[f->n - 1 - tail], &now[n - 1 - tail])) {
         docs[n - 1 - tail] = f->docs[f->n - 1 - tail];
         tail++;
     }
@@ -213,7 +265,7 @@ static struct stretch carry(const struct document_file *f, const struct cut *c, 
     }
     for (uint32_t i = head; by_hash.n && i < n - tail; i++) {
         struct document *d = map_get(&by_hash, hash_key(&now[i]));
-        if (!d || !is_same(&old[d->index], &now[i])) continue;
+        if (!d || !cut_is_same(&old[d->index], &now[i])) continue;
         map_take(&by_hash, hash_key(&now[i]));
         d->leaving = false;
         docs[i] = d;
@@ -294,7 +346,7 @@ void document_update(struct document_file *f, str text, struct claims *claims, s
                      uint32_t *decoded) {
     OWNED(arena) kept = arena_new();
     struct update u = {.file = f, .claims = claims, .scratch = scratch, .kept = kept};
-    struct cut c = split(text);
+    struct cut c = cut_text(text);
     struct document **docs = base_zalloc((c.n + 1) * sizeof(struct document *));
     struct stretch same = carry(f, &c, docs);
     replace_middle(&u, &c, docs, &same);

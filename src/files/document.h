@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "files/claim.h"
+#include "files/cut.h"
+#include "files/tenant.h"
 
 /* A file as the sequence of its documents, and how a new text of it becomes the next sequence: documents are known again by their hash wherever
  * they moved to, only others are decoded, and one that is broken keeps the objects of the document it was. */
@@ -21,18 +23,17 @@ struct document_signature { /* as stat(2) tells: equal means "not written since"
     uint64_t dev, ino, size;
     int64_t mtime_ns, ctime_ns;
 };
-/* What a document is known again by. Apart from the documents, so that 100,000 of them are compared without a look at each. */
-struct document_mark {
-    uint64_t hash; /* of its text; 0: to be decoded again whatever it says */
-    uint32_t bytes, line;
-};
+/* Who wins when several define an object: the least. */
+enum document_rank { DOCUMENT_PAIR, DOCUMENT_OPERATOR, DOCUMENT_TENANT };
 struct document_file {
     str path; /* NUL-terminated */
     struct document **docs;
-    struct document_mark *marks;
+    struct cut_mark *marks;
     uint32_t n;
-    uint32_t findings_n; /* documents with findings */
-    uint64_t seen;       /* the last walk that met it */
+    enum document_rank rank;
+    const struct tenant *tenant; /* whose folder it is in; NULL: the operator's */
+    uint32_t findings_n;         /* documents with findings */
+    uint64_t seen;               /* the last walk that met it */
     struct document_signature signature;
     bool again; /* the signature must not be relied on */
     char *trouble;

@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/num.h"
 #include "files/document.h"
+#include "files/machine.h"
+#include "files/pair.h"
 #include "files/source.h"
 #include "io/clock.h"
 
@@ -24,30 +27,62 @@ enum {
 struct trouble {
     char *path, *why;
 };
+struct root {
+    char *path;
+    struct tenant *tenant; /* NULL: the operator's */
+};
 struct files {
-    char **roots;
+    struct root *roots;
     size_t roots_n;
+    struct map roots_by_path;
+    struct pair *pairs;
+    size_t pairs_n;
+    size_t tenants_n;
+    struct ip_net *tenant_endpoints;
+    struct ip *(*ask_own)(size_t *ret_n);
+    struct ip *own; /* this machine's addresses when they were last asked for; only when there are tenants */
+    size_t own_n;
     struct map by_path;  /* struct document_file */
     struct map troubles; /* struct trouble */
     struct map marks;    /* paths to look at; the value is the key's own memory */
+    struct map gone;     /* paths below which only what a walk met stays: struct gone */
     bool all;
     uint64_t walk; /* counts them, so that a walk knows what it met */
     struct claims claims;
-    struct arena *scratch;
+    struct arena *scratch, *gone_arena;
     char *room; /* what a file is read into */
     size_t room_bytes, room_used;
     struct files_work *work; /* of the read under way */
     bool force;              /* read what looks unchanged, too */
 };
 
-struct files *files_new(const char *const *paths, size_t n) {
+static void add_root(struct files *fs, const struct files_root *given, const struct files_config *c) {
+    struct root *r = &fs->roots[fs->roots_n++];
+    r->path = source_normal(given->path);
+    map_put(&fs->roots_by_path, str_of(r->path), r);
+    if (!given->tenant) return;
+    r->tenant = base_zalloc(sizeof *r->tenant);
+    *r->tenant = (struct tenant){.ns = str_dup(str_of(given->tenant)),
+                                 .allowed = fs->tenant_endpoints,
+                                 .allowed_n = c->tenant_endpoints_n};
+    fs->tenants_n++;
+}
+
+struct files *files_new(const struct files_config *c) {
     struct files *fs = base_zalloc(sizeof *fs);
-    fs->roots = base_zalloc((n + 1) * sizeof *fs->roots);
-    for (size_t i = 0; i < n; i++) fs->roots[i] = source_normal(paths[i]);
-    fs->roots_n = n;
+    size_t nets = c->tenant_endpoints_n * sizeof *fs->tenant_endpoints;
+    fs->tenant_endpoints = base_zalloc(nets + 1);
+    if (nets) memcpy(fs->tenant_endpoints, c->tenant_endpoints, nets);
+    fs->ask_own = c->own ? c->own : machine_addresses;
+    fs->roots = base_zalloc((c->roots_n + 1) * sizeof *fs->roots);
+    for (size_t i = 0; i < c->roots_n; i++) add_root(fs, &c->roots[i], c);
+    fs->pairs_n = c->pairs_n;
+    fs->pairs = base_zalloc((c->pairs_n + 1) * sizeof *fs->pairs);
+    for (size_t i = 0; i < c->pairs_n; i++) pair_init(&fs->pairs[i], &c->pairs[i]);
     fs->all = true;
     claim_init(&fs->claims);
     fs->scratch = arena_new();
+    fs->gone_arena = arena_new();
     return fs;
 }
 
@@ -65,19 +100,35 @@ static void free_trouble(struct trouble *t) {
     free(t);
 }
 
+static void free_root(struct root *r) {
+    if (r->tenant) {
+        free(r->tenant->ns);
+        free(r->tenant->real);
+        free(r->tenant);
+    }
+    free(r->path);
+}
+
 void files_free(struct files *fs) {
     if (!fs) return;
     map_each (e, &fs->by_path) free_file(fs, e->value);
     map_each (e, &fs->troubles) free_trouble(e->value);
     map_each (e, &fs->marks) free(e->value);
+    for (size_t i = 0; i < fs->pairs_n; i++) pair_fini(&fs->pairs[i], &fs->claims);
+    for (size_t i = 0; i < fs->roots_n; i++) free_root(&fs->roots[i]);
     map_fini(&fs->by_path);
     map_fini(&fs->troubles);
     map_fini(&fs->marks);
+    map_fini(&fs->gone);
+    map_fini(&fs->roots_by_path);
     claim_fini(&fs->claims);
     arena_free(fs->scratch);
+    arena_free(fs->gone_arena);
     free(fs->room);
-    for (size_t i = 0; i < fs->roots_n; i++) free(fs->roots[i]);
     free(fs->roots);
+    free(fs->pairs);
+    free(fs->tenant_endpoints);
+    free(fs->own);
     free(fs);
 }
 
@@ -96,37 +147,67 @@ static void set_trouble(struct files *fs, const char *path, const char *why) {
     map_put(&fs->troubles, str_of(t->path), t);
 }
 
-static bool is_root(const struct files *fs, const char *path) {
-    for (size_t i = 0; i < fs->roots_n; i++)
-        if (strcmp(fs->roots[i], path) == 0) return true;
-    return false;
+static bool is_root(const struct files *fs, str path) { return map_get(&fs->roots_by_path, path); }
+
+/* The tenant in whose folder the path lies: as it is spelled, or as it really is. */
+static const struct tenant *tenant_at(const struct files *fs, str path, bool real) {
+    const struct tenant *found = NULL;
+    size_t longest = 0;
+    for (size_t i = 0; i < fs->roots_n && fs->tenants_n; i++) {
+        const struct tenant *t = fs->roots[i].tenant;
+        str folder = t ? str_of(real ? t->real : fs->roots[i].path) : (str){0};
+        if (folder.p && folder.n >= longest && source_is_in(path, folder)) found = t, longest = folder.n;
+    }
+    return found;
 }
 
-static bool is_below(str path, const char *folder) {
-    size_t n = strlen(folder);
-    if (strcmp(folder, ".") == 0) return path.n && path.p[0] != '/' && !str_starts(path, S("../"));
-    if (path.n <= n || memcmp(path.p, folder, n) != 0) return false;
-    return path.p[n] == '/' || folder[n - 1] == '/';
+/* Of what is at this path and below it, only what has been met since the walk is there. */
+struct gone {
+    str path;
+    uint64_t walk;
+    bool itself;
+};
+
+static void forget(struct files *fs, const char *path, bool itself) {
+    str at = arena_str(fs->gone_arena, str_of(path));
+    struct gone *g = arena_make(fs->gone_arena, struct gone);
+    *g = (struct gone){at, fs->walk, itself};
+    map_put(&fs->gone, at, g);
 }
 
-/* The file and everything below a folder of this name are gone, but for what the walk `met` (0: none). What the user names is never
- * forgotten: it stays in force until it can be read again. */
-static void forget(struct files *fs, const char *path, uint64_t met, bool itself) {
+static bool is_gone_by(const struct files *fs, const struct document_file *f, str folder) {
+    const struct gone *g = map_get(&fs->gone, folder);
+    bool below = g && (g->itself || folder.n < f->path.n);
+    return below && f->seen < g->walk;
+}
+
+/* What the user names is never forgotten but by its own name: it stays in force until it can be read again. */
+static bool is_gone(const struct files *fs, const struct document_file *f) {
+    if (is_gone_by(fs, f, f->path)) return true;
+    if (is_root(fs, f->path)) return false;
+    str at = f->path;
+    for (size_t slash; (slash = str_rfind(at, '/')) < at.n; at = str_upto(at, slash))
+        if (is_gone_by(fs, f, str_upto(at, slash ? slash : 1))) return true;
+    return f->path.p[0] != '/' && is_gone_by(fs, f, S("."));
+}
+
+/* All of them in one pass: each file asks for the folders that it lies in. */
+static void drop_gone(struct files *fs) {
     struct document_file **gone = NULL;
     size_t n = 0, cap = 0;
     map_each (e, &fs->by_path) {
-        struct document_file *f = e->value;
-        bool below = is_below(f->path, path) || (itself && str_eq(f->path, str_of(path)));
-        bool kept = f->seen == met || (is_root(fs, f->path.p) && !str_eq(f->path, str_of(path)));
-        if (!below || kept) continue;
+        if (!fs->gone.n || !is_gone(fs, e->value)) continue;
         if (n == cap) gone = base_realloc(gone, (cap = cap ? cap * 2 : 8) * sizeof *gone);
-        gone[n++] = f;
+        gone[n++] = e->value;
     }
     for (size_t i = 0; i < n; i++) {
         map_take(&fs->by_path, gone[i]->path);
         free_file(fs, gone[i]);
     }
     free(gone);
+    map_fini(&fs->gone);
+    map_init(&fs->gone);
+    arena_reset(fs->gone_arena);
 }
 
 static struct document_signature sign(const struct stat *st) {
@@ -171,11 +252,27 @@ static const char *read_whole(struct files *fs, int fd, size_t expected) {
     }
 }
 
+/* A tenant's file lies in its tenant's folder, whatever links lead to it; what an operator's link finds there is the tenant's all the same, and
+ * read there. true: not to be read here; *ret_why is NULL when that is no trouble. */
+static bool is_elsewhere(const struct files *fs, const struct document_file *f, int fd,
+                         const char **ret_why) {
+    char link[64], real[PATH_MAX];
+    if (!fs->tenants_n) return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, real, sizeof real);
+    const struct tenant *owner = n > 0 ? tenant_at(fs, (str){real, (size_t)n}, true) : NULL;
+    bool known = n > 0 && n < (ssize_t)sizeof real;
+    *ret_why = f->tenant ? "it lies outside the folder" : NULL;
+    return (f->tenant && !known) || owner != f->tenant;
+}
+
 static const char *read_open_file(struct files *fs, struct document_file *f, int fd) {
     struct stat st;
     if (fstat(fd, &st) < 0) return strerror(errno);
     if (!S_ISREG(st.st_mode)) return "is neither a file nor a folder";
     if (st.st_size > FILE_BYTES_MAX) return "is larger than 256 MiB";
+    const char *elsewhere;
+    if (is_elsewhere(fs, f, fd, &elsewhere)) return elsewhere;
     struct document_signature now = sign(&st);
     if (!fs->force && !f->again && !f->trouble && is_signature(&now, &f->signature)) return NULL;
     int64_t read_ns = clock_wall_us() * 1000;
@@ -196,6 +293,8 @@ static void read_file(struct files *fs, const char *path) {
         f = base_zalloc(sizeof *f);
         f->path = str_of(str_dup(str_of(path)));
         f->again = true;
+        f->tenant = tenant_at(fs, f->path, false);
+        f->rank = f->tenant ? DOCUMENT_TENANT : DOCUMENT_OPERATOR;
         map_put(&fs->by_path, f->path, f);
     }
     f->seen = fs->walk;
@@ -211,7 +310,7 @@ static void read_file(struct files *fs, const char *path) {
 static void keep_below(struct files *fs, const char *path) {
     map_each (e, &fs->by_path) {
         struct document_file *f = e->value;
-        if (is_below(f->path, path)) f->seen = fs->walk;
+        if (source_is_in(f->path, str_of(path))) f->seen = fs->walk;
     }
 }
 
@@ -227,10 +326,21 @@ static void on_found(void *arg, const struct source_found *found) {
     }
 }
 
+static bool mark_pairs(struct files *fs, const char *path) {
+    bool any = false;
+    for (size_t i = 0; i < fs->pairs_n; i++) {
+        struct pair *p = &fs->pairs[i];
+        bool its = strcmp(path, p->cert) == 0 || strcmp(path, p->key) == 0;
+        p->due |= its, any |= its;
+    }
+    return any;
+}
+
 /* Looks at what is at the path now. A path below a hidden name never gets here. */
 static void look(struct files *fs, const char *path, bool force) {
     struct stat st;
-    bool root = is_root(fs, path);
+    bool root = is_root(fs, str_of(path));
+    if (mark_pairs(fs, path) && !root) return;
     fs->walk++;
     if (stat(path, &st) < 0) {
         bool absent = errno == ENOENT || errno == ENOTDIR;
@@ -238,7 +348,7 @@ static void look(struct files *fs, const char *path, bool force) {
             set_trouble(fs, path, strerror(errno));
         } else {
             set_trouble(fs, path, NULL);
-            forget(fs, path, 0, true);
+            forget(fs, path, true);
         }
         return;
     }
@@ -247,12 +357,14 @@ static void look(struct files *fs, const char *path, bool force) {
     str name = str_of(slash ? slash + 1 : path);
     if (S_ISDIR(st.st_mode)) {
         fs->force = force && fs->all;
-        source_walk(path, on_found, fs);
-        forget(fs, path, fs->walk, true);
+        const struct tenant *t = tenant_at(fs, str_of(path), false);
+        if (t && !t->real) return; /* it came this very moment, and will be told */
+        source_walk(path, t ? t->real : NULL, on_found, fs);
+        forget(fs, path, true);
     } else if (root || source_is_manifest(name)) {
         fs->force = force;
         read_file(fs, path);
-        forget(fs, path, fs->walk, false);
+        forget(fs, path, false);
     }
 }
 
@@ -279,6 +391,7 @@ static void look_at_marks(struct files *fs) {
     }
     free(sorted);
     map_fini(&marks);
+    drop_gone(fs);
 }
 
 static void report(const struct files *fs, struct findings *f) {
@@ -302,12 +415,15 @@ static void report(const struct files *fs, struct findings *f) {
         document_report(file, f);
     }
     free(sorted);
+    for (size_t i = 0; i < fs->pairs_n; i++) pair_report(&fs->pairs[i], f);
     claim_report(&fs->claims, f);
     f->file = f->kind = f->ns = f->name = (str){0};
 }
 
 static bool has_findings(const struct files *fs) {
     if (fs->troubles.n || !link_empty(&fs->claims.contested)) return true;
+    for (size_t i = 0; i < fs->pairs_n; i++)
+        if (fs->pairs[i].trouble || fs->pairs[i].file.findings_n) return true;
     map_each (e, &fs->by_path) {
         const struct document_file *f = e->value;
         if (f->trouble || f->findings_n) return true;
@@ -315,21 +431,64 @@ static bool has_findings(const struct files *fs) {
     return false;
 }
 
+static bool has_slice(const struct document *d) {
+    for (uint32_t i = 0; i < d->items_n; i++)
+        if (d->items[i].claim && d->items[i].claim->kind == KIND_ENDPOINT_SLICE) return true;
+    return false;
+}
+
+/* Where tenants' folders are now, and what this machine's addresses are: when they have changed, tenants' endpoints are judged anew. */
+static void look_around(struct files *fs) {
+    if (!fs->tenants_n) return;
+    size_t n;
+    struct ip *own = fs->ask_own(&n);
+    bool same = n == fs->own_n && (n == 0 || memcmp(own, fs->own, n * sizeof *own) == 0);
+    free(fs->own);
+    fs->own = own, fs->own_n = n;
+    for (size_t i = 0; i < fs->roots_n; i++) {
+        struct tenant *t = fs->roots[i].tenant;
+        if (!t) continue;
+        free(t->real);
+        t->real = realpath(fs->roots[i].path, NULL);
+        t->own = own, t->own_n = n;
+    }
+    map_each (e, &fs->by_path) {
+        const struct document_file *f = e->value;
+        for (uint32_t i = 0; !same && f->tenant && i < f->n; i++)
+            if (has_slice(f->docs[i])) decode_again(fs, f->docs[i]);
+    }
+}
+
+static void read_pairs(struct files *fs, bool all) {
+    for (size_t i = 0; i < fs->pairs_n; i++) {
+        struct pair *p = &fs->pairs[i];
+        p->due |= all;
+        if (pair_read(p, &fs->claims, fs->scratch, &fs->work->documents_decoded)) fs->work->files_read += 2;
+    }
+}
+
+static void read_all(struct files *fs) {
+    map_each (e, &fs->marks) free(e->value);
+    map_fini(&fs->marks);
+    map_init(&fs->marks);
+    for (size_t i = 0; i < fs->roots_n; i++) look(fs, fs->roots[i].path, true);
+    drop_gone(fs);
+}
+
 void files_read(struct files *fs, struct store *s, struct findings *f, struct files_work *ret_work) {
     struct files_work work = {0};
     fs->work = &work;
-    if (fs->all) {
-        map_each (e, &fs->marks) free(e->value);
-        map_fini(&fs->marks);
-        map_init(&fs->marks);
-        for (size_t i = 0; i < fs->roots_n; i++) look(fs, fs->roots[i], true);
-        fs->all = false;
-    } else {
+    look_around(fs);
+    if (fs->all)
+        read_all(fs);
+    else
         look_at_marks(fs);
-    }
+    read_pairs(fs, fs->all);
+    fs->all = false;
     work.objects_changed += claim_settle(&fs->claims, s, decode_again, fs);
     for (unsigned round = 0; fs->marks.n && round < AGAIN_ROUNDS_MAX; round++) {
         look_at_marks(fs);
+        read_pairs(fs, false);
         work.objects_changed += claim_settle(&fs->claims, s, decode_again, fs);
     }
     fs->work = NULL;

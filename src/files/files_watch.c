@@ -35,7 +35,10 @@ struct dir {
 };
 struct files_watch {
     int fd;
-    char **roots;
+    struct watched_root {
+        char *path;
+        bool file, contained; /* a certificate's; a tenant's */
+    } * roots;
     size_t roots_n;
     struct map dirs;    /* by the bytes of wd */
     struct map visited; /* ways walked in this round */
@@ -209,8 +212,11 @@ static void drop_stale(struct files_watch *w) {
 static void watch_all(struct files_watch *w) {
     w->round++;
     for (size_t i = 0; i < w->roots_n; i++) {
-        watch_way(w, w->roots[i], w->roots[i], 0);
-        source_walk(w->roots[i], on_found, w);
+        const struct watched_root *r = &w->roots[i];
+        watch_way(w, r->path, r->path, 0);
+        char *inside = r->contained ? realpath(r->path, NULL) : NULL;
+        if (!r->file && (inside || !r->contained)) source_walk(r->path, inside, on_found, w);
+        free(inside);
     }
     map_each (it, &w->visited) free(it->value);
     map_fini(&w->visited);
@@ -218,14 +224,21 @@ static void watch_all(struct files_watch *w) {
     drop_stale(w);
 }
 
-err files_watch_new(struct files_watch **ret, const char *const *paths, size_t n) {
+static void add_root(struct files_watch *w, const char *path, bool file, bool contained) {
+    w->roots[w->roots_n++] = (struct watched_root){source_normal(path), file, contained};
+}
+
+err files_watch_new(struct files_watch **ret, const struct files_config *c) {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0) return ERR_IO;
     struct files_watch *w = base_zalloc(sizeof *w);
     w->fd = fd;
-    w->roots = base_zalloc((n + 1) * sizeof *w->roots);
-    w->roots_n = n;
-    for (size_t i = 0; i < n; i++) w->roots[i] = source_normal(paths[i]);
+    w->roots = base_zalloc((c->roots_n + 2 * c->pairs_n + 1) * sizeof *w->roots);
+    for (size_t i = 0; i < c->roots_n; i++) add_root(w, c->roots[i].path, false, c->roots[i].tenant);
+    for (size_t i = 0; i < c->pairs_n; i++) {
+        add_root(w, c->pairs[i].cert, true, false);
+        add_root(w, c->pairs[i].key, true, false);
+    }
     watch_all(w);
     *ret = w;
     return OK;
@@ -236,7 +249,7 @@ void files_watch_free(struct files_watch *w) {
     w->round++;
     drop_stale(w);
     map_fini(&w->dirs);
-    for (size_t i = 0; i < w->roots_n; i++) free(w->roots[i]);
+    for (size_t i = 0; i < w->roots_n; i++) free(w->roots[i].path);
     free(w->roots);
     close(w->fd);
     free(w);

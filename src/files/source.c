@@ -45,6 +45,7 @@ struct walk {
         ino_t ino;
     } above[SOURCE_DEPTH_MAX]; /* the folders that lead here: a link back to one of them is not followed */
     unsigned depth;
+    const char *inside; /* where links must not lead out of, or NULL */
 };
 static void walk_folder(struct walk *w, const char *path, bool link);
 
@@ -69,6 +70,19 @@ static void walk_entry(struct walk *w, const char *dir, const struct dirent *e) 
     free(path);
 }
 
+bool source_is_in(str path, str folder) {
+    if (str_eq(folder, S("."))) return path.n && path.p[0] != '/' && !str_starts(path, S("../"));
+    if (!str_starts(path, folder)) return false;
+    return path.n == folder.n || path.p[folder.n] == '/' || folder.p[folder.n - 1] == '/';
+}
+
+static bool leads_out(const struct walk *w, const char *path) {
+    char *real = realpath(path, NULL);
+    bool out = !real || !source_is_in(str_of(real), str_of(w->inside));
+    free(real);
+    return out;
+}
+
 /* Folders lie in each other at most SOURCE_DEPTH_MAX deep. */
 static void walk_folder(struct walk *w, const char *path, bool link) {
     struct stat st;
@@ -78,6 +92,11 @@ static void walk_folder(struct walk *w, const char *path, bool link) {
     if (w->depth == SOURCE_DEPTH_MAX) {
         w->visit(w->arg,
                  &(struct source_found){SOURCE_TROUBLE, link, path, "too many folders in each other"});
+        return;
+    }
+    if (w->inside && (link || w->depth == 0) && leads_out(w, path)) {
+        w->visit(w->arg,
+                 &(struct source_found){SOURCE_TROUBLE, false, path, "the link leads out of the folder"});
         return;
     }
     w->visit(w->arg, &(struct source_found){SOURCE_FOLDER, link, path, NULL});
@@ -93,7 +112,8 @@ static void walk_folder(struct walk *w, const char *path, bool link) {
     closedir(d);
 }
 
-void source_walk(const char *folder, void (*visit)(void *arg, const struct source_found *f), void *arg) {
-    struct walk w = {.visit = visit, .arg = arg};
+void source_walk(const char *folder, const char *inside,
+                 void (*visit)(void *arg, const struct source_found *f), void *arg) {
+    struct walk w = {.visit = visit, .arg = arg, .inside = inside};
     walk_folder(&w, folder, false);
 }

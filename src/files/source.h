@@ -23,5 +23,9 @@ struct source_found {
     const char *path, *why;
 };
 enum { SOURCE_DEPTH_MAX = 32 };
-/* Visits the folder and everything below it: hidden names are skipped, symbolic links followed, a folder inside itself is not entered twice. */
-void source_walk(const char *folder, void (*visit)(void *arg, const struct source_found *f), void *arg);
+/* Visits the folder and everything below it: hidden names are skipped, symbolic links followed, a folder inside itself is not entered twice.
+ * inside: a real path that links to folders must not lead out of (those are SOURCE_TROUBLE), or NULL. */
+void source_walk(const char *folder, const char *inside,
+                 void (*visit)(void *arg, const struct source_found *f), void *arg);
+/* The path is the folder's or below it; both as source_normal has them. */
+bool source_is_in(str path, str folder);

@@ -30,7 +30,7 @@ struct case_state {
     pid_t backend, supervisor;
     uint16_t backend_port;
     struct control_config config;
-    const char *paths[1];
+    struct files_root root;
     char log[1 << 18];
     size_t log_n, log_at; /* what has been looked at */
 };
@@ -73,9 +73,8 @@ static int setup(void **state) {
     c->backend_port = sock_port(c->backend_fd);
     c->backend = fork();
     if (c->backend == 0) run_backend(c->backend_fd);
-    c->paths[0] = c->dir;
-    c->config = (struct control_config){.paths = c->paths,
-                                        .paths_n = 1,
+    c->root.path = c->dir;
+    c->config = (struct control_config){.files = {.roots = &c->root, .roots_n = 1},
                                         .controller_name = "postern.dev/gateway-controller",
                                         .workers = 2,
                                         .access = WORKER_ACCESS_JSON,

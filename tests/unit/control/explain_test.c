@@ -69,7 +69,7 @@ static int set_up(void **state) {
     struct table *before;
     const char *path = f->path;
     finding_init(&found, f->arena);
-    f->files = files_new(&path, 1);
+    f->files = files_new(&(struct files_config){.roots = &(struct files_root){path, NULL}, .roots_n = 1});
     files_read(f->files, f->p.store, &found, &work);
     if (found.n) fail_msg(STR_FMT ": " STR_FMT, STR_ARG(found.first->path), STR_ARG(found.first->message));
     pipeline_pass(&f->p, 1000000, 0, &before);

@@ -76,10 +76,12 @@ static bool has(const struct case_state *c, const char *name, const char *versio
 #define BROKEN_NS(name) "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " name "\n  lables: {v: x}\n"
 
 static void begin_at(struct case_state *c, const char *const *names, size_t n) {
-    const char *paths[4];
-    for (size_t i = 0; i < n; i++) paths[i] = names[i][0] ? path_of(c, names[i]) : c->dir;
-    c->files = files_new(paths, n);
-    assert_int_equal(files_watch_new(&c->watch, paths, n), OK);
+    struct files_root roots[4];
+    for (size_t i = 0; i < n; i++)
+        roots[i] = (struct files_root){names[i][0] ? path_of(c, names[i]) : c->dir, NULL};
+    struct files_config config = {.roots = roots, .roots_n = n};
+    c->files = files_new(&config);
+    assert_int_equal(files_watch_new(&c->watch, &config), OK);
     read_now(c);
 }
 static void begin(struct case_state *c) {
