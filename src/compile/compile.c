@@ -6,10 +6,23 @@
 #include "compile/compile_listener.h"
 #include "compile/compile_route.h"
 
+/* What tables carry today: HTTP and HTTPS listeners with their HTTPRoutes. */
+static struct plan_piece *carried(struct plan_piece *p) {
+    if (p && p->kind == PLAN_ROUTE && container_of(p, struct plan_route, piece)->kind != PLAN_ROUTE_HTTP)
+        return NULL;
+    if (p && p->kind == PLAN_LISTENER && container_of(p, struct plan_listener, piece)->protocol > PLAN_HTTPS)
+        return NULL;
+    return p;
+}
+
+/* A piece that turns into one that is not carried is gone for the table. */
 static void each_change(struct compiler *c, const struct plan_delta *d, enum plan_kind kind,
                         void (*apply)(struct compiler *c, const struct plan_change *change)) {
     for (uint32_t i = 0; i < d->n; i++)
-        if (d->p[i].kind == kind) apply(c, &d->p[i]);
+        if (d->p[i].kind == kind) {
+            struct plan_change one = {kind, carried(d->p[i].before), carried(d->p[i].after)};
+            if (one.before || one.after) apply(c, &one);
+        }
 }
 
 static struct spine_array put_array(struct spine_chunk ***at, const struct compiler_array *a) {

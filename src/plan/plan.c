@@ -14,6 +14,13 @@ const char *plan_kind_name(enum plan_kind kind) {
     return kind_names[kind];
 }
 
+int plan_route_order(const struct plan_route *x, const struct plan_route *y) {
+    int64_t age = x->created_s ? x->created_s : INT64_MAX, other = y->created_s ? y->created_s : INT64_MAX;
+    if (age != other) return age < other ? -1 : 1;
+    int order = str_cmp(x->ns, y->ns);
+    return order ? order : str_cmp(x->name, y->name);
+}
+
 struct plan_piece *plan_pack(const void *piece) {
     const struct plan_piece *from = piece;
     const struct schema *s = plan_schema(from->kind);

@@ -18,23 +18,27 @@ struct plan_piece {
     str key;       /* unique within the kind; in the piece's block */
 };
 
-/* A listener that is served. Key: "Gateway/NS/NAME/SECTION" of the object that holds it. */
-enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS };
+/* A listener that is served. Key: "Gateway/NS/NAME/SECTION" or "ListenerSet/NS/NAME/SECTION" of the object that holds it. */
+enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS, PLAN_TLS, PLAN_TCP, PLAN_UDP };
+enum plan_tls_mode { PLAN_TLS_MODE_UNSET, PLAN_TLS_TERMINATE, PLAN_TLS_PASSTHROUGH };
 enum plan_tls_version { PLAN_TLS_UNSET, PLAN_TLS_1_2, PLAN_TLS_1_3 };
 struct plan_listener {
     struct plan_piece piece;
     str gateway;               /* attachment point: "NS/NAME" of the Gateway */
-    str section;               /* the listener's name */
+    str section;               /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
     str bind_address;          /* "" = all addresses, both families */
     int64_t bind_port;         /* where the socket listens */
     int64_t port;              /* spec.port: what redirects and port matches speak of */
     uint8_t protocol;          /* enum plan_protocol */
     str hostname;              /* lower case; "" = any; "*.x" = wildcard */
-    uint8_t tls_min;           /* enum plan_tls_version; HTTPS only */
+    uint8_t tls_mode;          /* enum plan_tls_mode; TLS only: HTTPS always terminates */
+    uint8_t tls_min;           /* enum plan_tls_version; HTTPS, and TLS that terminates */
     LIST_OF(str) certificates; /* keys of PLAN_CERTIFICATE pieces, in order of preference */
 };
 
-/* One route's rules and where they are attached. Key: "HTTPRoute/NS/NAME". */
+/* One route's rules and where they are attached. Key: "HTTPRoute/NS/NAME", by its kind. TLS, TCP and UDP: one rule without matches; on
+ * a listener of TCP or UDP the first of all routes (plan_route_order) has all traffic.             [GW TCPRoute] */
+enum plan_route_kind { PLAN_ROUTE_HTTP, PLAN_ROUTE_GRPC, PLAN_ROUTE_TLS, PLAN_ROUTE_TCP, PLAN_ROUTE_UDP };
 enum plan_path { PLAN_PATH_UNSET, PLAN_PATH_EXACT, PLAN_PATH_PREFIX, PLAN_PATH_REGEX };
 enum plan_value { PLAN_VALUE_UNSET, PLAN_VALUE_EXACT, PLAN_VALUE_REGEX };
 struct plan_value_match {
@@ -47,6 +51,9 @@ struct plan_match {
     str path;          /* PREFIX: without a trailing "/", "" = everything */
     str method;        /* "" = any */
     LIST_OF(struct plan_value_match) headers, query;
+    uint8_t
+        call_type; /* GRPC, enum plan_value: how service and call match; UNSET = any call. No path, no method then. */
+    str service, call; /* "" = any */
 };
 enum plan_filter_type {
     PLAN_FILTER_UNSET,
@@ -90,19 +97,43 @@ struct plan_attachment {
 };
 struct plan_route {
     struct plan_piece piece;
+    uint8_t kind; /* enum plan_route_kind */
     str ns, name;
     int64_t created_s; /* for precedence; 0 = not known */
     LIST_OF(struct plan_attachment) attachments;
     LIST_OF(struct plan_rule) rules;
 };
 
-/* A backend that rules name. Key: "NS/NAME:PORT" and what distinguishes policies, later. */
-enum plan_backend_protocol { PLAN_BACKEND_UNSET, PLAN_BACKEND_HTTP };
+/* A backend that rules name. Key: "NS/NAME:PORT", and "+h2c", "+tls", "+tcp" or "+udp" for what is not HTTP/1.1. */
+enum plan_backend_protocol {
+    PLAN_BACKEND_UNSET,
+    PLAN_BACKEND_HTTP, /* of HTTPRoutes: HTTP/1.1 */
+    PLAN_BACKEND_H2C,  /* HTTP/2: of GRPCRoutes, or as the Service's port says */
+    PLAN_BACKEND_TLS,  /* of TLSRoutes: bytes; `tls` holds for connections that a listener terminates */
+    PLAN_BACKEND_TCP,  /* of TCPRoutes: bytes, whatever policies say */
+    PLAN_BACKEND_UDP,
+};
+enum plan_alt_name { PLAN_ALT_NAME_UNSET, PLAN_ALT_NAME_DNS, PLAN_ALT_NAME_URI };
+struct plan_alt_name_wanted {
+    uint8_t type; /* enum plan_alt_name */
+    str value;
+};
+/* TLS towards a backend.                                                             [GW BackendTLSPolicy] */
+struct plan_backend_tls {
+    str policy;   /* "NS/NAME" */
+    str hostname; /* the server name, and the name to verify unless alt_names are given */
+    LIST_OF(struct plan_alt_name_wanted) alt_names; /* the certificate must have one of them */
+    str ca_pem;                                     /* who may have signed; "" = the system's */
+};
 struct plan_backend {
     struct plan_piece piece;
     str ns, name;
     int64_t port;
-    uint8_t protocol; /* enum plan_backend_protocol */
+    uint8_t protocol;             /* enum plan_backend_protocol */
+    struct plan_backend_tls *tls; /* NULL: in the clear */
+    /* Not "": no connection that would be TLS may be made, and this is why. The endpoints are empty then (503), but for PLAN_BACKEND_TLS,
+     * where connections of listeners that do not terminate are none of the policy's. */
+    str refused;
 };
 /* The endpoints of a backend, ready ones only, ordered by address and port. Same key as the backend. */
 struct plan_endpoint {
@@ -131,6 +162,8 @@ struct plan {
 void plan_init(struct plan *p);
 void plan_fini(struct plan *p);
 const struct schema *plan_schema(enum plan_kind kind);
+/* The order of right among routes: age, unknown last, then namespace and name: <0, 0, >0.       [GW HTTPRouteRule.matches] */
+int plan_route_order(const struct plan_route *x, const struct plan_route *y);
 /* "listener", "route", ... */
 const char *plan_kind_name(enum plan_kind kind);
 /* A counted piece (one hold, the caller's) from a struct whose piece.kind and piece.key are set: one block, hash computed. */

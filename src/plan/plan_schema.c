@@ -3,13 +3,16 @@
 
 /* The field tables of the pieces, smallest first. Names are those of the structs in the style of documents. */
 
-static const char *const protocols[] = {"HTTP", "HTTPS", NULL};
+static const char *const protocols[] = {"HTTP", "HTTPS", "TLS", "TCP", "UDP", NULL};
+static const char *const tls_modes[] = {"Terminate", "Passthrough", NULL};
+static const char *const route_kinds[] = {"GRPC", "TLS", "TCP", "UDP", NULL}; /* 0 = HTTP */
+static const char *const alt_names[] = {"DNS", "URI", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const paths[] = {"Exact", "Prefix", "Regex", NULL};
 static const char *const values[] = {"Exact", "Regex", NULL};
 static const char *const filter_types[] = {"RequestHeaders", "ResponseHeaders", "Redirect", "Rewrite", NULL};
 static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
-static const char *const backend_protocols[] = {"HTTP", NULL};
+static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UDP", NULL};
 
 static const struct field listener_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
@@ -20,6 +23,7 @@ static const struct field listener_fields[] = {
     {.name = "port", .type = FIELD_INT, .offset = AT(plan_listener, port)},
     {.name = "protocol", .type = FIELD_ENUM, .offset = AT(plan_listener, protocol), .values = protocols},
     {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_listener, hostname)},
+    {.name = "tlsMode", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_mode), .values = tls_modes},
     {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
     {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
 };
@@ -35,6 +39,9 @@ static const struct field match_fields[] = {
     {.name = "method", .type = FIELD_STR, .offset = AT(plan_match, method)},
     {.name = "headers", .type = FIELD_LIST, .offset = AT(plan_match, headers), .of = &value_match},
     {.name = "query", .type = FIELD_LIST, .offset = AT(plan_match, query), .of = &value_match},
+    {.name = "callType", .type = FIELD_ENUM, .offset = AT(plan_match, call_type), .values = values},
+    {.name = "service", .type = FIELD_STR, .offset = AT(plan_match, service)},
+    {.name = "call", .type = FIELD_STR, .offset = AT(plan_match, call)},
 };
 static const struct schema match = SCHEMA(plan_match, match_fields, NULL);
 static const struct field header_fields[] = {
@@ -83,12 +90,25 @@ static const struct field attachment_fields[] = {
 static const struct schema attachment = SCHEMA(plan_attachment, attachment_fields, NULL);
 static const struct field route_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_route, piece.key)},
+    {.name = "kind", .type = FIELD_ENUM, .offset = AT(plan_route, kind), .values = route_kinds},
     {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_route, ns)},
     {.name = "name", .type = FIELD_STR, .offset = AT(plan_route, name)},
     {.name = "created", .type = FIELD_TIME, .offset = AT(plan_route, created_s)},
     {.name = "attachments", .type = FIELD_LIST, .offset = AT(plan_route, attachments), .of = &attachment},
     {.name = "rules", .type = FIELD_LIST, .offset = AT(plan_route, rules), .of = &rule},
 };
+static const struct field alt_name_fields[] = {
+    {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_alt_name_wanted, type), .values = alt_names},
+    {.name = "value", .type = FIELD_STR, .offset = AT(plan_alt_name_wanted, value)},
+};
+static const struct schema alt_name = SCHEMA(plan_alt_name_wanted, alt_name_fields, NULL);
+static const struct field backend_tls_fields[] = {
+    {.name = "policy", .type = FIELD_STR, .offset = AT(plan_backend_tls, policy)},
+    {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_backend_tls, hostname)},
+    {.name = "altNames", .type = FIELD_LIST, .offset = AT(plan_backend_tls, alt_names), .of = &alt_name},
+    {.name = "caPem", .type = FIELD_STR, .offset = AT(plan_backend_tls, ca_pem)},
+};
+static const struct schema backend_tls = SCHEMA(plan_backend_tls, backend_tls_fields, NULL);
 static const struct field backend_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_backend, piece.key)},
     {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_backend, ns)},
@@ -98,6 +118,8 @@ static const struct field backend_fields[] = {
      .type = FIELD_ENUM,
      .offset = AT(plan_backend, protocol),
      .values = backend_protocols},
+    {.name = "tls", .type = FIELD_OPT_STRUCT, .offset = AT(plan_backend, tls), .of = &backend_tls},
+    {.name = "refused", .type = FIELD_STR, .offset = AT(plan_backend, refused)},
 };
 static const struct field endpoint_fields[] = {
     {.name = "address", .type = FIELD_STR, .offset = AT(plan_endpoint, address)},

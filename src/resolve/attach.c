@@ -3,6 +3,8 @@
 
 #include "api/gateway.h"
 #include "resolve/gateways.h"
+#include "resolve/listeners.h"
+#include "resolve/sets.h"
 
 /* How far the best listener took a route: the reason told is that of the furthest step.    [GW RouteConditionAccepted] */
 enum step { STEP_NO_PARENT, STEP_NOT_ALLOWED, STEP_NO_HOSTNAME, STEP_ATTACHED };
@@ -34,7 +36,7 @@ static bool requirement_holds(const struct selector_requirement *q, str v) {
     return str_eq(q->operator, S("DoesNotExist")) && !v.p;
 }
 
-static bool selector_takes(const struct pass *p, const struct label_selector *s, str ns) {
+bool attach_selector_takes(const struct pass *p, const struct label_selector *s, str ns) {
     if (!s) return false;
     for (uint32_t i = 0; i < s->match_labels.n; i++) {
         str v = label_of(p, ns, s->match_labels.p[i].key);
@@ -47,13 +49,12 @@ static bool selector_takes(const struct pass *p, const struct label_selector *s,
     return true;
 }
 
-static bool namespace_allowed(const struct pass *p, const struct namespaces_from *from, str gateway_ns,
-                              str ns) {
+bool attach_namespace_allowed(const struct pass *p, const struct namespaces_from *from, str own_ns, str ns) {
     switch ((enum from_namespaces)from->from) {
     case FROM_ALL: return true;
-    case FROM_SELECTOR: return selector_takes(p, from->selector, ns);
+    case FROM_SELECTOR: return attach_selector_takes(p, from->selector, ns);
     case FROM_UNSET:
-    case FROM_SAME: return str_eq(gateway_ns, ns);
+    case FROM_SAME: return str_eq(own_ns, ns);
     case FROM_NONE: return false;
     }
     return false;
@@ -66,8 +67,7 @@ static struct attach_listener *entry_for(struct attach *at, struct listener_stat
 }
 
 /* Notes the listener with the route's hostnames that meet its own; false when none does. */
-static bool meet(struct pass *p, const struct http_route *route, struct listener_state *l,
-                 struct attach *at) {
+static bool meet(struct pass *p, const struct route *route, struct listener_state *l, struct attach *at) {
     if (entry_for(at, l)) return true;
     uint32_t n = route->spec.hostnames.n, kept = 0;
     str *names = arena_array(p->scratch, str, n + 1);
@@ -80,68 +80,101 @@ static bool meet(struct pass *p, const struct http_route *route, struct listener
     return kept;
 }
 
-static enum step try_listener(struct pass *p, const struct http_route *route, const struct gateway *gw,
-                              struct listener_state *l, const struct parent_ref *ref, struct attach *at) {
+/* What a parentRef names: a Gateway's own listeners, or those of one ListenerSet. */
+struct parent {
+    struct gateway_state *gateway;
+    const struct set_state *set; /* NULL: the Gateway itself */
+    struct listener_state **listeners;
+    uint32_t listeners_n;
+};
+
+/* false: none of ours. */
+static bool find_parent(const struct pass *p, const struct route *route, const struct parent_ref *ref,
+                        struct parent *ret) {
+    *ret = (struct parent){0};
+    if (ref->group.p && !str_eq(ref->group, S(RESOLVE_GROUP))) return false;
+    str ns = ref->ns.n ? ref->ns : route->obj.meta.ns;
+    if (str_eq(ref->kind, S("ListenerSet"))) {
+        ret->set = sets_find(p->r, ns, ref->name);
+        if (!ret->set) return false;
+        ret->gateway = ret->set->gateway;
+        ret->listeners = ret->gateway->listeners + ret->set->first;
+        ret->listeners_n = ret->set->listeners_n;
+        return true;
+    }
+    if (ref->kind.n && !str_eq(ref->kind, S("Gateway"))) return false;
+    ret->gateway = gateways_find(p->r, ns, ref->name);
+    if (!ret->gateway) return false;
+    ret->listeners = ret->gateway->listeners;
+    ret->listeners_n = ret->gateway->own_n;
+    return true;
+}
+
+static enum step try_listener(struct pass *p, const struct route *route, struct listener_state *l,
+                              const struct parent_ref *ref, struct attach *at) {
     if (ref->section_name.n && !str_eq(ref->section_name, l->name)) return STEP_NO_PARENT;
     if (ref->port.set && ref->port.v != l->port) return STEP_NO_PARENT;
-    const struct namespaces_from *from = &gw->spec.listeners.p[l->index].allowed_routes.namespaces;
-    if (!l->routable || !namespace_allowed(p, from, gw->obj.meta.ns, route->obj.meta.ns))
+    const struct namespaces_from *from = &listeners_spec(p, l)->allowed_routes.namespaces;
+    str own_ns = l->set ? l->set->ns : l->gateway->ns;
+    if (!(l->kinds >> route->obj.kind & 1) || !attach_namespace_allowed(p, from, own_ns, route->obj.meta.ns))
         return STEP_NOT_ALLOWED;
     return meet(p, route, l, at) ? STEP_ATTACHED : STEP_NO_HOSTNAME;
 }
 
-static struct verdict tell(struct arena *a, enum step step, const struct parent_ref *ref, str gateway) {
+static struct verdict tell(struct arena *a, enum step step, const struct parent_ref *ref, str parent,
+                           enum api_kind route_kind) {
     str section = ref->section_name;
     switch (step) {
     case STEP_ATTACHED: break;
     case STEP_NO_PARENT: {
         str port = ref->port.set ? arena_printf(a, " on port %lld", (long long)ref->port.v) : S("");
         return resolver_refuse(a, "NoMatchingParent",
-                               "spec.parentRefs: Gateway " STR_FMT " has no listener%s" STR_FMT STR_FMT
+                               "spec.parentRefs: " STR_FMT " has no listener%s" STR_FMT STR_FMT
                                "; correct sectionName or port",
-                               STR_ARG(gateway), section.n ? " " : "", STR_ARG(section), STR_ARG(port));
+                               STR_ARG(parent), section.n ? " " : "", STR_ARG(section), STR_ARG(port));
     }
     case STEP_NOT_ALLOWED:
         return resolver_refuse(a, "NotAllowedByListeners",
-                               "no listener of Gateway " STR_FMT
-                               " that spec.parentRefs selects takes HTTPRoutes of this namespace; its owner "
+                               "no listener of " STR_FMT
+                               " that spec.parentRefs selects takes %ss of this namespace; its owner "
                                "can widen allowedRoutes",
-                               STR_ARG(gateway));
+                               STR_ARG(parent), api_type_of(route_kind)->name);
     case STEP_NO_HOSTNAME:
         return resolver_refuse(a, "NoMatchingListenerHostname",
-                               "spec.hostnames: none meets the hostname of a listener of Gateway " STR_FMT
+                               "spec.hostnames: none meets the hostname of a listener of " STR_FMT
                                " that spec.parentRefs selects; correct them",
-                               STR_ARG(gateway));
+                               STR_ARG(parent));
     }
     return (struct verdict){0};
 }
 
-static void attach_parent(struct pass *p, const struct http_route *route, const struct parent_ref *ref,
+static void attach_parent(struct pass *p, const struct route *route, const struct parent_ref *ref,
                           struct attach *at) {
-    if (ref->kind.n && !str_eq(ref->kind, S("Gateway"))) return;
-    if (ref->group.p && !str_eq(ref->group, S(RESOLVE_GROUP))) return;
-    str ns = ref->ns.n ? ref->ns : route->obj.meta.ns;
-    struct gateway_state *g = gateways_find(p->r, ns, ref->name);
-    if (!g) return;
-    const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, ns, ref->name);
+    struct parent parent;
+    if (!find_parent(p, route, ref, &parent)) return;
+    struct parent_verdict *v = &at->parents[at->parents_n++];
+    *v = (struct parent_verdict){.ref = ref};
+    str name = parent.set ? arena_printf(p->scratch, "ListenerSet " STR_FMT, STR_ARG(parent.set->key))
+                          : arena_printf(p->scratch, "Gateway " STR_FMT, STR_ARG(parent.gateway->key));
+    if (parent.set && parent.set->allowed.reason) {
+        v->accepted = resolver_refuse(
+            p->scratch, "NotAllowedByListeners",
+            "spec.parentRefs: " STR_FMT " is not attached to its Gateway; see its status", STR_ARG(name));
+        return;
+    }
     enum step furthest = STEP_NO_PARENT;
-    for (uint32_t i = 0; i < g->listeners_n; i++) {
-        enum step s = try_listener(p, route, gw, g->listeners[i], ref, at);
+    for (uint32_t i = 0; i < parent.listeners_n; i++) {
+        enum step s = try_listener(p, route, parent.listeners[i], ref, at);
         if (s > furthest) furthest = s;
     }
-    at->parents[at->parents_n++] =
-        (struct parent_verdict){.ref = ref, .accepted = tell(p->scratch, furthest, ref, g->key)};
+    v->accepted = tell(p->scratch, furthest, ref, name, route->obj.kind);
 }
 
-static uint32_t listeners_of(const struct pass *p, const struct http_route *route, uint32_t i) {
-    const struct parent_ref *ref = &route->spec.parent_refs.p[i];
-    const struct gateway_state *g = gateways_find(p->r, ref->ns.n ? ref->ns : route->obj.meta.ns, ref->name);
-    return g ? g->listeners_n : 0;
-}
-
-void attach_route(struct pass *p, const struct http_route *route, struct attach *ret) {
+void attach_route(struct pass *p, const struct route *route, struct attach *ret) {
     uint32_t n = route->spec.parent_refs.n, listeners = 0;
-    for (uint32_t i = 0; i < n; i++) listeners += listeners_of(p, route, i);
+    struct parent parent;
+    for (uint32_t i = 0; i < n; i++)
+        if (find_parent(p, route, &route->spec.parent_refs.p[i], &parent)) listeners += parent.listeners_n;
     *ret = (struct attach){.parents = arena_array(p->scratch, struct parent_verdict, n),
                            .listeners = arena_array(p->scratch, struct attach_listener, listeners)};
     for (uint32_t i = 0; i < n; i++) attach_parent(p, route, &route->spec.parent_refs.p[i], ret);

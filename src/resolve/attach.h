@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "api/http_route.h"
+#include "api/route.h"
 #include "resolve/resolver.h"
 #include "resolve/verdicts.h"
 
@@ -16,4 +16,10 @@ struct attach {
     struct attach_listener *listeners; /* each once */
     uint32_t listeners_n;
 };
-void attach_route(struct pass *p, const struct http_route *route, struct attach *ret);
+struct label_selector;
+struct namespaces_from;
+/* Do the labels of the namespace fit? A namespace always carries its name as one. */
+bool attach_selector_takes(const struct pass *p, const struct label_selector *s, str ns);
+/* own_ns: what Same means. */
+bool attach_namespace_allowed(const struct pass *p, const struct namespaces_from *from, str own_ns, str ns);
+void attach_route(struct pass *p, const struct route *route, struct attach *ret);

@@ -3,73 +3,116 @@
 
 #include "api/core.h"
 #include "base/num.h"
+#include "resolve/backend_tls.h"
 #include "resolve/features.h"
 #include "resolve/grants.h"
 
-static const struct service_port *find_port(const struct service *s, int64_t port) {
+/* What follows the port in a key, by enum plan_backend_protocol. */
+static const char *const suffixes[] = {"", "", "+h2c", "+tls", "+tcp", "+udp"};
+
+static bool is_protocol(str protocol, bool udp) {
+    return udp ? str_eq(protocol, S("UDP")) : !protocol.n || str_eq(protocol, S("TCP"));
+}
+
+static const struct service_port *find_port(const struct service *s, int64_t port, bool udp) {
     for (uint32_t i = 0; i < s->spec.ports.n; i++) /* a number may stand for TCP and for UDP */
-        if (s->spec.ports.p[i].port == port &&
-            (!s->spec.ports.p[i].protocol.n || str_eq(s->spec.ports.p[i].protocol, S("TCP"))))
+        if (s->spec.ports.p[i].port == port && is_protocol(s->spec.ports.p[i].protocol, udp))
             return &s->spec.ports.p[i];
     for (uint32_t i = 0; i < s->spec.ports.n; i++)
         if (s->spec.ports.p[i].port == port) return &s->spec.ports.p[i];
     return NULL;
 }
 
-/* What this version can not speak; any other value is as good as none.                    [GEP-1911] */
-static struct verdict judge_protocol(struct arena *a, const struct service_port *port, str where,
-                                     str service) {
-    enum feature f = str_eq(port->app_protocol, S("kubernetes.io/h2c"))   ? FEATURE_H2C
-                     : str_eq(port->app_protocol, S("kubernetes.io/ws"))  ? FEATURE_WEBSOCKET
-                     : str_eq(port->app_protocol, S("kubernetes.io/wss")) ? FEATURE_WEBSOCKET_TLS
-                                                                          : FEATURE_COUNT;
-    if (f != FEATURE_COUNT && !features_served(f))
+static struct verdict judge_transport(struct arena *a, const struct service_port *port, bool udp, str where,
+                                      str service) {
+    if (is_protocol(port->protocol, udp)) return (struct verdict){0};
+    const char *wanted = udp ? "UDP" : "TCP";
+    return resolver_refuse(
+        a, "UnsupportedProtocol",
+        STR_FMT ": port %lld of Service " STR_FMT " is " STR_FMT ", not %s; name a %s port", STR_ARG(where),
+        (long long)port->port, STR_ARG(service), port->protocol.n ? (int)port->protocol.n : 3,
+        port->protocol.n ? port->protocol.p : "TCP", wanted, wanted);
+}
+
+/* How the backend is spoken to. What this version or this kind of route can not speak is refused; any other value of appProtocol is as
+ * good as none.                                                                             [GEP-1911] */
+static struct verdict judge_protocol(struct pass *p, enum api_kind from, const struct service_port *port,
+                                     str where, str service, enum plan_backend_protocol *ret) {
+    struct arena *a = p->scratch;
+    bool udp = from == KIND_UDP_ROUTE, grpc = from == KIND_GRPC_ROUTE;
+    bool h2c = str_eq(port->app_protocol, S("kubernetes.io/h2c")),
+         ws = str_eq(port->app_protocol, S("kubernetes.io/ws")),
+         wss = str_eq(port->app_protocol, S("kubernetes.io/wss"));
+    *ret = udp                      ? PLAN_BACKEND_UDP
+           : from == KIND_TCP_ROUTE ? PLAN_BACKEND_TCP
+           : from == KIND_TLS_ROUTE ? PLAN_BACKEND_TLS
+           : grpc || h2c            ? PLAN_BACKEND_H2C
+                                    : PLAN_BACKEND_HTTP;
+    if (grpc && (ws || wss))
+        return resolver_refuse(a, "UnsupportedProtocol",
+                               STR_FMT ": port %lld of Service " STR_FMT " has the appProtocol " STR_FMT
+                                       ", which is not for gRPC; name a port with kubernetes.io/h2c or none",
+                               STR_ARG(where), (long long)port->port, STR_ARG(service),
+                               STR_ARG(port->app_protocol));
+    enum feature f = h2c && !grpc ? FEATURE_H2C : ws ? FEATURE_WEBSOCKET : FEATURE_WEBSOCKET_TLS;
+    if (*ret <= PLAN_BACKEND_H2C && (h2c || ws || wss) && !grpc && !features_served(p->facts, f))
         return resolver_refuse(a, "UnsupportedProtocol",
                                STR_FMT ": port %lld of Service " STR_FMT " has " STR_FMT
                                        ", which is not served by this version; " STR_FMT,
                                STR_ARG(where), (long long)port->port, STR_ARG(service),
                                STR_ARG(features_what(f)), STR_ARG(features_remedy(f)));
-    if (port->protocol.n && !str_eq(port->protocol, S("TCP")))
-        return resolver_refuse(
-            a, "UnsupportedProtocol",
-            STR_FMT ": port %lld of Service " STR_FMT " is " STR_FMT ", not TCP; name a TCP port",
-            STR_ARG(where), (long long)port->port, STR_ARG(service), STR_ARG(port->protocol));
-    return (struct verdict){0};
+    return judge_transport(a, port, udp, where, service);
 }
 
-struct verdict backends_judge(struct pass *p, str from_ns, const struct backend_object_ref *ref, str where,
-                              str *ret_key) {
+static struct verdict not_found(struct arena *a, str where, str service) {
+    return resolver_refuse(a, "BackendNotFound",
+                           STR_FMT ": Service " STR_FMT " does not exist; create it or correct the name",
+                           STR_ARG(where), STR_ARG(service));
+}
+
+/* The kind of the reference and the right to name it. */
+static struct verdict judge_reference(struct pass *p, enum api_kind from, str from_ns,
+                                      const struct backend_object_ref *ref, str where) {
     struct arena *a = p->scratch;
-    str ns = ref->ns.n ? ref->ns : from_ns;
+    str ns = ref->ns.n ? ref->ns : from_ns, kind = resolver_a_kind(a, from);
     if (ref->group.n || (ref->kind.n && !str_eq(ref->kind, S("Service"))))
         return resolver_refuse(
             a, "InvalidKind", STR_FMT ": " STR_FMT "%s" STR_FMT " is not served; name a Service",
             STR_ARG(where), STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
-    if (!grants_allow(p, S("HTTPRoute"), from_ns, S("Service"), ns, ref->name))
+    if (!grants_allow(p, str_of(api_type_of(from)->name), from_ns, S("Service"), ns, ref->name))
         return resolver_refuse(a, "RefNotPermitted",
-                               STR_FMT ": no ReferenceGrant in namespace " STR_FMT
-                                       " lets an HTTPRoute of " STR_FMT " use Service " STR_FMT
-                                       "; add one there",
-                               STR_ARG(where), STR_ARG(ns), STR_ARG(from_ns), STR_ARG(ref->name));
-    str service = resolver_key(a, ns, ref->name);
+                               STR_FMT ": no ReferenceGrant in namespace " STR_FMT " lets " STR_FMT
+                                       " of " STR_FMT " use Service " STR_FMT "; add one there",
+                               STR_ARG(where), STR_ARG(ns), STR_ARG(kind), STR_ARG(from_ns),
+                               STR_ARG(ref->name));
+    return (struct verdict){0};
+}
+
+struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns,
+                              const struct backend_object_ref *ref, str where, str *ret_key) {
+    struct arena *a = p->scratch;
+    struct verdict v = judge_reference(p, from, from_ns, ref, where);
+    if (v.reason) return v;
+    str ns = ref->ns.n ? ref->ns : from_ns, service = resolver_key(a, ns, ref->name);
     const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, ref->name);
-    if (!s)
-        return resolver_refuse(a, "BackendNotFound",
-                               STR_FMT ": Service " STR_FMT " does not exist; create it or correct the name",
-                               STR_ARG(where), STR_ARG(service));
+    if (!s) return not_found(a, where, service);
     if (str_eq(s->spec.type, S("ExternalName")))
         return resolver_refuse(a, "InvalidKind",
                                STR_FMT
                                ": Service " STR_FMT
                                " is of type ExternalName, which is not served; name a Service with endpoints",
                                STR_ARG(where), STR_ARG(service));
-    const struct service_port *port = ref->port.set ? find_port(s, ref->port.v) : NULL;
+    const struct service_port *port =
+        ref->port.set ? find_port(s, ref->port.v, from == KIND_UDP_ROUTE) : NULL;
     if (!port)
         return resolver_refuse(a, "BackendNotFound",
                                STR_FMT ": Service " STR_FMT " has no port %lld; correct the port",
                                STR_ARG(where), STR_ARG(service), (long long)ref->port.v);
-    struct verdict v = judge_protocol(a, port, where, service);
-    if (!v.reason) *ret_key = arena_printf(a, STR_FMT ":%lld", STR_ARG(service), (long long)port->port);
+    enum plan_backend_protocol protocol;
+    v = judge_protocol(p, from, port, where, service, &protocol);
+    if (!v.reason)
+        *ret_key =
+            arena_printf(a, STR_FMT ":%lld%s", STR_ARG(service), (long long)port->port, suffixes[protocol]);
     return v;
 }
 
@@ -82,12 +125,15 @@ static void mark(struct resolver *r, struct backend_state *b) {
 struct backend_state *backends_use(struct pass *p, str key) {
     struct backend_state *b = map_get(&p->r->backends, key);
     if (!b) {
-        size_t slash = str_find(key, '/'), colon = str_rfind(key, ':');
+        size_t slash = str_find(key, '/'), colon = str_rfind(key, ':'), plus = str_rfind(key, '+');
         uint64_t port = 0;
-        err parsed = num_parse(str_from(key, colon + 1), UINT16_MAX, &port);
+        err parsed = num_parse(str_from(str_upto(key, plus), colon + 1), UINT16_MAX, &port);
         assert(parsed == OK); /* backends_judge() made the key */
         b = base_zalloc(sizeof *b + key.n);
         b->port = (uint16_t)port;
+        b->protocol = PLAN_BACKEND_HTTP;
+        for (uint8_t i = PLAN_BACKEND_H2C; i < COUNT_OF(suffixes); i++)
+            if (str_eq(str_from(key, plus), str_of(suffixes[i]))) b->protocol = i;
         b->ns_n = (uint16_t)slash;
         b->name_n = (uint16_t)(colon - slash - 1);
         b->key_n = (uint16_t)key.n;
@@ -104,14 +150,18 @@ void backends_release(struct pass *p, struct backend_state *b) {
     if (!--b->uses) mark(p->r, b);
 }
 
-void backends_mark(struct pass *p, str ns, str name) {
-    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
-    for (uint32_t i = 0; s && i < s->spec.ports.n; i++) {
-        str key = arena_printf(p->scratch, STR_FMT "/" STR_FMT ":%lld", STR_ARG(ns), STR_ARG(name),
-                               (long long)s->spec.ports.p[i].port);
+static void mark_port(struct pass *p, str ns, str name, int64_t port) {
+    for (unsigned i = PLAN_BACKEND_HTTP; i < COUNT_OF(suffixes); i++) {
+        str key = arena_printf(p->scratch, STR_FMT "/" STR_FMT ":%lld%s", STR_ARG(ns), STR_ARG(name),
+                               (long long)port, suffixes[i]);
         struct backend_state *b = map_get(&p->r->backends, key);
         if (b) mark(p->r, b);
     }
+}
+
+void backends_mark(struct pass *p, str ns, str name) {
+    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
+    for (uint32_t i = 0; s && i < s->spec.ports.n; i++) mark_port(p, ns, name, s->spec.ports.p[i].port);
 }
 
 struct place {
@@ -131,18 +181,19 @@ static int by_place(const void *a, const void *b) {
 }
 
 /* The slice's port of the Service's port, by name; 0: it has none.              [Kubernetes EndpointSlice.ports] */
-static int64_t port_in_slice(const struct endpoint_slice *s, const struct service_port *port) {
+static int64_t port_in_slice(const struct endpoint_slice *s, const struct service_port *port, bool udp) {
     for (uint32_t i = 0; i < s->ports.n; i++) {
         const struct endpoint_port *e = &s->ports.p[i];
-        if (!str_eq(e->name, port->name) || (e->protocol.n && !str_eq(e->protocol, S("TCP")))) continue;
+        if (!str_eq(e->name, port->name) || !is_protocol(e->protocol, udp)) continue;
         if (e->port.set) return e->port.v;
         return port->target_port.set && !port->target_port.s.p ? port->target_port.i : port->port;
     }
     return 0;
 }
 
-static void add_slice(struct places *all, const struct endpoint_slice *s, const struct service_port *port) {
-    int64_t number = port_in_slice(s, port);
+static void add_slice(struct places *all, const struct endpoint_slice *s, const struct service_port *port,
+                      bool udp) {
+    int64_t number = port_in_slice(s, port, udp);
     if (!number || str_eq(s->address_type, S("FQDN"))) return;
     for (uint32_t i = 0; i < s->endpoints.n; i++) {
         const struct endpoint *e = &s->endpoints.p[i];
@@ -176,21 +227,25 @@ static void write_endpoints(struct pass *p, str key, struct places *all) {
     plan_set(p->plan, PLAN_ENDPOINTS, key, plan_pack(&piece), p->delta);
 }
 
+/* No endpoint is given to whoever might speak in the clear where a policy wants TLS. */
 static void write_backend(struct pass *p, const struct backend_state *b, str key) {
     str ns = str_upto(key, b->ns_n), name = {key.p + b->ns_n + 1, b->name_n};
+    bool udp = b->protocol == PLAN_BACKEND_UDP;
     struct plan_backend piece = {.piece = {.kind = PLAN_BACKEND, .key = key},
                                  .ns = ns,
                                  .name = name,
                                  .port = b->port,
-                                 .protocol = PLAN_BACKEND_HTTP};
-    plan_set(p->plan, PLAN_BACKEND, key, plan_pack(&piece), p->delta);
+                                 .protocol = b->protocol};
     const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
-    const struct service_port *port = s ? find_port(s, b->port) : NULL;
+    const struct service_port *port = s ? find_port(s, b->port, udp) : NULL;
+    if (port && b->protocol <= PLAN_BACKEND_TLS) backend_tls_apply(p, ns, name, port->name, &piece);
+    plan_set(p->plan, PLAN_BACKEND, key, plan_pack(&piece), p->delta);
+    bool open = !piece.refused.n || b->protocol == PLAN_BACKEND_TLS;
     size_t n;
     const struct object **slices =
         store_referrers(p->store, p->scratch, KIND_SERVICE, ns, name, KIND_ENDPOINT_SLICE, &n);
     struct places all = {0};
-    for (size_t i = 0; port && i < n; i++) add_slice(&all, (const void *)slices[i], port);
+    for (size_t i = 0; port && open && i < n; i++) add_slice(&all, (const void *)slices[i], port, udp);
     write_endpoints(p, key, &all);
     free(all.p);
 }

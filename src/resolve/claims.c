@@ -2,6 +2,7 @@
 #include "resolve/claims.h"
 
 #include "resolve/gateways.h"
+#include "resolve/listeners.h"
 
 static void mark_socket(struct resolver *r, struct socket_state *s) {
     if (s->dirty) return;
@@ -9,8 +10,9 @@ static void mark_socket(struct resolver *r, struct socket_state *s) {
     resolver_push(&r->dirty_sockets, s);
 }
 
-static struct socket_state *socket_for(struct pass *p, str address, uint16_t port) {
-    str key = arena_printf(p->scratch, STR_FMT ":%u", STR_ARG(address), port);
+/* A UDP socket is another one than that of the same port for TCP. */
+static struct socket_state *socket_for(struct pass *p, str address, uint16_t port, bool udp) {
+    str key = arena_printf(p->scratch, STR_FMT ":%u%s", STR_ARG(address), port, udp ? "/udp" : "");
     struct socket_state *s = map_get(&p->r->sockets, key);
     if (s) return s;
     s = base_zalloc(sizeof *s + key.n + 1);
@@ -27,7 +29,7 @@ void claims_make(struct pass *p, struct listener_state *l) {
     l->claims_n = g->addresses_n;
     l->claims = base_zalloc(l->claims_n * sizeof *l->claims);
     for (uint32_t i = 0; i < l->claims_n; i++) {
-        struct socket_state *s = socket_for(p, g->addresses[i], l->bind_port);
+        struct socket_state *s = socket_for(p, g->addresses[i], l->bind_port, l->protocol == PLAN_UDP);
         l->claims[i] = (struct claim){.listener = l, .socket = s, .address = i};
         if (s->n == s->cap) {
             s->cap = s->cap ? s->cap * 2 : 4;
@@ -57,7 +59,7 @@ static int by_right(const void *a, const void *b) {
     const struct listener_state *x = (*(struct claim *const *)a)->listener,
                                 *y = (*(struct claim *const *)b)->listener;
     const struct gateway_state *g = x->gateway, *h = y->gateway;
-    if (g == h) return x->index < y->index ? -1 : x->index > y->index;
+    if (g == h) return x->place < y->place ? -1 : x->place > y->place;
     int64_t age = g->created_s ? g->created_s : INT64_MAX,
             other_age = h->created_s ? h->created_s : INT64_MAX;
     if (age != other_age) return age < other_age ? -1 : 1;
@@ -69,13 +71,16 @@ static int by_right(const void *a, const void *b) {
 static str tell_loss(struct arena *a, const struct claim *c, const struct listener_state *holder,
                      bool protocol) {
     const struct listener_state *l = c->listener;
-    bool near = str_eq(holder->gateway->ns, l->gateway->ns);
-    str who = near ? arena_printf(a, "listener " STR_FMT " of Gateway " STR_FMT, STR_ARG(holder->name),
-                                  STR_ARG(holder->gateway->key))
+    static const char *const names[] = {"", "HTTP", "HTTPS", "TLS", "TCP", "UDP"};
+    str own_ns = l->set ? l->set->ns : l->gateway->ns;
+    bool near = str_eq(holder->set ? holder->set->ns : holder->gateway->ns, own_ns);
+    str who = near ? arena_printf(a, "listener " STR_FMT " of %s " STR_FMT, STR_ARG(holder->name),
+                                  holder->set ? "ListenerSet" : "Gateway",
+                                  STR_ARG(holder->set ? holder->set->key : holder->gateway->key))
                    : S("a Gateway of another namespace that goes first");
     if (protocol)
         return arena_printf(a, "port %u serves %s for " STR_FMT "; use another port", l->bind_port,
-                            holder->protocol == PLAN_HTTPS ? "HTTPS" : "HTTP", STR_ARG(who));
+                            names[holder->protocol], STR_ARG(who));
     return arena_printf(a, "port %u with %s" STR_FMT " belongs to " STR_FMT "; use another port or hostname",
                         l->bind_port, l->hostname.n ? "hostname " : "no hostname", STR_ARG(l->hostname),
                         STR_ARG(who));
@@ -96,7 +101,7 @@ static void judge_socket(struct pass *p, struct socket_state *s) {
     const struct listener_state *first = s->claims[0]->listener;
     for (uint32_t i = 0; i < s->n; i++) {
         struct listener_state *l = s->claims[i]->listener;
-        bool protocol = l->protocol != first->protocol;
+        bool protocol = listeners_protocols_clash(p->facts, l, first);
         const struct listener_state *holder = protocol ? first : map_get(&hostnames, l->hostname);
         if (!holder) map_put(&hostnames, l->hostname, l);
         judge_claim(p, s->claims[i], holder, protocol);

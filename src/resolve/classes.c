@@ -38,7 +38,7 @@ static void build_status(struct pass *p, const struct gateway_class *c, struct v
     conditions_judge(&cs, "Accepted", accepted, "Accepted", S("the class is handled by this controller"));
     st->conditions.p = cs.p, st->conditions.n = cs.n;
     st->supported_features.p = arena_array(p->scratch, struct supported_feature, FEATURE_COUNT);
-    for (str name; (name = features_supported(st->supported_features.n)).p;)
+    for (str name; (name = features_supported(p->facts, st->supported_features.n)).p;)
         st->supported_features.p[st->supported_features.n++].name = name;
 }
 

@@ -1,33 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/features.h"
 
+#include "store/facts.h"
+
 static const struct {
     const char *name;
-    bool served;
+    enum feature_reach reach;
     const char *what, *remedy;
 } table[] = {
-#define ROW(id, name, served, what, remedy) {name, served, what, remedy},
+#define ROW(id, name, reach, what, remedy) {name, FEATURES_##reach, what, remedy},
     FEATURES(ROW)
 #undef ROW
 };
+_Static_assert((int)FEATURE_COUNT <= (int)FACTS_FEATURES_MAX, "facts have a bit for each feature");
 
-bool features_served(enum feature f) { return table[f].served; }
+bool features_served(const struct facts *facts, enum feature f) {
+    return table[f].reach == FEATURES_SERVED || facts->features[f / 64] >> (f % 64) & 1;
+}
+
+void features_enable_all(struct facts *facts) {
+    for (unsigned f = 0; f < FEATURE_COUNT; f++)
+        if (table[f].reach == FEATURES_RESOLVED) facts->features[f / 64] |= 1ull << (f % 64);
+    facts->changed = true;
+}
+
 str features_what(enum feature f) { return str_of(table[f].what); }
 str features_remedy(enum feature f) { return str_of(table[f].remedy); }
 
 /* The least name above `low` that is served; the table is short and asked for once a class. */
-static str next_name(str low) {
+static str next_name(const struct facts *facts, str low) {
     str best = {0};
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         str name = str_of(table[f].name);
-        if (!name.p || !table[f].served || str_cmp(name, low) <= 0) continue;
+        if (!name.p || !features_served(facts, f) || str_cmp(name, low) <= 0) continue;
         if (!best.p || str_cmp(name, best) < 0) best = name;
     }
     return best;
 }
 
-str features_supported(unsigned i) {
-    str name = next_name(S(""));
-    while (name.p && i--) name = next_name(name);
+str features_supported(const struct facts *facts, unsigned i) {
+    str name = next_name(facts, S(""));
+    while (name.p && i--) name = next_name(facts, name);
     return name;
 }

@@ -3,66 +3,94 @@
 #include "base/str.h"
 
 /* What this binary serves: one table, from which supportedFeatures is told and by which resolve/ refuses.
- * X(ID, "name in supportedFeatures" or NULL, served, "what a message calls it", "what to do instead") */
+ * X(ID, "name in supportedFeatures" or NULL, how far it goes, "what a message calls it", "what to do instead")
+ * REFUSED: not even resolved.  RESOLVED: the plan carries it, the data plane does not yet: refused unless facts ask for it.
+ * SERVED: all the way. */
+enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
 #define FEATURES(X)                                                                                          \
-    X(GATEWAY, "Gateway", 1, NULL, NULL)                                                                     \
-    X(REFERENCE_GRANT, "ReferenceGrant", 1, NULL, NULL)                                                      \
-    X(HTTP_ROUTE, "HTTPRoute", 1, NULL, NULL)                                                                \
-    X(ADDRESS_EMPTY, "GatewayAddressEmpty", 1, NULL, NULL)                                                   \
-    X(ISOLATION, "GatewayHTTPListenerIsolation", 1, NULL, NULL)                                              \
-    X(MISDIRECTED, "GatewayHTTPSListenerDetectMisdirectedRequests", 1, NULL, NULL)                           \
-    X(PORT_8080, "GatewayPort8080", 1, NULL, NULL)                                                           \
-    X(HOST_PRECEDENCE, "GatewayRouteHostnameIntersectionPrecedence", 1, NULL, NULL)                          \
-    X(STATIC_ADDRESSES, "GatewayStaticAddresses", 1, NULL, NULL)                                             \
-    X(STATUS_303, "HTTPRoute303RedirectStatusCode", 1, NULL, NULL)                                           \
-    X(STATUS_307, "HTTPRoute307RedirectStatusCode", 1, NULL, NULL)                                           \
-    X(STATUS_308, "HTTPRoute308RedirectStatusCode", 1, NULL, NULL)                                           \
-    X(BACKEND_HEADERS, "HTTPRouteBackendRequestHeaderModification", 1, NULL, NULL)                           \
-    X(BACKEND_TIMEOUT, "HTTPRouteBackendTimeout", 1, NULL, NULL)                                             \
-    X(BACKEND_REWRITE, "HTTPRouteBackendURLRewrite", 1, NULL, NULL)                                          \
-    X(HOST_REWRITE, "HTTPRouteHostRewrite", 1, NULL, NULL)                                                   \
-    X(METHOD, "HTTPRouteMethodMatching", 1, NULL, NULL)                                                      \
-    X(RULE_NAME, "HTTPRouteNamedRouteRule", 1, NULL, NULL)                                                   \
-    X(PARENT_PORT, "HTTPRouteParentRefPort", 1, NULL, NULL)                                                  \
-    X(PATH_REDIRECT, "HTTPRoutePathRedirect", 1, NULL, NULL)                                                 \
-    X(PATH_REWRITE, "HTTPRoutePathRewrite", 1, NULL, NULL)                                                   \
-    X(PORT_REDIRECT, "HTTPRoutePortRedirect", 1, NULL, NULL)                                                 \
-    X(QUERY, "HTTPRouteQueryParamMatching", 1, NULL, NULL)                                                   \
-    X(REQUEST_TIMEOUT, "HTTPRouteRequestTimeout", 1, NULL, NULL)                                             \
-    X(RESPONSE_HEADERS, "HTTPRouteResponseHeaderModification", 1, NULL, NULL)                                \
-    X(SCHEME_REDIRECT, "HTTPRouteSchemeRedirect", 1, NULL, NULL)                                             \
-    X(PATH_REGEX, NULL, 0, "path matches of type RegularExpression", "use Exact or PathPrefix")              \
-    X(HEADER_REGEX, NULL, 0, "header matches of type RegularExpression", "use Exact")                        \
-    X(QUERY_REGEX, NULL, 0, "query parameter matches of type RegularExpression", "use Exact")                \
-    X(MIRROR, "HTTPRouteRequestMirror", 0, "the filter RequestMirror", "remove the filter")                  \
-    X(CORS, "HTTPRouteCORS", 0, "the filter CORS", "remove the filter")                                      \
-    X(EXTERNAL_AUTH, NULL, 0, "the filter ExternalAuth", "remove the filter")                                \
-    X(EXTENSION_REF, NULL, 0, "the filter ExtensionRef", "remove the filter")                                \
-    X(BACKEND_REDIRECT, NULL, 0, "the filter RequestRedirect on a backendRef",                               \
+    X(GATEWAY, "Gateway", SERVED, NULL, NULL)                                                                \
+    X(REFERENCE_GRANT, "ReferenceGrant", SERVED, NULL, NULL)                                                 \
+    X(HTTP_ROUTE, "HTTPRoute", SERVED, NULL, NULL)                                                           \
+    X(ADDRESS_EMPTY, "GatewayAddressEmpty", SERVED, NULL, NULL)                                              \
+    X(ISOLATION, "GatewayHTTPListenerIsolation", SERVED, NULL, NULL)                                         \
+    X(MISDIRECTED, "GatewayHTTPSListenerDetectMisdirectedRequests", SERVED, NULL, NULL)                      \
+    X(PORT_8080, "GatewayPort8080", SERVED, NULL, NULL)                                                      \
+    X(HOST_PRECEDENCE, "GatewayRouteHostnameIntersectionPrecedence", SERVED, NULL, NULL)                     \
+    X(STATIC_ADDRESSES, "GatewayStaticAddresses", SERVED, NULL, NULL)                                        \
+    X(STATUS_303, "HTTPRoute303RedirectStatusCode", SERVED, NULL, NULL)                                      \
+    X(STATUS_307, "HTTPRoute307RedirectStatusCode", SERVED, NULL, NULL)                                      \
+    X(STATUS_308, "HTTPRoute308RedirectStatusCode", SERVED, NULL, NULL)                                      \
+    X(BACKEND_HEADERS, "HTTPRouteBackendRequestHeaderModification", SERVED, NULL, NULL)                      \
+    X(BACKEND_TIMEOUT, "HTTPRouteBackendTimeout", SERVED, NULL, NULL)                                        \
+    X(BACKEND_REWRITE, "HTTPRouteBackendURLRewrite", SERVED, NULL, NULL)                                     \
+    X(HOST_REWRITE, "HTTPRouteHostRewrite", SERVED, NULL, NULL)                                              \
+    X(METHOD, "HTTPRouteMethodMatching", SERVED, NULL, NULL)                                                 \
+    X(RULE_NAME, "HTTPRouteNamedRouteRule", SERVED, NULL, NULL)                                              \
+    X(PARENT_PORT, "HTTPRouteParentRefPort", SERVED, NULL, NULL)                                             \
+    X(PATH_REDIRECT, "HTTPRoutePathRedirect", SERVED, NULL, NULL)                                            \
+    X(PATH_REWRITE, "HTTPRoutePathRewrite", SERVED, NULL, NULL)                                              \
+    X(PORT_REDIRECT, "HTTPRoutePortRedirect", SERVED, NULL, NULL)                                            \
+    X(QUERY, "HTTPRouteQueryParamMatching", SERVED, NULL, NULL)                                              \
+    X(REQUEST_TIMEOUT, "HTTPRouteRequestTimeout", SERVED, NULL, NULL)                                        \
+    X(RESPONSE_HEADERS, "HTTPRouteResponseHeaderModification", SERVED, NULL, NULL)                           \
+    X(SCHEME_REDIRECT, "HTTPRouteSchemeRedirect", SERVED, NULL, NULL)                                        \
+    X(PATH_REGEX, NULL, REFUSED, "path matches of type RegularExpression", "use Exact or PathPrefix")        \
+    X(HEADER_REGEX, NULL, REFUSED, "header matches of type RegularExpression", "use Exact")                  \
+    X(QUERY_REGEX, NULL, REFUSED, "query parameter matches of type RegularExpression", "use Exact")          \
+    X(MIRROR, "HTTPRouteRequestMirror", REFUSED, "the filter RequestMirror", "remove the filter")            \
+    X(CORS, "HTTPRouteCORS", REFUSED, "the filter CORS", "remove the filter")                                \
+    X(EXTERNAL_AUTH, NULL, REFUSED, "the filter ExternalAuth", "remove the filter")                          \
+    X(EXTENSION_REF, NULL, REFUSED, "the filter ExtensionRef", "remove the filter")                          \
+    X(BACKEND_REDIRECT, NULL, REFUSED, "the filter RequestRedirect on a backendRef",                         \
       "move the filter to a rule without backendRefs")                                                       \
-    X(RETRY, "HTTPRouteRetryCodes", 0, "retry", "remove the field")                                          \
-    X(SESSION, NULL, 0, "sessionPersistence", "remove the field")                                            \
-    X(H2C, "HTTPRouteBackendProtocolH2C", 0, "the appProtocol kubernetes.io/h2c",                            \
+    X(RETRY, "HTTPRouteRetryCodes", REFUSED, "retry", "remove the field")                                    \
+    X(SESSION, NULL, REFUSED, "sessionPersistence", "remove the field")                                      \
+    X(H2C, "HTTPRouteBackendProtocolH2C", REFUSED, "the appProtocol kubernetes.io/h2c",                      \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
-    X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", 0, "the appProtocol kubernetes.io/ws",                 \
+    X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", REFUSED, "the appProtocol kubernetes.io/ws",           \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
-    X(WEBSOCKET_TLS, NULL, 0, "the appProtocol kubernetes.io/wss",                                           \
+    X(WEBSOCKET_TLS, NULL, REFUSED, "the appProtocol kubernetes.io/wss",                                     \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
-    X(DEFAULT_GATEWAYS, NULL, 0, "default Gateways", "name the Gateway in spec.parentRefs")                  \
-    X(LISTENER_SET, "ListenerSet", 0, "ListenerSets", "remove the field or set from: None")                  \
-    X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", 0, "validation of client certificates",    \
+    X(DEFAULT_GATEWAYS, NULL, REFUSED, "default Gateways", "name the Gateway in spec.parentRefs")            \
+    X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
+    X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", REFUSED,                                   \
+      "validation of client certificates", "remove the field")                                               \
+    X(BACKEND_CLIENT, "GatewayBackendClientCertificate", REFUSED, "client certificates towards backends",    \
       "remove the field")                                                                                    \
-    X(BACKEND_CLIENT, "GatewayBackendClientCertificate", 0, "client certificates towards backends",          \
+    X(LISTENER_FILTERS, "GatewayListenerFilters", REFUSED, "filters of listeners", "remove the field")       \
+    X(GRPC_ROUTE, "GRPCRoute", RESOLVED, "GRPCRoutes", "remove the route")                                   \
+    X(GRPC_RULE_NAME, "GRPCRouteNamedRouteRule", RESOLVED, "names of GRPCRoute rules", "remove the field")   \
+    X(GRPC_HEADERS, "GRPCRouteRequestHeaderModifier", RESOLVED, "header filters of GRPCRoutes",              \
+      "remove the filter")                                                                                   \
+    X(CALL_REGEX, NULL, REFUSED, "method matches of type RegularExpression", "use Exact")                    \
+    X(TLS_ROUTE, "TLSRoute", RESOLVED, "TLSRoutes", "use HTTPS listeners and HTTPRoutes")                    \
+    X(TLS_TERMINATE, "TLSRouteModeTerminate", RESOLVED, "TLS listeners that terminate",                      \
+      "use HTTPS listeners and HTTPRoutes")                                                                  \
+    X(TLS_MIXED, "TLSRouteModeMixed", RESOLVED, "Terminate and Passthrough on one port", "use two ports")    \
+    X(TCP_ROUTE, "TCPRoute", RESOLVED, "TCPRoutes", "remove the route")                                      \
+    X(UDP_ROUTE, "UDPRoute", RESOLVED, "UDPRoutes", "remove the route")                                      \
+    X(BACKEND_TLS, "BackendTLSPolicy", RESOLVED, "BackendTLSPolicies",                                       \
+      "remove the policy, or give the backends a sidecar that speaks TLS")                                   \
+    X(BACKEND_TLS_NAMES, "BackendTLSPolicySANValidation", RESOLVED, "subjectAltNames of BackendTLSPolicies", \
       "remove the field")                                                                                    \
-    X(LISTENER_FILTERS, "GatewayListenerFilters", 0, "filters of listeners", "remove the field")             \
-    X(ROUTABILITY, "GatewayAddressRoutability", 0, "routability of addresses", "remove the field")
+    X(TRUST_BUNDLE, "ClusterTrustBundle", REFUSED, "ClusterTrustBundles as a source of certificates",        \
+      "use a ConfigMap")                                                                                     \
+    X(XBACKEND, NULL, REFUSED, "XBackends", "use a Service")                                                 \
+    X(XBACKEND_TRAFFIC, NULL, REFUSED, "XBackendTrafficPolicies", "remove the policy")                       \
+    X(XMESH, NULL, REFUSED, "meshes", "remove the object")                                                   \
+    X(XTELEMETRY, NULL, REFUSED, "XTelemetryPolicies", "remove the policy")                                  \
+    X(ROUTABILITY, "GatewayAddressRoutability", REFUSED, "routability of addresses", "remove the field")
 
 #define FEATURE_ID(id, name, served, what, remedy) FEATURE_##id,
 enum feature { FEATURES(FEATURE_ID) FEATURE_COUNT };
 #undef FEATURE_ID
 
-bool features_served(enum feature f);
+struct facts;
+/* By this binary, or because the facts say so. */
+bool features_served(const struct facts *facts, enum feature f);
+/* Takes all that is RESOLVED as served: for whoever looks at the plan alone. */
+void features_enable_all(struct facts *facts);
 str features_what(enum feature f);
 str features_remedy(enum feature f);
 /* The i-th name for supportedFeatures, in order of names; not given past the end. */
-str features_supported(unsigned i);
+str features_supported(const struct facts *facts, unsigned i);

@@ -15,9 +15,6 @@ static struct verdict judge_fields(struct arena *a, const struct gateway *gw) {
                                "spec.infrastructure.parametersRef: this version reads no parameters, " STR_FMT
                                " " STR_FMT " is not used; remove the field",
                                STR_ARG(in->parameters_ref->kind), STR_ARG(in->parameters_ref->name));
-    const struct allowed_listeners *al = gw->spec.allowed_listeners;
-    if (al && al->namespaces.from != FROM_UNSET && al->namespaces.from != FROM_NONE)
-        return not_served(a, "Invalid", "spec.allowedListeners.namespaces.from", FEATURE_LISTENER_SET);
     if (gw->spec.default_scope == SCOPE_ALL)
         return resolver_refuse(
             a, "Invalid", "spec.defaultScope: " STR_FMT " are not served by this version; remove the field",

@@ -2,13 +2,16 @@
 #include "resolve/gateways.h"
 
 #include "api/gateway.h"
+#include "api/listener_set.h"
 #include "base/hash.h"
 #include "resolve/certs.h"
 #include "resolve/claims.h"
 #include "resolve/classes.h"
 #include "resolve/gateway_spec.h"
 #include "resolve/listeners.h"
+#include "resolve/policies.h"
 #include "resolve/routes.h"
+#include "resolve/sets.h"
 
 static struct gateway_state *state_for(struct resolver *r, str ns, str name) {
     struct gateway_state *g = gateways_find(r, ns, name);
@@ -75,18 +78,13 @@ struct gateway_state *gateways_find(const struct resolver *r, str ns, str name) 
     return map_get(&r->gateways, (str){space, ns.n + 1 + name.n});
 }
 
-static struct listener_state *new_listener(struct gateway_state *g, str name) {
+static struct listener_state *new_listener(struct gateway_state *g, struct set_state *set, str name) {
     struct listener_state *l = base_zalloc(sizeof *l + name.n);
     memcpy(l->name_bytes, name.p, name.n);
     l->name = (str){l->name_bytes, name.n};
     l->gateway = g;
+    l->set = set;
     return l;
-}
-
-static struct listener_state *find_listener(const struct gateway_state *g, str name) {
-    for (uint32_t i = 0; i < g->listeners_n; i++)
-        if (str_eq(g->listeners[i]->name, name)) return g->listeners[i];
-    return NULL;
 }
 
 /* Removes its pieces from the plan from address `from` on. */
@@ -111,11 +109,20 @@ static void end_listener(struct pass *p, struct listener_state *l) {
     resolver_push(&p->r->ended, l);
 }
 
+void gateways_end_listeners(struct pass *p, struct gateway_state *g, uint32_t from, uint32_t n) {
+    for (uint32_t i = from; i < from + n; i++) end_listener(p, g->listeners[i]);
+    if (n)
+        memmove(g->listeners + from, g->listeners + from + n,
+                (g->listeners_n - from - n) * sizeof *g->listeners);
+    g->listeners_n -= n;
+}
+
 static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ours) {
     *ret_ours = g->arena != NULL;
+    sets_forget(p, g);
     for (uint32_t i = 0; i < g->listeners_n; i++) end_listener(p, g->listeners[i]);
     free(TAKE(g->listeners));
-    g->listeners_n = 0;
+    g->listeners_n = g->own_n = 0;
     if (g->status) resolver_note_status(p, KIND_GATEWAY, g->ns, g->name);
     free(TAKE(g->status));
     arena_free(TAKE(g->arena));
@@ -123,25 +130,55 @@ static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ou
     g->view = 0;
 }
 
-/* The states of the listeners in the order of spec, those known by name taken over. */
-static void match_listeners(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
-    uint32_t n = gw->spec.listeners.n, fresh_n = 0;
-    struct listener_state **fresh = base_zalloc((n + !n) * sizeof *fresh);
-    for (uint32_t i = 0; i < g->listeners_n; i++) g->listeners[i]->index = UINT32_MAX;
+/* The listeners of one object, those known by name taken over, appended to `fresh`. old: those that the object had. */
+static uint32_t match_some(struct pass *p, struct gateway_state *g, struct set_state *set,
+                           struct listener_state **old, uint32_t old_n, const struct listener *specs,
+                           uint32_t n, struct listener_state **fresh) {
+    uint32_t fresh_n = 0;
+    for (uint32_t i = 0; i < old_n; i++) old[i]->index = UINT32_MAX;
     for (uint32_t i = 0; i < n; i++) {
-        struct listener_state *l = find_listener(g, gw->spec.listeners.p[i].name);
+        struct listener_state *l = NULL;
+        for (uint32_t k = 0; k < old_n && !l; k++)
+            if (str_eq(old[k]->name, specs[i].name)) l = old[k];
         if (!l)
-            l = new_listener(g, gw->spec.listeners.p[i].name);
+            l = new_listener(g, set, specs[i].name);
         else if (l->index != UINT32_MAX)
             continue; /* a name twice: the schema refuses it */
         l->index = i;
         fresh[fresh_n++] = l;
     }
-    for (uint32_t i = 0; i < g->listeners_n; i++)
-        if (g->listeners[i]->index == UINT32_MAX) end_listener(p, g->listeners[i]);
-    free(g->listeners);
+    for (uint32_t i = 0; i < old_n; i++)
+        if (old[i]->index == UINT32_MAX) end_listener(p, old[i]);
+    return fresh_n;
+}
+
+static const struct listener_set *set_object(const struct pass *p, const struct set_state *s) {
+    return s->allowed.reason ? NULL : (const void *)store_get(p->store, KIND_LISTENER_SET, s->ns, s->name);
+}
+
+/* The Gateway's own in the order of spec, then those of the sets that may attach. */
+static void match_listeners(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
+    uint32_t n = gw->spec.listeners.n, at;
+    for (uint32_t i = 0; i < g->sets_n; i++) {
+        const struct listener_set *o = set_object(p, g->sets[i]);
+        n += o ? o->spec.listeners.n : 0;
+    }
+    struct listener_state **fresh = base_zalloc((n + !n) * sizeof *fresh), **old = g->listeners;
+    at = match_some(p, g, NULL, old, g->own_n, gw->spec.listeners.p, gw->spec.listeners.n, fresh);
+    g->own_n = at;
+    for (uint32_t i = 0; i < g->sets_n; i++) {
+        struct set_state *s = g->sets[i];
+        const struct listener_set *o = set_object(p, s);
+        uint32_t got = match_some(p, g, s, old ? old + s->first : NULL, s->listeners_n,
+                                  o ? o->spec.listeners.p : NULL, o ? o->spec.listeners.n : 0, fresh + at);
+        s->first = at;
+        s->listeners_n = got;
+        at += got;
+    }
+    free(old);
     g->listeners = fresh;
-    g->listeners_n = fresh_n;
+    g->listeners_n = at;
+    for (uint32_t i = 0; i < at; i++) fresh[i]->place = i;
 }
 
 static bool claims_sockets(const struct listener_state *l) {
@@ -155,6 +192,7 @@ static uint64_t hash_claims(const struct gateway_state *g) {
     for (uint32_t i = 0; i < g->listeners_n; i++) {
         const struct listener_state *l = g->listeners[i];
         h = hash_join(h, hash_str(l->name));
+        if (l->set) h = hash_join(h, hash_str(l->set->key));
         if (!claims_sockets(l)) continue;
         h = hash_join(hash_join(h, hash_str(l->hostname)), (uint64_t)l->bind_port << 8 | l->protocol);
     }
@@ -177,6 +215,8 @@ static void resolve_one(struct pass *p, struct gateway_state *g, const struct ga
     g->arena = arena_new();
     g->generation = gw->obj.meta.generation;
     g->created_s = gw->obj.meta.created_s;
+    if (!before) policies_mark_gateway(p, g->ns, g->name);
+    sets_gather(p, g);
     match_listeners(p, g, gw);
     gateway_spec_judge(g, gw);
     for (uint32_t i = 0; i < g->listeners_n; i++) {
@@ -184,13 +224,12 @@ static void resolve_one(struct pass *p, struct gateway_state *g, const struct ga
         struct cert_state **certs = l->certs;
         uint32_t certs_n = l->certs_n;
         l->certs_n = 0;
-        count_selector(p->r, l,
-                       gw->spec.listeners.p[l->index].allowed_routes.namespaces.from == FROM_SELECTOR);
+        count_selector(p->r, l, listeners_spec(p, l)->allowed_routes.namespaces.from == FROM_SELECTOR);
         listeners_judge(p, l, gw);
         l->present = true;
         for (uint32_t k = 0; k < certs_n; k++) certs_release(p, certs[k]);
     }
-    listeners_compare(g);
+    listeners_compare(p, g);
     renew_claims(p, g);
     arena_free(before);
     gateways_mark_emit(p->r, g);
@@ -208,7 +247,8 @@ void gateways_resolve(struct pass *p) {
         } else {
             bool ours;
             forget_gateway(p, g, &ours);
-            if (ours) routes_mark_of_gateway(p, g->ns, g->name);
+            if (ours) routes_mark_referrers(p, KIND_GATEWAY, g->ns, g->name);
+            if (ours) policies_mark_gateway(p, g->ns, g->name);
             resolver_push(&p->r->gone, g);
         }
         arena_reset(p->scratch);
@@ -217,13 +257,15 @@ void gateways_resolve(struct pass *p) {
 }
 
 str gateways_piece_key(struct arena *a, const struct listener_state *l, uint32_t address) {
-    str base = arena_printf(a, "Gateway/" STR_FMT "/" STR_FMT, STR_ARG(l->gateway->key), STR_ARG(l->name));
+    str base = arena_printf(a, "%s/" STR_FMT "/" STR_FMT, l->set ? "ListenerSet" : "Gateway",
+                            STR_ARG(l->set ? l->set->key : l->gateway->key), STR_ARG(l->name));
     return address ? arena_printf(a, STR_FMT "@%u", STR_ARG(base), address) : base;
 }
 
 static void emit_listener(struct pass *p, struct listener_state *l) {
     struct arena *a = p->scratch;
-    l->served = l->claims_n && !claims_loss(l).p && (l->protocol == PLAN_HTTP || l->certs_n);
+    l->served = l->claims_n && !claims_loss(l).p && (!listeners_terminates(l) || l->certs_n) &&
+                (!l->set || l->gateway->stands);
     uint32_t n = l->served ? l->claims_n : 0;
     str *certs = arena_array(a, str, l->certs_n);
     for (uint32_t i = 0; i < l->certs_n; i++) certs[i] = str_of(l->certs[i]->key);
@@ -231,13 +273,15 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
         struct plan_listener piece = {
             .piece = {.kind = PLAN_LISTENER, .key = gateways_piece_key(a, l, i)},
             .gateway = l->gateway->key,
-            .section = l->name,
+            .section = l->set ? arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(l->set->key), STR_ARG(l->name))
+                              : l->name,
             .bind_address = l->gateway->addresses[l->claims[i].address],
             .bind_port = l->bind_port,
             .port = l->port,
             .protocol = l->protocol,
             .hostname = l->hostname,
-            .tls_min = l->protocol == PLAN_HTTPS ? l->tls_min : PLAN_TLS_UNSET,
+            .tls_mode = l->tls_mode,
+            .tls_min = listeners_terminates(l) ? l->tls_min : PLAN_TLS_UNSET,
             .certificates = {certs, l->certs_n},
         };
         const void *before = plan_get(p->plan, PLAN_LISTENER, piece.piece.key);
@@ -262,18 +306,27 @@ static uint64_t hash_selector(uint64_t h, const struct label_selector *s) {
     return hash_join(h, 2);
 }
 
-/* What attachment asks a Gateway for; nothing else of it makes a route be resolved anew. */
-static uint64_t hash_view(const struct gateway_state *g, const struct gateway *gw) {
+/* What attachment asks a Gateway or a set for; nothing else of it makes a route be resolved anew. */
+uint64_t gateways_hash_view(const struct pass *p, const struct gateway_state *g, uint32_t from, uint32_t n) {
     uint64_t h = 1;
-    for (uint32_t i = 0; i < g->listeners_n; i++) {
+    for (uint32_t i = from; i < from + n; i++) {
         const struct listener_state *l = g->listeners[i];
-        const struct namespaces_from *from = &gw->spec.listeners.p[l->index].allowed_routes.namespaces;
+        const struct namespaces_from *ns = &listeners_spec(p, l)->allowed_routes.namespaces;
         h = hash_join(hash_join(h, hash_str(l->name)), hash_str(l->hostname));
-        h = hash_join(h, (uint64_t)l->pieces << 32 | (uint64_t)l->port << 16 | (uint64_t)from->from << 8 |
-                             l->routable);
-        h = hash_selector(h, from->selector);
+        h = hash_join(h, (uint64_t)l->pieces << 32 | (uint64_t)l->port << 16 | ns->from);
+        h = hash_selector(hash_join(h, l->kinds), ns->selector);
     }
     return h | 1; /* 0 is "none" */
+}
+
+/* A ListenerSet stands while its Gateway is accepted, which takes a good listener of its own. [GW ListenerSet ParentNotAccepted] */
+static bool judge_stands(const struct gateway_state *g) {
+    if (g->accepted.reason) return false;
+    for (uint32_t i = 0; i < g->own_n; i++) {
+        const struct listener_state *l = g->listeners[i];
+        if (!l->accepted.reason && !l->conflict.reason && !claims_loss(l).p) return true;
+    }
+    return false;
 }
 
 void gateways_emit(struct pass *p) {
@@ -282,11 +335,12 @@ void gateways_emit(struct pass *p) {
         struct gateway_state *g = w->p[i];
         g->emit = false;
         if (!g->arena) continue; /* gone since */
-        const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+        g->stands = judge_stands(g);
         for (uint32_t k = 0; k < g->listeners_n; k++) emit_listener(p, g->listeners[k]);
-        uint64_t view = hash_view(g, gw);
-        if (view != g->view) routes_mark_of_gateway(p, g->ns, g->name);
+        uint64_t view = gateways_hash_view(p, g, 0, g->own_n);
+        if (view != g->view) routes_mark_referrers(p, KIND_GATEWAY, g->ns, g->name);
         g->view = view;
+        sets_emit(p, g);
         arena_reset(p->scratch);
     }
     w->n = 0;
@@ -305,7 +359,8 @@ void gateways_bury(struct resolver *r) {
         free(l);
     }
     for (size_t i = 0; i < r->gone.n; i++) free(r->gone.p[i]);
-    r->ended.n = r->gone.n = 0;
+    for (size_t i = 0; i < r->gone_sets.n; i++) free(r->gone_sets.p[i]);
+    r->ended.n = r->gone.n = r->gone_sets.n = 0;
 }
 
 void gateways_fini(struct resolver *r) {
@@ -313,6 +368,7 @@ void gateways_fini(struct resolver *r) {
         struct gateway_state *g = e->value;
         for (uint32_t i = 0; i < g->listeners_n; i++) free_listener(g->listeners[i]);
         free(g->listeners);
+        free(g->sets);
         free(g->status);
         arena_free(g->arena);
         free(g);

@@ -17,6 +17,10 @@ void gateways_resolve(struct pass *p);
 void gateways_emit(struct pass *p);
 /* The Gateway when it is one of ours, or NULL. */
 struct gateway_state *gateways_find(const struct resolver *r, str ns, str name);
+/* Ends listeners of its list: those of a set that leaves. */
+void gateways_end_listeners(struct pass *p, struct gateway_state *g, uint32_t from, uint32_t n);
+/* Hash of what routes see of these listeners; never 0. */
+uint64_t gateways_hash_view(const struct pass *p, const struct gateway_state *g, uint32_t from, uint32_t n);
 /* Ends listeners and Gateways that are no more, once no route is counted at them. */
 void gateways_bury(struct resolver *r);
 /* Key of the plan's listener for the i-th address. */

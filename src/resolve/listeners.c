@@ -2,6 +2,7 @@
 #include "resolve/listeners.h"
 
 #include "api/core.h"
+#include "api/listener_set.h"
 #include "resolve/certs.h"
 #include "resolve/features.h"
 #include "resolve/gateway_spec.h"
@@ -9,12 +10,62 @@
 
 #define MIN_VERSION_KEY "postern.dev/min-tls-version"
 
-static struct verdict judge_protocol(struct arena *a, struct listener_state *l, const struct listener *spec) {
-    l->protocol = str_eq(spec->protocol, S("HTTP"))    ? PLAN_HTTP
-                  : str_eq(spec->protocol, S("HTTPS")) ? PLAN_HTTPS
-                                                       : PLAN_PROTOCOL_UNSET;
+/* What each protocol is called, needs of this binary, and takes.                             [GW Listener.protocol] */
+static const struct protocol {
+    const char *name;
+    enum feature feature;
+    enum api_kind kinds[2];
+    enum plan_protocol protocol;
+} protocols[] = {
+    {"HTTP", FEATURE_GATEWAY, {KIND_HTTP_ROUTE, KIND_GRPC_ROUTE}, PLAN_HTTP},
+    {"HTTPS", FEATURE_GATEWAY, {KIND_HTTP_ROUTE, KIND_GRPC_ROUTE}, PLAN_HTTPS},
+    {"TLS", FEATURE_TLS_ROUTE, {KIND_TLS_ROUTE, KIND_NONE}, PLAN_TLS},
+    {"TCP", FEATURE_TCP_ROUTE, {KIND_TCP_ROUTE, KIND_NONE}, PLAN_TCP},
+    {"UDP", FEATURE_UDP_ROUTE, {KIND_UDP_ROUTE, KIND_NONE}, PLAN_UDP},
+};
+
+const struct listener *listeners_spec(const struct pass *p, const struct listener_state *l) {
+    const struct gateway_state *g = l->gateway;
+    if (!l->set) {
+        const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+        return &gw->spec.listeners.p[l->index];
+    }
+    const struct listener_set *set =
+        (const void *)store_get(p->store, KIND_LISTENER_SET, l->set->ns, l->set->name);
+    return &set->spec.listeners.p[l->index];
+}
+
+bool listeners_terminates(const struct listener_state *l) {
+    return l->protocol == PLAN_HTTPS || (l->protocol == PLAN_TLS && l->tls_mode == PLAN_TLS_TERMINATE);
+}
+
+static bool is_tls(const struct listener_state *l) {
+    return l->protocol == PLAN_HTTPS || l->protocol == PLAN_TLS;
+}
+
+bool listeners_protocols_clash(const struct facts *f, const struct listener_state *x,
+                               const struct listener_state *y) {
+    if ((x->protocol == PLAN_UDP) != (y->protocol == PLAN_UDP)) return false; /* another transport */
+    if (!is_tls(x) || !is_tls(y)) return x->protocol != y->protocol;
+    bool mixed = x->protocol == PLAN_TLS && y->protocol == PLAN_TLS && x->tls_mode != y->tls_mode;
+    return mixed && !features_served(f, FEATURE_TLS_MIXED);
+}
+
+static const struct protocol *find_protocol(const struct pass *p, str name) {
+    for (size_t i = 0; i < COUNT_OF(protocols); i++)
+        if (str_eq(name, str_of(protocols[i].name)) && features_served(p->facts, protocols[i].feature))
+            return &protocols[i];
+    return NULL;
+}
+
+static struct verdict judge_protocol(struct pass *p, struct listener_state *l, const struct listener *spec) {
+    const struct protocol *known = find_protocol(p, spec->protocol);
+    l->protocol = known ? (uint8_t)known->protocol : PLAN_PROTOCOL_UNSET;
+    l->tls_mode = l->protocol != PLAN_TLS                                ? PLAN_TLS_MODE_UNSET
+                  : spec->tls && spec->tls->mode == TLS_MODE_PASSTHROUGH ? PLAN_TLS_PASSTHROUGH
+                                                                         : PLAN_TLS_TERMINATE;
     if (l->protocol) return (struct verdict){0};
-    return resolver_refuse(a, "UnsupportedProtocol",
+    return resolver_refuse(l->gateway->arena, "UnsupportedProtocol",
                            "protocol: " STR_FMT " is not served by this version; use HTTP or HTTPS",
                            STR_ARG(spec->protocol));
 }
@@ -63,8 +114,9 @@ static struct verdict judge_options(struct arena *a, struct listener_state *l,
 }
 
 /* What the listener asks for and this binary does not do. */
-static struct verdict judge_values(struct arena *a, struct listener_state *l, const struct gateway *gw,
+static struct verdict judge_values(struct pass *p, struct listener_state *l, const struct gateway *gw,
                                    const struct listener *spec) {
+    struct arena *a = l->gateway->arena;
     struct verdict v = judge_selector(a, spec);
     if (v.reason) return v;
     if (spec->filters && spec->filters->requests.n)
@@ -72,7 +124,11 @@ static struct verdict judge_values(struct arena *a, struct listener_state *l, co
                                "filters.requests: " STR_FMT " are not served by this version; " STR_FMT,
                                STR_ARG(features_what(FEATURE_LISTENER_FILTERS)),
                                STR_ARG(features_remedy(FEATURE_LISTENER_FILTERS)));
-    if (spec->tls && spec->tls->mode == TLS_MODE_PASSTHROUGH)
+    if (l->tls_mode == PLAN_TLS_TERMINATE && !features_served(p->facts, FEATURE_TLS_TERMINATE))
+        return resolver_refuse(
+            a, "UnsupportedValue", "tls.mode: " STR_FMT " are not served by this version; " STR_FMT,
+            STR_ARG(features_what(FEATURE_TLS_TERMINATE)), STR_ARG(features_remedy(FEATURE_TLS_TERMINATE)));
+    if (spec->tls && spec->tls->mode == TLS_MODE_PASSTHROUGH && l->protocol != PLAN_TLS)
         return resolver_refuse(a, "UnsupportedValue",
                                "tls.mode: Passthrough does not go with " STR_FMT "; use Terminate",
                                STR_ARG(spec->protocol));
@@ -80,38 +136,71 @@ static struct verdict judge_values(struct arena *a, struct listener_state *l, co
     return gateway_spec_frontend(a, gw, spec);
 }
 
-static struct verdict judge_kinds(struct arena *a, struct listener_state *l, const struct listener *spec) {
+/* The bits of the kinds that a listener of the protocol can take. */
+static uint32_t kinds_of(const struct pass *p, const struct protocol *protocol) {
+    uint32_t kinds = 0;
+    for (size_t i = 0; i < COUNT_OF(protocol->kinds); i++) {
+        enum api_kind kind = protocol->kinds[i];
+        if (kind == KIND_GRPC_ROUTE && !features_served(p->facts, FEATURE_GRPC_ROUTE)) continue;
+        if (kind != KIND_NONE) kinds |= 1u << kind;
+    }
+    return kinds;
+}
+
+static uint32_t bit_of(const struct route_group_kind *k) {
+    if (k->group.p && !str_eq(k->group, S(RESOLVE_GROUP))) return 0;
+    const struct api_type *t = api_type_find(S(RESOLVE_GROUP), k->kind);
+    return t ? 1u << t->kind : 0;
+}
+
+/* "HTTPRoute", "HTTPRoute or GRPCRoute" */
+static str list_kinds(struct arena *a, uint32_t kinds) {
+    str words = S("");
+    for (enum api_kind k = KIND_NONE + 1; k < KIND_COUNT; k++)
+        if (kinds >> k & 1)
+            words =
+                arena_printf(a, STR_FMT "%s%s", STR_ARG(words), words.n ? " or " : "", api_type_of(k)->name);
+    return words;
+}
+
+static struct verdict judge_kinds(struct pass *p, struct listener_state *l, const struct listener *spec) {
+    struct arena *a = l->gateway->arena;
     struct verdict v = {0};
-    if (!l->protocol) return v;
-    l->routable = spec->allowed_routes.kinds.n == 0;
+    const struct protocol *protocol = find_protocol(p, spec->protocol);
+    if (!protocol) return v;
+    uint32_t fit = kinds_of(p, protocol);
+    l->kinds = spec->allowed_routes.kinds.n ? 0 : fit;
     for (uint32_t i = 0; i < spec->allowed_routes.kinds.n; i++) {
         const struct route_group_kind *k = &spec->allowed_routes.kinds.p[i];
-        bool ours = (!k->group.p || str_eq(k->group, S(RESOLVE_GROUP))) && str_eq(k->kind, S("HTTPRoute"));
-        l->routable |= ours;
-        if (!ours && !v.reason)
-            v = resolver_refuse(
-                a, "InvalidRouteKinds",
-                "allowedRoutes.kinds[%u]: " STR_FMT "%s" STR_FMT
-                " can not attach to a listener of protocol " STR_FMT " here; this version serves HTTPRoute",
-                i, STR_ARG(k->group), k->group.n ? "/" : "", STR_ARG(k->kind), STR_ARG(spec->protocol));
+        uint32_t bit = bit_of(k) & fit;
+        l->kinds |= bit;
+        if (!bit && !v.reason)
+            v = resolver_refuse(a, "InvalidRouteKinds",
+                                "allowedRoutes.kinds[%u]: " STR_FMT "%s" STR_FMT
+                                " can not attach to a listener of protocol " STR_FMT
+                                " here; this version serves " STR_FMT,
+                                i, STR_ARG(k->group), k->group.n ? "/" : "", STR_ARG(k->kind),
+                                STR_ARG(spec->protocol), STR_ARG(list_kinds(a, fit)));
     }
     return v;
 }
 
-static struct verdict judge_certificate(struct pass *p, struct listener_state *l, const struct gateway *gw,
-                                        uint32_t i, const struct secret_ref *ref) {
+/* A reference is the ListenerSet's own: grants for its Gateway are not for it, nor the other way round. [GW ListenerSet] */
+static struct verdict judge_certificate(struct pass *p, struct listener_state *l, uint32_t i,
+                                        const struct secret_ref *ref) {
     struct arena *a = l->gateway->arena;
-    str from_ns = gw->obj.meta.ns, ns = ref->ns.n ? ref->ns : from_ns;
+    const char *kind = l->set ? "ListenerSet" : "Gateway";
+    str from_ns = l->set ? l->set->ns : l->gateway->ns, ns = ref->ns.n ? ref->ns : from_ns;
     if (ref->group.n || (ref->kind.n && !str_eq(ref->kind, S("Secret"))))
         return resolver_refuse(a, "InvalidCertificateRef",
                                "tls.certificateRefs[%u]: " STR_FMT "%s" STR_FMT
                                " is not served; name a Secret",
                                i, STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
-    if (!grants_allow(p, S("Gateway"), from_ns, S("Secret"), ns, ref->name))
+    if (!grants_allow(p, str_of(kind), from_ns, S("Secret"), ns, ref->name))
         return resolver_refuse(a, "RefNotPermitted",
                                "tls.certificateRefs[%u]: no ReferenceGrant in namespace " STR_FMT
-                               " lets a Gateway of " STR_FMT " use Secret " STR_FMT "; add one there",
-                               i, STR_ARG(ns), STR_ARG(from_ns), STR_ARG(ref->name));
+                               " lets a %s of " STR_FMT " use Secret " STR_FMT "; add one there",
+                               i, STR_ARG(ns), kind, STR_ARG(from_ns), STR_ARG(ref->name));
     const struct secret *s = (const void *)store_get(p->store, KIND_SECRET, ns, ref->name);
     if (!s)
         return resolver_refuse(a, "InvalidCertificateRef",
@@ -134,17 +223,18 @@ static struct verdict judge_certificate(struct pass *p, struct listener_state *l
 }
 
 /* RefNotPermitted is told before all else; then the first certificate that is wrong. */
-static struct verdict judge_certificates(struct pass *p, struct listener_state *l, const struct gateway *gw,
+static struct verdict judge_certificates(struct pass *p, struct listener_state *l,
                                          const struct listener *spec) {
     struct verdict v = {0};
-    if (l->protocol != PLAN_HTTPS) return v;
+    if (!listeners_terminates(l)) return v;
     if (!spec->tls || !spec->tls->certificate_refs.n)
         return resolver_refuse(l->gateway->arena, "InvalidCertificateRef",
-                               "tls.certificateRefs: an HTTPS listener needs a certificate; name a Secret of "
-                               "type kubernetes.io/tls");
+                               "tls.certificateRefs: %s listener needs a certificate; name a Secret of "
+                               "type kubernetes.io/tls",
+                               l->protocol == PLAN_TLS ? "a TLS" : "an HTTPS");
     l->certs = arena_array(l->gateway->arena, struct cert_state *, spec->tls->certificate_refs.n);
     for (uint32_t i = 0; i < spec->tls->certificate_refs.n; i++) {
-        struct verdict one = judge_certificate(p, l, gw, i, &spec->tls->certificate_refs.p[i]);
+        struct verdict one = judge_certificate(p, l, i, &spec->tls->certificate_refs.p[i]);
         if (!one.reason) continue;
         bool permission = strcmp(one.reason, "RefNotPermitted") == 0;
         if (!v.reason || (permission && strcmp(v.reason, "RefNotPermitted") != 0)) v = one;
@@ -154,37 +244,83 @@ static struct verdict judge_certificates(struct pass *p, struct listener_state *
 
 void listeners_judge(struct pass *p, struct listener_state *l, const struct gateway *gw) {
     struct arena *a = l->gateway->arena;
-    const struct listener *spec = &gw->spec.listeners.p[l->index];
+    const struct listener *spec = listeners_spec(p, l);
     l->hostname = resolver_lower(a, spec->hostname);
     l->port = (uint16_t)spec->port;
     l->bind_port = facts_map_port(p->facts, l->port);
     l->tls_min = PLAN_TLS_UNSET;
-    l->routable = false;
+    l->kinds = 0;
     l->selects = spec->allowed_routes.namespaces.from == FROM_SELECTOR;
     l->conflict = (struct verdict){0};
     l->overlap = l->notice = (str){0};
-    l->accepted = judge_protocol(a, l, spec);
-    if (l->protocol) l->accepted = judge_values(a, l, gw, spec);
-    struct verdict kinds = judge_kinds(a, l, spec);
-    l->refs = judge_certificates(p, l, gw, spec);
+    l->overlap_certs = false;
+    l->accepted = judge_protocol(p, l, spec);
+    if (l->protocol) l->accepted = judge_values(p, l, gw, spec);
+    struct verdict kinds = judge_kinds(p, l, spec);
+    l->refs = judge_certificates(p, l, spec);
     if (!l->refs.reason) l->refs = kinds;
-    if (l->protocol == PLAN_HTTPS && !l->tls_min) l->tls_min = PLAN_TLS_1_2;
+    if (listeners_terminates(l) && !l->tls_min) l->tls_min = PLAN_TLS_1_2;
 }
 
-/* HTTP and HTTPS on one port would need a look at the first byte: a conflict of protocols.            [GEP-2643] */
-static void compare_pair(struct gateway_state *g, struct listener_state *l,
+static const char *protocol_name(const struct listener_state *l) {
+    for (size_t i = 0; i < COUNT_OF(protocols); i++)
+        if (protocols[i].protocol == l->protocol) return protocols[i].name;
+    return "";
+}
+
+/* What keeps two listeners of known protocols from one port; NULL: nothing. HTTP and HTTPS on one port would need a look at the first
+ * byte: a conflict of protocols.                                                                         [GEP-2643] */
+static const char *conflict_of(const struct pass *p, const struct listener_state *x,
+                               const struct listener_state *y) {
+    if (!x->protocol || !y->protocol || x->port != y->port) return NULL;
+    if (listeners_protocols_clash(p->facts, x, y)) return "ProtocolConflict";
+    if ((x->protocol == PLAN_UDP) != (y->protocol == PLAN_UDP)) return NULL;
+    return str_eq(x->hostname, y->hostname) ? "HostnameConflict" : NULL;
+}
+
+/* Within one object: both lose. */
+static void compare_pair(struct pass *p, struct gateway_state *g, struct listener_state *l,
                          const struct listener_state *other) {
-    if (!l->protocol || !other->protocol || l->port != other->port) return;
-    if (l->protocol != other->protocol)
-        l->conflict = resolver_refuse(g->arena, "ProtocolConflict",
-                                      "port %u is asked for as HTTP and as HTTPS by listeners " STR_FMT
-                                      " and " STR_FMT "; give them different ports",
-                                      l->port, STR_ARG(l->name), STR_ARG(other->name));
-    else if (str_eq(l->hostname, other->hostname) && !l->conflict.reason)
-        l->conflict = resolver_refuse(g->arena, "HostnameConflict",
+    const char *reason = conflict_of(p, l, other);
+    if (!reason || (l->conflict.reason && strcmp(reason, "HostnameConflict") == 0)) return;
+    if (strcmp(reason, "HostnameConflict") == 0)
+        l->conflict = resolver_refuse(g->arena, reason,
                                       "listeners " STR_FMT " and " STR_FMT
                                       " have the same port, protocol and hostname; change one",
                                       STR_ARG(l->name), STR_ARG(other->name));
+    else if (l->protocol == other->protocol)
+        l->conflict = resolver_refuse(
+            g->arena, reason,
+            "port %u is asked for with tls.mode Terminate and Passthrough by listeners " STR_FMT
+            " and " STR_FMT "; give them different ports",
+            l->port, STR_ARG(l->name), STR_ARG(other->name));
+    else
+        l->conflict =
+            resolver_refuse(g->arena, reason,
+                            "port %u is asked for as %s and as %s by listeners " STR_FMT " and " STR_FMT
+                            "; give them different ports",
+                            l->port, l->protocol < other->protocol ? protocol_name(l) : protocol_name(other),
+                            l->protocol < other->protocol ? protocol_name(other) : protocol_name(l),
+                            STR_ARG(l->name), STR_ARG(other->name));
+}
+
+/* Between objects: the later one loses, and is told nothing of whose the other is. Those that lost themselves are in nobody's way. */
+static void compare_later(struct pass *p, struct gateway_state *g, struct listener_state *l,
+                          const struct listener_state *earlier) {
+    const char *reason = conflict_of(p, l, earlier);
+    if (!reason || l->conflict.reason || earlier->conflict.reason) return;
+    if (strcmp(reason, "HostnameConflict") == 0)
+        l->conflict = resolver_refuse(
+            g->arena, reason,
+            "port %u with %s" STR_FMT
+            " is taken by the Gateway or by a ListenerSet that goes first; change one of them",
+            l->port, l->hostname.n ? "hostname " : "no hostname", STR_ARG(l->hostname));
+    else
+        l->conflict = resolver_refuse(
+            g->arena, reason,
+            "port %u has a protocol or TLS mode that does not go with this one, by the Gateway or by a "
+            "ListenerSet that goes first; use another port",
+            l->port);
 }
 
 /* a covers b: any host, or *.x over what ends with .x */
@@ -192,23 +328,54 @@ static bool covers(str a, str b) {
     return !a.n || str_eq(a, b) || (a.p[0] == '*' && b.n >= a.n && str_ends(b, str_from(a, 1)));
 }
 
-static void note_overlap(struct gateway_state *g, struct listener_state *l,
-                         const struct listener_state *other) {
-    if (l->protocol != PLAN_HTTPS || other->protocol != PLAN_HTTPS || l->port != other->port || l->overlap.n)
-        return;
-    if (covers(l->hostname, other->hostname) || covers(other->hostname, l->hostname))
-        l->overlap =
-            arena_printf(g->arena,
-                         "the hostname overlaps that of listener " STR_FMT
-                         " on port %u: a connection for one may carry requests for the other, which get 421",
-                         STR_ARG(other->name), l->port);
+/* Names of certificates, looked at up to a bound: a MAY of the API, not worth a quadratic walk. */
+static bool names_overlap(const struct pass *p, const struct cert_state *x, const struct cert_state *y) {
+    enum { NAMES_MAX = 100 };
+    if (x == y) return true;
+    const struct plan_certificate *a = plan_get(p->plan, PLAN_CERTIFICATE, str_of(x->key)),
+                                  *b = plan_get(p->plan, PLAN_CERTIFICATE, str_of(y->key));
+    for (uint32_t i = 0; i < a->names.n && i < NAMES_MAX; i++)
+        for (uint32_t k = 0; k < b->names.n && k < NAMES_MAX; k++)
+            if (covers(a->names.p[i], b->names.p[k]) || covers(b->names.p[k], a->names.p[i])) return true;
+    return false;
 }
 
-void listeners_compare(struct gateway_state *g) {
+static bool certs_overlap(const struct pass *p, const struct listener_state *l,
+                          const struct listener_state *other) {
+    for (uint32_t i = 0; i < l->certs_n; i++)
+        for (uint32_t k = 0; k < other->certs_n; k++)
+            if (names_overlap(p, l->certs[i], other->certs[k])) return true;
+    return false;
+}
+
+/* Certificates are told rather than hostnames when both overlap.             [GW ListenerConditionOverlappingTLSConfig] */
+static void note_overlap(struct pass *p, struct gateway_state *g, struct listener_state *l,
+                         const struct listener_state *other) {
+    if (!is_tls(l) || !is_tls(other) || l->port != other->port || l->overlap_certs) return;
+    bool certs = certs_overlap(p, l, other);
+    bool names = covers(l->hostname, other->hostname) || covers(other->hostname, l->hostname);
+    if (!certs && (!names || l->overlap.n)) return;
+    bool near = l->set == other->set;
+    str who = near ? arena_printf(g->arena, "listener " STR_FMT, STR_ARG(other->name))
+                   : S("another object's listener");
+    l->overlap_certs = certs;
+    l->overlap = arena_printf(
+        g->arena,
+        "%s overlap%s that of " STR_FMT
+        " on port %u: a connection for one may carry requests for the other, which get 421",
+        certs ? "a certificate's names" : "the hostname", certs ? "" : "s", STR_ARG(who), l->port);
+}
+
+void listeners_compare(struct pass *p, struct gateway_state *g) {
     for (uint32_t i = 0; i < g->listeners_n; i++)
         for (uint32_t k = 0; k < g->listeners_n; k++) {
             if (i == k) continue;
-            compare_pair(g, g->listeners[i], g->listeners[k]);
-            note_overlap(g, g->listeners[i], g->listeners[k]);
+            if (g->listeners[i]->set == g->listeners[k]->set)
+                compare_pair(p, g, g->listeners[i], g->listeners[k]);
+            note_overlap(p, g, g->listeners[i], g->listeners[k]);
         }
+    for (uint32_t i = g->own_n; i < g->listeners_n; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (g->listeners[i]->set != g->listeners[k]->set)
+                compare_later(p, g, g->listeners[i], g->listeners[k]);
 }

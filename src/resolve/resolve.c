@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/resolve.h"
 
+#include "api/route.h"
 #include "base/hash.h"
 #include "resolve/backends.h"
 #include "resolve/certs.h"
@@ -8,8 +9,10 @@
 #include "resolve/classes.h"
 #include "resolve/gateway_status.h"
 #include "resolve/gateways.h"
+#include "resolve/policies.h"
 #include "resolve/resolver.h"
 #include "resolve/routes.h"
+#include "resolve/sets.h"
 
 static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) {
     size_t n;
@@ -24,11 +27,22 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         if (classes_resolve(p, c->name)) mark_gateways(p, c->kind, c->ns, c->name);
         break;
     case KIND_GATEWAY: gateways_mark(p->r, c->ns, c->name); break;
-    case KIND_HTTP_ROUTE: routes_mark(p->r, c->ns, c->name); break;
+    case KIND_LISTENER_SET: sets_mark(p, c->ns, c->name); break;
+    case KIND_HTTP_ROUTE:
+    case KIND_GRPC_ROUTE:
+    case KIND_TLS_ROUTE:
+    case KIND_TCP_ROUTE:
+    case KIND_UDP_ROUTE: routes_mark(p->r, c->kind, c->ns, c->name); break;
+    case KIND_BACKEND_TLS_POLICY:
+    case KIND_XBACKEND_TRAFFIC_POLICY:
+    case KIND_XTELEMETRY_POLICY:
+    case KIND_XBACKEND:
+    case KIND_XMESH: policies_mark_changed(p, c->kind, c->ns, c->name); break;
     case KIND_SERVICE:
         if (!c->spec_changed) break;
         routes_mark_referrers(p, c->kind, c->ns, c->name);
         backends_mark(p, c->ns, c->name);
+        policies_mark_service(p, c->ns, c->name);
         break;
     case KIND_ENDPOINT_SLICE: {
         const struct object *slice = store_get(p->store, c->kind, c->ns, c->name);
@@ -37,26 +51,21 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         if (c->service_before.n) backends_mark(p, c->ns, c->service_before);
         break;
     }
-    case KIND_SECRET: mark_gateways(p, c->kind, c->ns, c->name); break;
+    case KIND_SECRET:
+        mark_gateways(p, c->kind, c->ns, c->name);
+        sets_mark_referrers(p, c->kind, c->ns, c->name);
+        break;
+    case KIND_CONFIG_MAP: policies_mark_config_map(p, c->ns, c->name); break;
     case KIND_NAMESPACE: /* its labels: they matter to selectors alone */
         if (p->r->selectors) routes_mark_referrers(p, c->kind, S(""), c->name);
+        sets_mark_referrers(p, c->kind, S(""), c->name);
         break;
     case KIND_REFERENCE_GRANT:
         mark_gateways(p, c->kind, c->ns, S(""));
+        sets_mark_referrers(p, c->kind, c->ns, S(""));
         routes_mark_referrers(p, c->kind, c->ns, S(""));
         break;
-    case KIND_LISTENER_SET:
-    case KIND_GRPC_ROUTE:
-    case KIND_TLS_ROUTE:
-    case KIND_TCP_ROUTE:
-    case KIND_UDP_ROUTE:
-    case KIND_BACKEND_TLS_POLICY:
-    case KIND_XBACKEND:
-    case KIND_XBACKEND_TRAFFIC_POLICY:
-    case KIND_XMESH:
-    case KIND_XTELEMETRY_POLICY:
-    case KIND_CONFIG_MAP:
-    case KIND_CLUSTER_TRUST_BUNDLE:
+    case KIND_CLUSTER_TRUST_BUNDLE: /* nothing reads them yet: references to them are refused */
     case KIND_NONE:
     case KIND_COUNT: break;
     }
@@ -85,6 +94,7 @@ static void rename_controller(struct pass *p) {
         struct store_change c = {.kind = KIND_GATEWAY_CLASS, .ns = S(""), .name = all[i]->meta.name};
         mark_change(p, &c);
     }
+    policies_mark_all(p);
 }
 
 static uint64_t hash_ports(const struct facts *f) {
@@ -132,6 +142,7 @@ void resolve_pass(struct resolver *r, struct store *s, struct facts *f, int64_t 
     claims_judge(&p);
     gateways_emit(&p);
     routes_resolve(&p);
+    policies_resolve(&p);
     backends_resolve(&p);
     gateway_status_write(&p);
     gateways_bury(r);
@@ -141,31 +152,19 @@ void resolve_pass(struct resolver *r, struct store *s, struct facts *f, int64_t 
 
 const void *resolve_status(const struct resolver *r, enum api_kind kind, str ns, str name) {
     const struct gateway_state *g;
-    switch (kind) {
+    const struct set_state *s;
+    if (route_is(kind)) return routes_status(r, kind, ns, name);
+    switch ((int)kind) {
     case KIND_GATEWAY_CLASS: return classes_status(r, name);
     case KIND_GATEWAY: g = gateways_find(r, ns, name); return g ? g->status : NULL;
-    case KIND_HTTP_ROUTE: return routes_status(r, ns, name);
-    case KIND_SERVICE:
-    case KIND_ENDPOINT_SLICE:
-    case KIND_SECRET:
-    case KIND_NAMESPACE:
-    case KIND_REFERENCE_GRANT:
-    case KIND_LISTENER_SET:
-    case KIND_GRPC_ROUTE:
-    case KIND_TLS_ROUTE:
-    case KIND_TCP_ROUTE:
-    case KIND_UDP_ROUTE:
+    case KIND_LISTENER_SET: s = sets_find(r, ns, name); return s ? s->status : NULL;
     case KIND_BACKEND_TLS_POLICY:
     case KIND_XBACKEND:
     case KIND_XBACKEND_TRAFFIC_POLICY:
     case KIND_XMESH:
-    case KIND_XTELEMETRY_POLICY:
-    case KIND_CONFIG_MAP:
-    case KIND_CLUSTER_TRUST_BUNDLE:
-    case KIND_NONE:
-    case KIND_COUNT: break;
+    case KIND_XTELEMETRY_POLICY: return policies_status(r, kind, ns, name);
+    default: return NULL; /* not ours to tell of */
     }
-    return NULL;
 }
 
 struct store_change *resolve_changed_statuses(const struct resolver *r, struct arena *a, size_t *ret_n) {

@@ -24,7 +24,8 @@ struct resolve_work {
 void resolve_pass(struct resolver *r, struct store *s, struct facts *f, int64_t now_s, struct plan *p,
                   struct plan_delta *d, struct resolve_work *ret_work, int64_t *ret_again_s);
 
-/* The status of an object by its kind: struct gateway_class_status, gateway_status, route_status; NULL when it has none (not ours).
+/* The status of an object by its kind: struct gateway_class_status, gateway_status,
+ * listener_set_status, route_status, policy_status, xmesh_status; NULL when it has none (not ours).
  * Valid until the next pass. */
 const void *resolve_status(const struct resolver *r, enum api_kind kind, str ns, str name);
 /* Keys of objects whose status changed in the last pass, as struct store_change, in a. */

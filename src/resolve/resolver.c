@@ -6,7 +6,9 @@
 #include "resolve/claims.h"
 #include "resolve/classes.h"
 #include "resolve/gateways.h"
+#include "resolve/policies.h"
 #include "resolve/routes.h"
+#include "resolve/sets.h"
 
 struct resolver *resolver_new(void) {
     struct resolver *r = base_zalloc(sizeof *r);
@@ -24,6 +26,8 @@ void resolver_free(struct resolver *r) {
     if (!r) return;
     routes_fini(r);
     gateways_fini(r);
+    sets_fini(r);
+    policies_fini(r);
     classes_fini(r);
     backends_fini(r);
     claims_fini(r);
@@ -31,6 +35,7 @@ void resolver_free(struct resolver *r) {
     free_worklist(&r->dirty_gateways);
     free_worklist(&r->dirty_routes);
     free_worklist(&r->dirty_backends);
+    free_worklist(&r->dirty_policies);
     free_worklist(&r->dirty_sockets);
     free_worklist(&r->emit);
     free_worklist(&r->restatus);
@@ -66,6 +71,12 @@ struct verdict resolver_refuse(struct arena *a, const char *reason, const char *
     struct verdict v = {reason, arena_vprintf(a, fmt, args)};
     va_end(args);
     return v;
+}
+
+str resolver_a_kind(struct arena *a, enum api_kind kind) {
+    const char *name = api_type_of(kind)->name;
+    return arena_printf(a, "%s %s", *name == 'H' ? "an" : "a",
+                        name); /* "HTTPRoute" begins with a vowel when spoken */
 }
 
 str resolver_key(struct arena *a, str ns, str name) {

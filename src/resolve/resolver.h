@@ -2,6 +2,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/heap.h"
+#include "resolve/features.h"
 #include "resolve/resolve.h"
 
 /* What the passes keep between passes (struct resolver) and share within one (struct pass). Nothing here points into
@@ -41,24 +42,28 @@ struct socket_state {
     char key[]; /* "address:port" */
 };
 
-/* One listener of one of our Gateways. Strings live in the Gateway's arena but for the name. */
+/* One listener of one of our Gateways or of a ListenerSet on it. Strings live in the Gateway's arena but for the name. */
 struct listener_state {
     struct gateway_state *gateway;
-    uint32_t attached; /* routes; kept over passes */
-    uint32_t pieces;   /* of the plan: how many addresses it was last written for */
-    uint32_t index;    /* in spec.listeners */
+    struct set_state *set; /* that it belongs to; NULL: the Gateway's own */
+    uint32_t attached;     /* routes; kept over passes */
+    uint32_t pieces;       /* of the plan: how many addresses it was last written for */
+    uint32_t index;        /* in spec.listeners of its object */
+    uint32_t place;        /* in gateway->listeners: the order of right */
+    uint32_t kinds;        /* of routes it takes: bits by enum api_kind */
     bool present;
-    bool routable; /* HTTPRoute is among the kinds it takes */
-    bool selects;  /* namespaces by their labels */
+    bool selects; /* namespaces by their labels */
     bool served;
     uint8_t protocol; /* enum plan_protocol; UNSET: not one of ours */
+    uint8_t tls_mode; /* enum plan_tls_mode; TLS alone */
     uint8_t tls_min;  /* enum plan_tls_version */
     uint16_t port, bind_port;
     uint64_t revision; /* of the plan that first has it as it is now */
     str hostname;      /* lower case */
     struct verdict accepted, refs, conflict;
     str overlap; /* message of OverlappingTLSConfig, or not given */
-    str notice;  /* what a good ResolvedRefs should tell, or not given */
+    bool overlap_certs;
+    str notice; /* what a good ResolvedRefs should tell, or not given */
     struct cert_state **certs;
     uint32_t certs_n;
     struct claim *claims; /* one for each address, or none */
@@ -67,13 +72,30 @@ struct listener_state {
     char name_bytes[];
 };
 
+/* A ListenerSet that names one of our Gateways. It is resolved with that Gateway: their listeners are one list. */
+struct set_state {
+    struct gateway_state *gateway;
+    int64_t generation, created_s;
+    struct verdict allowed;             /* may it attach? Its message lives in the Gateway's arena */
+    uint32_t first, listeners_n;        /* its part of gateway->listeners */
+    uint64_t view;                      /* hash of what routes see of it */
+    struct listener_set_status *status; /* packed; NULL: none yet */
+    uint64_t status_hash;
+    bool kept; /* while sets are matched */
+    str ns, name, key;
+    char key_bytes[]; /* "ns/name" */
+};
+
 struct gateway_state {
     bool dirty, restatus, emit;
     struct arena *arena; /* of the last own pass */
     int64_t generation, created_s;
     struct verdict accepted, refs, address; /* address: a requested one that can not be had */
-    struct listener_state **listeners;
-    uint32_t listeners_n;
+    bool stands; /* a listener of its own is accepted: else its ListenerSets are not served */
+    struct listener_state **listeners; /* its own, then those of its sets, in the order of right */
+    uint32_t listeners_n, own_n;
+    struct set_state **sets; /* in the order of right, allowed or not */
+    uint32_t sets_n;
     str *addresses; /* to bind; one "" = all */
     uint32_t addresses_n;
     str *shown; /* for status.addresses; NULL: the machine's */
@@ -88,19 +110,32 @@ struct gateway_state {
 
 struct route_state {
     bool dirty;
+    uint8_t kind; /* enum api_kind */
     uint16_t listeners_n, backends_n;
     uint32_t status_n;
     void **refs;  /* struct listener_state it is counted at, then struct backend_state it uses */
     char *status; /* verdicts.h */
     uint16_t ns_n, name_n;
-    char key[]; /* "ns/name" */
+    char key[]; /* the kind as one byte, then "ns/name" */
 };
 
 struct backend_state {
     uint32_t uses;
     bool dirty;
+    uint8_t protocol; /* enum plan_backend_protocol */
     uint16_t port, ns_n, name_n, key_n;
-    char key[]; /* "ns/name:port" */
+    char key[]; /* "ns/name:port", "+tcp" and the like */
+};
+
+/* Of a policy, an XBackend or an XMesh: what is said of it. */
+struct policy_state {
+    bool dirty;
+    uint8_t kind; /* enum api_kind */
+    void *status; /* packed; NULL: none */
+    uint64_t hash;
+    char *targets; /* names, each ended by a newline; NULL: none */
+    uint16_t ns_n, name_n;
+    char key[]; /* the kind as one byte, then "ns/name" */
 };
 
 /* Things to look at in this pass, each once (a flag in the thing says whether it is here). */
@@ -110,15 +145,15 @@ struct worklist {
 };
 
 struct resolver {
-    struct map classes, gateways, routes, backends, sockets, certs;
+    struct map classes, gateways, sets, routes, backends, sockets, certs, policies;
     struct heap expiries; /* of certificates */
     uint32_t selectors;   /* listeners that select namespaces by label */
     uint64_t facts_hash;  /* of facts that change more than Programmed */
     str controller_name;
     char *controller_bytes;
-    struct worklist dirty_gateways, dirty_routes, dirty_backends, dirty_sockets;
-    struct worklist emit, restatus; /* Gateways */
-    struct worklist ended, gone;    /* listeners and Gateways that end with this pass */
+    struct worklist dirty_gateways, dirty_routes, dirty_backends, dirty_sockets, dirty_policies;
+    struct worklist emit, restatus;         /* Gateways */
+    struct worklist ended, gone, gone_sets; /* listeners, Gateways and ListenerSets that end with this pass */
     struct store_change *changed;
     size_t changed_n, changed_cap;
     struct arena *told;     /* the keys in `changed` */
@@ -141,6 +176,8 @@ void resolver_push(struct worklist *w, void *thing);
 void resolver_note_status(struct pass *p, enum api_kind kind, str ns, str name);
 __attribute__((format(printf, 3, 4))) struct verdict resolver_refuse(struct arena *a, const char *reason,
                                                                      const char *fmt, ...);
+/* "an HTTPRoute", "a TLSRoute": a kind in a sentence. */
+str resolver_a_kind(struct arena *a, enum api_kind kind);
 /* "ns/name" in a. */
 str resolver_key(struct arena *a, str ns, str name);
 str resolver_lower(struct arena *a, str s);

@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/routes.h"
 
-#include "api/http_route.h"
+#include "api/gateway.h"
+#include "api/route.h"
 #include "resolve/attach.h"
 #include "resolve/backends.h"
 #include "resolve/features.h"
 #include "resolve/gateways.h"
+#include "resolve/policies.h"
 #include "resolve/rules.h"
 #include "resolve/verdicts.h"
 
 enum { KEY_BYTES_MAX = 512 };
 
-static str key_of(char *space, str ns, str name) {
-    if (ns.n + 1 + name.n > KEY_BYTES_MAX) return (str){0};
-    if (ns.n) memcpy(space, ns.p, ns.n);
-    space[ns.n] = '/';
-    if (name.n) memcpy(space + ns.n + 1, name.p, name.n);
-    return (str){space, ns.n + 1 + name.n};
+static str key_of(char *space, enum api_kind kind, str ns, str name) {
+    if (ns.n + 2 + name.n > KEY_BYTES_MAX) return (str){0};
+    space[0] = (char)kind;
+    if (ns.n) memcpy(space + 1, ns.p, ns.n);
+    space[1 + ns.n] = '/';
+    if (name.n) memcpy(space + 2 + ns.n, name.p, name.n);
+    return (str){space, ns.n + 2 + name.n};
 }
 
-void routes_mark(struct resolver *r, str ns, str name) {
+static str ns_of(const struct route_state *rs) { return (str){rs->key + 1, rs->ns_n}; }
+static str name_of(const struct route_state *rs) { return (str){rs->key + 2 + rs->ns_n, rs->name_n}; }
+static str map_key(const struct route_state *rs) { return (str){rs->key, rs->ns_n + 2u + rs->name_n}; }
+
+void routes_mark(struct resolver *r, enum api_kind kind, str ns, str name) {
     char space[KEY_BYTES_MAX];
-    str key = key_of(space, ns, name);
+    str key = key_of(space, kind, ns, name);
     assert(key.p); /* the store holds no longer names */
     struct route_state *rs = map_get(&r->routes, key);
     if (!rs) {
         rs = base_zalloc(sizeof *rs + key.n);
         memcpy(rs->key, key.p, key.n);
+        rs->kind = (uint8_t)kind;
         rs->ns_n = (uint16_t)ns.n, rs->name_n = (uint16_t)name.n;
         map_put(&r->routes, (str){rs->key, key.n}, rs);
     }
@@ -35,32 +43,43 @@ void routes_mark(struct resolver *r, str ns, str name) {
     resolver_push(&r->dirty_routes, rs);
 }
 
+const enum api_kind routes_kinds[] = {KIND_HTTP_ROUTE, KIND_GRPC_ROUTE, KIND_TLS_ROUTE,
+                                      KIND_TCP_ROUTE,  KIND_UDP_ROUTE,  KIND_NONE};
+
 void routes_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name) {
-    size_t n;
-    const struct object **all = store_referrers(p->store, p->scratch, kind, ns, name, KIND_HTTP_ROUTE, &n);
-    for (size_t i = 0; i < n; i++) routes_mark(p->r, all[i]->meta.ns, all[i]->meta.name);
+    for (const enum api_kind *k = routes_kinds; *k; k++) {
+        size_t n;
+        const struct object **all = store_referrers(p->store, p->scratch, kind, ns, name, *k, &n);
+        for (size_t i = 0; i < n; i++) routes_mark(p->r, *k, all[i]->meta.ns, all[i]->meta.name);
+    }
 }
 
-void routes_mark_of_gateway(struct pass *p, str ns, str name) {
-    routes_mark_referrers(p, KIND_GATEWAY, ns, name);
+const struct route_state *routes_find(const struct resolver *r, enum api_kind kind, str ns, str name) {
+    char space[KEY_BYTES_MAX];
+    str key = key_of(space, kind, ns, name);
+    return key.p ? map_get(&r->routes, key) : NULL;
 }
 
-/* What a route is counted at and uses, new before old: what stays is not touched in between. */
-static void set_refs(struct pass *p, struct route_state *rs, const struct attach *at,
-                     const struct plan_route *piece) {
-    uint32_t listeners_n = at ? at->listeners_n : 0, backends_n = 0, n = 0;
-    for (uint32_t i = 0; piece && i < piece->rules.n; i++) backends_n += piece->rules.p[i].targets.n;
-    void **refs = listeners_n + backends_n ? base_alloc((listeners_n + backends_n) * sizeof *refs) : NULL;
-    for (uint32_t i = 0; i < listeners_n; i++) {
+/* Policies tell which Gateways use their backends: those of a route's backends before and now. */
+static void mark_policies(struct pass *p, const struct route_state *rs) {
+    for (uint32_t i = 0; i < rs->backends_n; i++) {
+        const struct backend_state *b = rs->refs[rs->listeners_n + i];
+        policies_mark_service(p, str_upto((str){b->key, b->key_n}, b->ns_n),
+                              (str){b->key + b->ns_n + 1, b->name_n});
+    }
+}
+
+static uint32_t hold_listeners(struct pass *p, const struct attach *at, void **refs) {
+    for (uint32_t i = 0; at && i < at->listeners_n; i++) {
         struct listener_state *l = at->listeners[i].listener;
         l->attached++;
         gateways_mark_status(p->r, l->gateway);
-        refs[n++] = l;
+        refs[i] = l;
     }
-    for (uint32_t i = 0; piece && i < piece->rules.n; i++)
-        for (uint32_t k = 0; k < piece->rules.p[i].targets.n; k++)
-            if (!piece->rules.p[i].targets.p[k].answer)
-                refs[n++] = backends_use(p, piece->rules.p[i].targets.p[k].backend);
+    return at ? at->listeners_n : 0;
+}
+
+static void release_refs(struct pass *p, struct route_state *rs) {
     for (uint32_t i = 0; i < rs->listeners_n; i++) {
         struct listener_state *l = rs->refs[i];
         assert(l->attached);
@@ -69,9 +88,25 @@ static void set_refs(struct pass *p, struct route_state *rs, const struct attach
     }
     for (uint32_t i = 0; i < rs->backends_n; i++) backends_release(p, rs->refs[rs->listeners_n + i]);
     free(rs->refs);
+}
+
+/* What a route is counted at and uses, new before old: what stays is not touched in between. */
+static void set_refs(struct pass *p, struct route_state *rs, const struct attach *at,
+                     const struct plan_route *piece) {
+    uint32_t listeners_n = at ? at->listeners_n : 0, backends_n = 0, n = 0;
+    for (uint32_t i = 0; piece && i < piece->rules.n; i++) backends_n += piece->rules.p[i].targets.n;
+    void **refs = listeners_n + backends_n ? base_alloc((listeners_n + backends_n) * sizeof *refs) : NULL;
+    n = hold_listeners(p, at, refs);
+    for (uint32_t i = 0; piece && i < piece->rules.n; i++)
+        for (uint32_t k = 0; k < piece->rules.p[i].targets.n; k++)
+            if (!piece->rules.p[i].targets.p[k].answer)
+                refs[n++] = backends_use(p, piece->rules.p[i].targets.p[k].backend);
+    mark_policies(p, rs);
+    release_refs(p, rs);
     rs->refs = refs;
     rs->listeners_n = (uint16_t)listeners_n;
     rs->backends_n = (uint16_t)(n - listeners_n);
+    mark_policies(p, rs);
 }
 
 static void set_status(struct pass *p, struct route_state *rs, const char *packed, uint32_t n) {
@@ -80,20 +115,28 @@ static void set_status(struct pass *p, struct route_state *rs, const char *packe
     rs->status = n ? base_alloc(n) : NULL;
     rs->status_n = n;
     if (n) memcpy(rs->status, packed, n);
-    resolver_note_status(p, KIND_HTTP_ROUTE, (str){rs->key, rs->ns_n},
-                         (str){rs->key + rs->ns_n + 1, rs->name_n});
+    resolver_note_status(p, rs->kind, ns_of(rs), name_of(rs));
 }
 
 /* "HTTPRoute/ns/name" */
 static str piece_key(struct pass *p, const struct route_state *rs) {
-    return arena_printf(p->scratch, "HTTPRoute/%.*s", (int)(rs->ns_n + 1u + rs->name_n), rs->key);
+    return api_key(p->scratch, rs->kind, ns_of(rs), name_of(rs));
 }
 
-static struct plan_route *build_piece(struct pass *p, const struct http_route *route, str key,
+static uint8_t plan_kind(enum api_kind kind) {
+    return kind == KIND_GRPC_ROUTE  ? PLAN_ROUTE_GRPC
+           : kind == KIND_TLS_ROUTE ? PLAN_ROUTE_TLS
+           : kind == KIND_TCP_ROUTE ? PLAN_ROUTE_TCP
+           : kind == KIND_UDP_ROUTE ? PLAN_ROUTE_UDP
+                                    : PLAN_ROUTE_HTTP;
+}
+
+static struct plan_route *build_piece(struct pass *p, const struct route *route, str key,
                                       const struct attach *at, const struct rules *rules) {
     struct arena *a = p->scratch;
     struct plan_route *piece = arena_make(a, struct plan_route);
     *piece = (struct plan_route){.piece = {.kind = PLAN_ROUTE, .key = key},
+                                 .kind = plan_kind(route->obj.kind),
                                  .ns = route->obj.meta.ns,
                                  .name = route->obj.meta.name,
                                  .created_s = route->obj.meta.created_s,
@@ -112,11 +155,30 @@ static struct plan_route *build_piece(struct pass *p, const struct http_route *r
     return piece;
 }
 
+/* What the whole kind asks for that this binary does not serve. */
+static enum feature kind_feature(enum api_kind kind) {
+    return kind == KIND_GRPC_ROUTE  ? FEATURE_GRPC_ROUTE
+           : kind == KIND_TLS_ROUTE ? FEATURE_TLS_ROUTE
+           : kind == KIND_TCP_ROUTE ? FEATURE_TCP_ROUTE
+           : kind == KIND_UDP_ROUTE ? FEATURE_UDP_ROUTE
+                                    : FEATURE_HTTP_ROUTE;
+}
+
+static struct verdict judge_kind(struct pass *p, enum api_kind kind) {
+    enum feature f = kind_feature(kind);
+    if (features_served(p->facts, f)) return (struct verdict){0};
+    return resolver_refuse(p->scratch, "UnsupportedValue",
+                           STR_FMT " are not served by this version; " STR_FMT, STR_ARG(features_what(f)),
+                           STR_ARG(features_remedy(f)));
+}
+
 /* Rules that are all bad make the route unacceptable; some bad ones are dropped and told.  [GW RouteConditionPartiallyInvalid] */
-static void judge_parents(struct pass *p, const struct http_route *route, const struct rules *rules,
+static void judge_parents(struct pass *p, const struct route *route, const struct rules *rules,
                           struct attach *at) {
-    struct verdict bad = {0}, partial = {0};
-    if (route->spec.use_default_gateways == SCOPE_ALL)
+    struct verdict kind = judge_kind(p, route->obj.kind), bad = kind, partial = {0};
+    if (bad.reason)
+        ;
+    else if (route->spec.use_default_gateways == SCOPE_ALL)
         bad = resolver_refuse(p->scratch, "UnsupportedValue",
                               "spec.useDefaultGateways: " STR_FMT
                               " are not served by this version; remove the field and " STR_FMT,
@@ -130,14 +192,14 @@ static void judge_parents(struct pass *p, const struct http_route *route, const 
                                   STR_ARG(rules->bad.message));
     for (uint32_t i = 0; i < at->parents_n; i++) {
         struct parent_verdict *v = &at->parents[i];
-        if (!v->accepted.reason) v->accepted = bad;
+        if (!v->accepted.reason || kind.reason) v->accepted = bad;
         if (!v->accepted.reason) v->partial = partial;
         v->refs = rules->refs;
     }
     if (bad.reason) at->listeners_n = 0;
 }
 
-static void resolve_one(struct pass *p, struct route_state *rs, const struct http_route *route) {
+static void resolve_one(struct pass *p, struct route_state *rs, const struct route *route) {
     struct attach at;
     struct rules rules;
     attach_route(p, route, &at);
@@ -162,8 +224,7 @@ void routes_resolve(struct pass *p) {
     struct worklist *w = &p->r->dirty_routes;
     for (size_t i = 0; i < w->n; i++) {
         struct route_state *rs = w->p[i];
-        str ns = {rs->key, rs->ns_n}, name = {rs->key + rs->ns_n + 1, rs->name_n};
-        const struct http_route *route = (const void *)store_get(p->store, KIND_HTTP_ROUTE, ns, name);
+        const struct route *route = (const void *)store_get(p->store, rs->kind, ns_of(rs), name_of(rs));
         rs->dirty = false;
         p->work->routes++;
         if (route) {
@@ -174,7 +235,7 @@ void routes_resolve(struct pass *p) {
             plan_set(p->plan, PLAN_ROUTE, piece_key(p, rs), NULL, p->delta);
         }
         if (!rs->status_n) { /* not ours: nothing to remember */
-            map_take(&p->r->routes, (str){rs->key, rs->ns_n + 1u + rs->name_n});
+            map_take(&p->r->routes, map_key(rs));
             free(rs);
         }
         arena_reset(p->scratch);
@@ -182,10 +243,8 @@ void routes_resolve(struct pass *p) {
     w->n = 0;
 }
 
-struct route_status *routes_status(const struct resolver *r, str ns, str name) {
-    char space[KEY_BYTES_MAX];
-    str key = key_of(space, ns, name);
-    const struct route_state *rs = key.p ? map_get(&r->routes, key) : NULL;
+struct route_status *routes_status(const struct resolver *r, enum api_kind kind, str ns, str name) {
+    const struct route_state *rs = routes_find(r, kind, ns, name);
     return rs && rs->status_n ? verdicts_expand(r->expanded, rs->status, rs->status_n, r->controller_name)
                               : NULL;
 }

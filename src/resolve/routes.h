@@ -2,11 +2,12 @@
 #pragma once
 #include "resolve/resolver.h"
 
-/* HTTPRoutes: what one resolves to is kept until it or something it depends on changes. */
-void routes_mark(struct resolver *r, str ns, str name);
+/* Routes of all kinds: what one resolves to is kept until it or something it depends on changes. */
+extern const enum api_kind routes_kinds[]; /* ended by KIND_NONE */
+void routes_mark(struct resolver *r, enum api_kind kind, str ns, str name);
 /* Those that name the object, by the store's index. */
 void routes_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name);
-void routes_mark_of_gateway(struct pass *p, str ns, str name);
 void routes_resolve(struct pass *p);
-struct route_status *routes_status(const struct resolver *r, str ns, str name);
+const struct route_state *routes_find(const struct resolver *r, enum api_kind kind, str ns, str name);
+struct route_status *routes_status(const struct resolver *r, enum api_kind kind, str ns, str name);
 void routes_fini(struct resolver *r);

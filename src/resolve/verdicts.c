@@ -4,7 +4,7 @@
 #include "resolve/conditions.h"
 
 /* generation, then for each parent:
- *   flags (which of section, port, partial are there), name, [ns], [section], [port], three verdicts
+ *   flags (which of namespace, section, port are there; is it a ListenerSet), name, [ns], [section], [port], three verdicts
  * a verdict is the byte 0 when it is good (or not there), else 1 + index of its reason, then its message. Numbers are
  * seven bits a byte, the least first; texts are a number and their bytes. */
 static const char *const reasons[] = {
@@ -14,7 +14,7 @@ static const char *const reasons[] = {
     "InvalidKind",           "BackendNotFound",
     "UnsupportedProtocol",
 };
-enum { HAS_NS = 1, HAS_SECTION = 2, HAS_PORT = 4 };
+enum { HAS_NS = 1, HAS_SECTION = 2, HAS_PORT = 4, IS_SET = 8 };
 enum { PACKED_BYTES_MAX = 1 << 20 };
 
 static void put_number(struct buf *b, uint64_t v) {
@@ -65,8 +65,9 @@ char *verdicts_pack(struct arena *a, int64_t generation, const struct parent_ver
     put_number(&b, (uint64_t)generation);
     for (uint32_t i = 0; i < n; i++) {
         const struct parent_ref *r = v[i].ref;
-        buf_add_char(&b, (char)((r->ns.n ? HAS_NS : 0) | (r->section_name.n ? HAS_SECTION : 0) |
-                                (r->port.set ? HAS_PORT : 0)));
+        buf_add_char(&b,
+                     (char)((r->ns.n ? HAS_NS : 0) | (r->section_name.n ? HAS_SECTION : 0) |
+                            (r->port.set ? HAS_PORT : 0) | (str_eq(r->kind, S("ListenerSet")) ? IS_SET : 0)));
         put_str(&b, r->name);
         if (r->ns.n) put_str(&b, r->ns);
         if (r->section_name.n) put_str(&b, r->section_name);
@@ -87,7 +88,7 @@ static const char *expand_parent(struct arena *a, const char *at, int64_t genera
                                  struct route_parent_status *st) {
     uint8_t flags = (uint8_t)*at++;
     st->parent_ref.group = S(RESOLVE_GROUP);
-    st->parent_ref.kind = S("Gateway");
+    st->parent_ref.kind = flags & IS_SET ? S("ListenerSet") : S("Gateway");
     st->parent_ref.name = arena_str(a, get_str(&at));
     if (flags & HAS_NS) st->parent_ref.ns = arena_str(a, get_str(&at));
     if (flags & HAS_SECTION) st->parent_ref.section_name = arena_str(a, get_str(&at));

@@ -15,6 +15,7 @@ struct fact_bind {
 struct fact_port_map {
     uint16_t port, to; /* --map-port 80:8080 */
 };
+enum { FACTS_FEATURES_MAX = 128 };
 /* Changes made here must reach resolve_pass(), which looks at `changed` and clears it. */
 struct facts {
     bool changed;
@@ -25,6 +26,8 @@ struct facts {
     uint64_t revision_adopted; /* of the plan: every worker has it */
     bool
         serving; /* false in `check` and `explain`: no data plane; Programmed is judged as if all binds succeed */
+    /* Features taken as served besides those that this binary serves, as bits: resolve/features.h numbers them. */
+    uint64_t features[FACTS_FEATURES_MAX / 64];
     str address; /* of this machine, for status.addresses of a Gateway that names none; "" = 127.0.0.1 */
 };
 void facts_init(struct facts *f);

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/referrers.h"
 
+#include "api/backend_tls_policy.h"
 #include "api/core.h"
 #include "api/gateway.h"
+#include "api/grpc_route.h"
 #include "api/http_route.h"
+#include "api/l4_route.h"
+#include "api/listener_set.h"
+#include "api/route.h"
+#include "api/xbackend_traffic_policy.h"
+#include "api/xtelemetry_policy.h"
 
 struct referrers_target {
     struct link edges;
@@ -73,6 +80,8 @@ static void add_ref(struct gathering *g, enum api_kind kind, str ns, str name) {
 static void add_backend(struct gathering *g, const struct backend_object_ref *ref) {
     if (!ref->group.n && (!ref->kind.n || str_eq(ref->kind, S("Service"))))
         add_ref(g, KIND_SERVICE, ref->ns, ref->name);
+    else if (str_eq(ref->kind, S("XBackend")))
+        add_ref(g, KIND_XBACKEND, ref->ns, ref->name);
     else if (ref->ns.n && !str_eq(ref->ns, g->ns))
         add_target(g, KIND_REFERENCE_GRANT, ref->ns, S(""));
 }
@@ -84,35 +93,75 @@ static void add_filters(struct gathering *g, const struct http_route_filter *fil
     }
 }
 
-static void gather_route(struct gathering *g, const struct http_route *route) {
+/* What all routes have: parents and a namespace. */
+static void gather_parents(struct gathering *g, const struct route *route) {
     for (uint32_t i = 0; i < route->spec.parent_refs.n; i++) {
         const struct parent_ref *p = &route->spec.parent_refs.p[i];
-        if (!p->kind.n || str_eq(p->kind, S("Gateway")))
-            add_target(g, KIND_GATEWAY, p->ns.n ? p->ns : g->ns, p->name);
-    }
-    for (uint32_t i = 0; i < route->spec.rules.n; i++) {
-        const struct http_route_rule *rule = &route->spec.rules.p[i];
-        add_filters(g, rule->filters.p, rule->filters.n);
-        for (uint32_t k = 0; k < rule->backend_refs.n; k++) {
-            add_backend(g, &rule->backend_refs.p[k].ref);
-            add_filters(g, rule->backend_refs.p[k].filters.p, rule->backend_refs.p[k].filters.n);
-        }
+        str ns = p->ns.n ? p->ns : g->ns;
+        if (!p->kind.n || str_eq(p->kind, S("Gateway"))) add_target(g, KIND_GATEWAY, ns, p->name);
+        if (str_eq(p->kind, S("ListenerSet"))) add_target(g, KIND_LISTENER_SET, ns, p->name);
     }
     add_target(g, KIND_NAMESPACE, S(""), g->ns);
 }
 
-static void gather_gateway(struct gathering *g, const struct gateway *gw) {
-    add_target(g, KIND_GATEWAY_CLASS, S(""), gw->spec.gateway_class_name);
-    for (uint32_t i = 0; i < gw->spec.listeners.n; i++) {
-        const struct listener_tls *tls = gw->spec.listeners.p[i].tls;
+static void add_http_backends(struct gathering *g, const struct http_backend_ref *refs, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        add_backend(g, &refs[i].ref);
+        add_filters(g, refs[i].filters.p, refs[i].filters.n);
+    }
+}
+
+static void gather_http_route(struct gathering *g, const struct http_route *route) {
+    for (uint32_t i = 0; i < route->spec.rules.n; i++) {
+        const struct http_route_rule *rule = &route->spec.rules.p[i];
+        add_filters(g, rule->filters.p, rule->filters.n);
+        add_http_backends(g, rule->backend_refs.p, rule->backend_refs.n);
+    }
+}
+
+static void gather_grpc_route(struct gathering *g, const struct grpc_route *route) {
+    for (uint32_t i = 0; i < route->spec.rules.n; i++) {
+        const struct grpc_route_rule *rule = &route->spec.rules.p[i];
+        add_filters(g, rule->filters.p, rule->filters.n);
+        add_http_backends(g, rule->backend_refs.p, rule->backend_refs.n);
+    }
+}
+
+static void gather_l4_route(struct gathering *g, const struct l4_route *route) {
+    for (uint32_t i = 0; i < route->spec.rules.n; i++)
+        for (uint32_t k = 0; k < route->spec.rules.p[i].backend_refs.n; k++)
+            add_backend(g, &route->spec.rules.p[i].backend_refs.p[k].ref);
+}
+
+static void gather_listeners(struct gathering *g, const struct listener *listeners, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        const struct listener_tls *tls = listeners[i].tls;
         for (uint32_t k = 0; tls && k < tls->certificate_refs.n; k++)
             add_ref(g, KIND_SECRET, tls->certificate_refs.p[k].ns, tls->certificate_refs.p[k].name);
     }
+    add_target(g, KIND_NAMESPACE, S(""), g->ns);
+}
+
+static void gather_listener_set(struct gathering *g, const struct listener_set *set) {
+    str ns = set->spec.parent_ref.ns;
+    add_target(g, KIND_GATEWAY, ns.n ? ns : g->ns, set->spec.parent_ref.name);
+    gather_listeners(g, set->spec.listeners.p, set->spec.listeners.n);
+}
+
+static void gather_backend_tls(struct gathering *g, const struct backend_tls_policy *policy) {
+    for (uint32_t i = 0; i < policy->spec.target_refs.n; i++)
+        add_target(g, KIND_SERVICE, g->ns, policy->spec.target_refs.p[i].name);
+    for (uint32_t i = 0; i < policy->spec.validation.ca_certificate_refs.n; i++)
+        add_target(g, KIND_CONFIG_MAP, g->ns, policy->spec.validation.ca_certificate_refs.p[i].name);
+}
+
+static void gather_gateway(struct gathering *g, const struct gateway *gw) {
+    add_target(g, KIND_GATEWAY_CLASS, S(""), gw->spec.gateway_class_name);
+    gather_listeners(g, gw->spec.listeners.p, gw->spec.listeners.n);
     if (gw->spec.tls && gw->spec.tls->backend && gw->spec.tls->backend->client_certificate_ref) {
         const struct secret_ref *ref = gw->spec.tls->backend->client_certificate_ref;
         add_ref(g, KIND_SECRET, ref->ns, ref->name);
     }
-    add_target(g, KIND_NAMESPACE, S(""), g->ns);
 }
 
 str referrers_service_of(const struct object *slice) {
@@ -120,29 +169,41 @@ str referrers_service_of(const struct object *slice) {
 }
 
 static void gather(struct gathering *g, const struct object *o) {
+    const void *any = o;
+    if (route_is(o->kind)) gather_parents(g, any);
     switch (o->kind) {
-    case KIND_GATEWAY: gather_gateway(g, (const struct gateway *)(const void *)o); break;
-    case KIND_HTTP_ROUTE: gather_route(g, (const struct http_route *)(const void *)o); break;
+    case KIND_GATEWAY: gather_gateway(g, any); break;
+    case KIND_LISTENER_SET: gather_listener_set(g, any); break;
+    case KIND_HTTP_ROUTE: gather_http_route(g, any); break;
+    case KIND_GRPC_ROUTE: gather_grpc_route(g, any); break;
+    case KIND_TLS_ROUTE:
+    case KIND_TCP_ROUTE:
+    case KIND_UDP_ROUTE: gather_l4_route(g, any); break;
+    case KIND_BACKEND_TLS_POLICY: gather_backend_tls(g, any); break;
+    case KIND_XBACKEND_TRAFFIC_POLICY: {
+        const struct xbackend_traffic_policy *policy = any;
+        for (uint32_t i = 0; i < policy->spec.target_refs.n; i++)
+            add_target(g, KIND_SERVICE, g->ns, policy->spec.target_refs.p[i].name);
+        break;
+    }
+    case KIND_XTELEMETRY_POLICY: {
+        const struct xtelemetry_policy *policy = any;
+        for (uint32_t i = 0; i < policy->spec.target_refs.n; i++)
+            add_target(g, KIND_GATEWAY, g->ns, policy->spec.target_refs.p[i].name);
+        break;
+    }
     case KIND_ENDPOINT_SLICE:
         if (referrers_service_of(o).n) add_target(g, KIND_SERVICE, g->ns, referrers_service_of(o));
         break;
     case KIND_REFERENCE_GRANT: add_target(g, KIND_NAMESPACE, S(""), g->ns); break;
     case KIND_GATEWAY_CLASS:
+    case KIND_XBACKEND:
+    case KIND_XMESH:
     case KIND_SERVICE:
     case KIND_SECRET:
-    case KIND_NAMESPACE:
-    case KIND_LISTENER_SET:
-    case KIND_GRPC_ROUTE:
-    case KIND_TLS_ROUTE:
-    case KIND_TCP_ROUTE:
-    case KIND_UDP_ROUTE:
-    case KIND_BACKEND_TLS_POLICY:
-    case KIND_XBACKEND:
-    case KIND_XBACKEND_TRAFFIC_POLICY:
-    case KIND_XMESH:
-    case KIND_XTELEMETRY_POLICY:
     case KIND_CONFIG_MAP:
     case KIND_CLUSTER_TRUST_BUNDLE:
+    case KIND_NAMESPACE:
     case KIND_NONE:
     case KIND_COUNT: break;
     }

@@ -24,12 +24,14 @@ size_t store_count(const struct store *s, enum api_kind kind);
 /* All of a kind, ordered by namespace and name; *ret_n of them, in a. */
 const struct object **store_list(const struct store *s, struct arena *a, enum api_kind kind, size_t *ret_n);
 
-/* Objects that name (kind, ns, name) in any reference field, in no useful order, in a. Kinds of referrers:
- *   Gateway        <- HTTPRoute by parentRefs           GatewayClass <- Gateway by gatewayClassName
- *   Service        <- HTTPRoute by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name
- *   Secret         <- Gateway by certificateRefs        Namespace    <- every namespaced Gateway and HTTPRoute in it
- *   Namespace    <- every ReferenceGrant in it
- *   ReferenceGrant, asked with name "" <- Gateway and HTTPRoute that name something in the namespace from another one
+/* Objects that name (kind, ns, name) in any reference field, in no useful order, in a. Kinds of referrers ("route": each kind):
+ *   GatewayClass <- Gateway by gatewayClassName
+ *   Gateway      <- route by parentRefs, ListenerSet by parentRef, XTelemetryPolicy by targetRefs     ListenerSet <- route by parentRefs
+ *   Service      <- route by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name,
+ *                   BackendTLSPolicy and XBackendTrafficPolicy by targetRefs             XBackend <- route by backendRefs
+ *   Secret       <- Gateway and ListenerSet by certificateRefs      ConfigMap <- BackendTLSPolicy by caCertificateRefs
+ *   Namespace    <- every Gateway, ListenerSet, route and ReferenceGrant in it
+ *   ReferenceGrant, asked with name "" <- Gateway, ListenerSet and route that name something in the namespace from another one
  * A referrer is listed whether or not the target exists. */
 const struct object **store_referrers(const struct store *s, struct arena *a, enum api_kind kind, str ns,
                                       str name, enum api_kind from, size_t *ret_n);

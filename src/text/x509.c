@@ -139,6 +139,23 @@ static err read_leaf(struct arena *a, X509 *leaf, EVP_PKEY *key, struct x509_inf
     return OK;
 }
 
+err x509_read_bundle(struct arena *a, str pem, str *ret_message) {
+    enum { BUNDLE_MAX = 1000 }; /* the system's own has some 150 */
+    BIO *bio = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
+    unsigned n = 0;
+    for (X509 *one; n <= BUNDLE_MAX && (one = PEM_read_bio_X509(bio, NULL, NULL, NULL)); n++) X509_free(one);
+    bool broken = n <= BUNDLE_MAX && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
+    BIO_free(bio);
+    ERR_clear_error();
+    if (broken)
+        *ret_message = arena_printf(a, "certificate %u is not readable PEM", n + 1);
+    else if (n > BUNDLE_MAX)
+        *ret_message = arena_printf(a, "more than %d certificates", BUNDLE_MAX);
+    else if (!n)
+        *ret_message = S("no certificate: a PEM block \"BEGIN CERTIFICATE\" is expected");
+    return n && !broken && n <= BUNDLE_MAX ? OK : ERR_PROTO;
+}
+
 err x509_read_pair(struct arena *a, str chain_pem, str key_pem, struct x509_info *ret, str *ret_message) {
     if (chain_pem.n > PEM_BYTES_MAX || key_pem.n > PEM_BYTES_MAX)
         return say(a, ERR_LIMIT, ret_message, "more than 1 MiB of PEM");

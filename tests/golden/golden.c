@@ -10,13 +10,16 @@
  *   #! map 80:8080                --map-port
  *   #! address 192.0.2.1          of this machine
  *   #! features                   print supportedFeatures
+ *   #! features all               as if the data plane had all that resolve/ knows: the plan is shown where no table is
  * In the output, "Accepted=True" stands alone when all is well; otherwise the reason follows and, on a line of its own,
  * the message. "~" after a status: its generation is not the object's. */
 #include "api/api.h"
+#include "api/route.h"
 #include "base/hash.h"
 #include "base/num.h"
 #include "base/rng.h"
 #include "control/pipeline.h"
+#include "resolve/features.h"
 #include "text/yaml.h"
 
 enum { DOCUMENTS_MAX = 256, TEXT_BYTES_MAX = 4 << 20, MAPS_MAX = 8 };
@@ -28,7 +31,7 @@ struct kase {
     uint32_t docs_n;
     struct fact_port_map maps[MAPS_MAX];
     uint32_t maps_n;
-    bool serving, features, with_plan;
+    bool serving, features, all_features, with_plan;
     int64_t now_s;
     struct buf findings;
 };
@@ -47,7 +50,8 @@ static void read_fact(struct kase *k, str line) {
     } else if (str_eq(word, S("serving")) || str_eq(word, S("bind"))) {
         k->serving = true;
     } else if (str_eq(word, S("features"))) {
-        k->features = true;
+        k->features |= !line.n;
+        k->all_features |= str_eq(line, S("all"));
     } else if (str_eq(word, S("address"))) {
         k->address = line;
     } else if (str_eq(word, S("map")) && k->maps_n < MAPS_MAX) {
@@ -151,6 +155,7 @@ static void start(struct pipeline *p, struct kase *k) {
     p->facts.serving = k->serving;
     p->facts.revision_adopted = UINT64_MAX; /* what is asked of the workers is done at once */
     p->facts.address = k->address;
+    if (k->all_features) features_enable_all(&p->facts);
     each_fact(k, take_bind, &p->facts);
 }
 
@@ -210,15 +215,11 @@ static void print_class(struct buf *b, const struct kase *k, const struct object
         buf_printf(b, "feature " STR_FMT "\n", STR_ARG(st->supported_features.p[i].name));
 }
 
-static void print_gateway(struct buf *b, const struct object *o, const struct gateway_status *st) {
-    buf_printf(b, "status  Gateway " STR_FMT "/" STR_FMT, STR_ARG(o->meta.ns), STR_ARG(o->meta.name));
-    for (uint32_t i = 0; i < st->addresses.n; i++)
-        buf_printf(b, "  address=" STR_FMT, STR_ARG(st->addresses.p[i].value));
-    print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
-    for (uint32_t i = 0; i < st->listeners.n; i++) {
-        const struct listener_status *l = &st->listeners.p[i];
-        buf_printf(b, "status  Gateway " STR_FMT "/" STR_FMT "  listener=" STR_FMT " attached=%lld kinds=",
-                   STR_ARG(o->meta.ns), STR_ARG(o->meta.name), STR_ARG(l->name),
+static void print_listeners(struct buf *b, const struct object *o, const struct listener_status *p,
+                            uint32_t n) {
+    for (const struct listener_status *l = p; l < p + n; l++) {
+        buf_printf(b, "status  %s " STR_FMT "/" STR_FMT "  listener=" STR_FMT " attached=%lld kinds=",
+                   api_type_of(o->kind)->name, STR_ARG(o->meta.ns), STR_ARG(o->meta.name), STR_ARG(l->name),
                    (long long)l->attached_routes);
         for (uint32_t x = 0; x < l->supported_kinds.n; x++)
             buf_printf(b, "%s" STR_FMT, x ? "," : "", STR_ARG(l->supported_kinds.p[x].kind));
@@ -226,32 +227,96 @@ static void print_gateway(struct buf *b, const struct object *o, const struct ga
     }
 }
 
+static void print_gateway(struct buf *b, const struct object *o, const struct gateway_status *st) {
+    buf_printf(b, "status  Gateway " STR_FMT "/" STR_FMT, STR_ARG(o->meta.ns), STR_ARG(o->meta.name));
+    for (uint32_t i = 0; i < st->addresses.n; i++)
+        buf_printf(b, "  address=" STR_FMT, STR_ARG(st->addresses.p[i].value));
+    if (st->attached_listener_sets) buf_printf(b, "  sets=%lld", (long long)st->attached_listener_sets);
+    print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
+    print_listeners(b, o, st->listeners.p, st->listeners.n);
+}
+
+static void print_set(struct buf *b, const struct object *o, const struct listener_set_status *st) {
+    buf_printf(b, "status  ListenerSet " STR_FMT "/" STR_FMT, STR_ARG(o->meta.ns), STR_ARG(o->meta.name));
+    print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
+    print_listeners(b, o, st->listeners.p, st->listeners.n);
+}
+
+static void print_entry(struct buf *b, const struct object *o, const char *what, const struct parent_ref *r,
+                        const struct condition *p, uint32_t n) {
+    buf_printf(b, "status  %s " STR_FMT "/" STR_FMT "  %s=", api_type_of(o->kind)->name, STR_ARG(o->meta.ns),
+               STR_ARG(o->meta.name), what);
+    if (str_eq(r->kind, S("ListenerSet"))) buf_add(b, S("ListenerSet:"));
+    if (r->ns.n) buf_printf(b, STR_FMT "/", STR_ARG(r->ns));
+    buf_add(b, r->name);
+    if (r->section_name.n) buf_printf(b, "/" STR_FMT, STR_ARG(r->section_name));
+    if (r->port.set) buf_printf(b, ":%lld", (long long)r->port.v);
+    print_conditions(b, p, n, o->meta.generation);
+}
+
 static void print_route(struct buf *b, const struct object *o, const struct route_status *st) {
-    for (uint32_t i = 0; i < st->parents.n; i++) {
-        const struct route_parent_status *ps = &st->parents.p[i];
-        const struct parent_ref *r = &ps->parent_ref;
-        buf_printf(b, "status  HTTPRoute " STR_FMT "/" STR_FMT "  parent=", STR_ARG(o->meta.ns),
-                   STR_ARG(o->meta.name));
-        if (r->ns.n) buf_printf(b, STR_FMT "/", STR_ARG(r->ns));
-        buf_add(b, r->name);
-        if (r->section_name.n) buf_printf(b, "/" STR_FMT, STR_ARG(r->section_name));
-        if (r->port.set) buf_printf(b, ":%lld", (long long)r->port.v);
-        print_conditions(b, ps->conditions.p, ps->conditions.n, o->meta.generation);
-    }
+    for (uint32_t i = 0; i < st->parents.n; i++)
+        print_entry(b, o, "parent", &st->parents.p[i].parent_ref, st->parents.p[i].conditions.p,
+                    st->parents.p[i].conditions.n);
+}
+
+static void print_policy(struct buf *b, const struct object *o, const struct policy_status *st) {
+    for (uint32_t i = 0; i < st->ancestors.n; i++)
+        print_entry(b, o, "ancestor", &st->ancestors.p[i].ancestor_ref, st->ancestors.p[i].conditions.p,
+                    st->ancestors.p[i].conditions.n);
+}
+
+static void print_mesh(struct buf *b, const struct object *o, const struct xmesh_status *st) {
+    buf_printf(b, "status  XMesh " STR_FMT, STR_ARG(o->meta.name));
+    print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
 }
 
 static void print_statuses(struct buf *b, const struct pipeline *p, const struct kase *k) {
-    static const enum api_kind kinds[] = {KIND_GATEWAY_CLASS, KIND_GATEWAY, KIND_HTTP_ROUTE};
     OWNED(arena) a = arena_new();
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (enum api_kind kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
         size_t n;
-        const struct object **all = store_list(p->store, a, kinds[i], &n);
+        const struct object **all = store_list(p->store, a, kind, &n);
         for (size_t x = 0; x < n; x++) {
-            const void *st = resolve_status(p->resolver, kinds[i], all[x]->meta.ns, all[x]->meta.name);
-            if (st && kinds[i] == KIND_GATEWAY_CLASS) print_class(b, k, all[x], st);
-            if (st && kinds[i] == KIND_GATEWAY) print_gateway(b, all[x], st);
-            if (st && kinds[i] == KIND_HTTP_ROUTE) print_route(b, all[x], st);
+            const void *st = resolve_status(p->resolver, kind, all[x]->meta.ns, all[x]->meta.name);
+            if (!st) continue;
+            if (kind == KIND_GATEWAY_CLASS)
+                print_class(b, k, all[x], st);
+            else if (kind == KIND_GATEWAY)
+                print_gateway(b, all[x], st);
+            else if (kind == KIND_LISTENER_SET)
+                print_set(b, all[x], st);
+            else if (kind == KIND_XMESH)
+                print_mesh(b, all[x], st);
+            else if (route_is(kind))
+                print_route(b, all[x], st);
+            else
+                print_policy(b, all[x], st);
         }
+    }
+}
+
+/* What tables do not carry yet: listeners and routes that are not HTTP, and how backends are reached. */
+static bool in_table(enum plan_kind kind, const void *piece) {
+    const struct plan_listener *l = piece;
+    const struct plan_route *r = piece;
+    const struct plan_backend *b = piece;
+    if (kind == PLAN_LISTENER) return l->protocol <= PLAN_HTTPS;
+    if (kind == PLAN_ROUTE) return r->kind == PLAN_ROUTE_HTTP;
+    if (kind == PLAN_BACKEND) return b->protocol == PLAN_BACKEND_HTTP && !b->tls && !b->refused.n;
+    return kind == PLAN_CERTIFICATE; /* its key differs with each secret */
+}
+
+static void print_plan(struct buf *b, const struct plan *plan) {
+    for (enum plan_kind kind = 0; kind < PLAN_KIND_COUNT; kind++) {
+        size_t n;
+        struct map_entry *all = map_sorted(&plan->pieces[kind], &n);
+        for (size_t i = 0; i < n; i++) {
+            if (in_table(kind, all[i].value)) continue;
+            buf_printf(b, "plan    %s ", plan_kind_name(kind));
+            schema_json(b, plan_schema(kind), all[i].value, false, false);
+            buf_add_char(b, '\n');
+        }
+        free(all);
     }
 }
 
@@ -262,6 +327,7 @@ static char *print_state(const struct pipeline *p, const struct kase *k) {
     buf_init(&b, TEXT_BYTES_MAX);
     print_statuses(&b, p, k);
     table_dump(p->table, &b);
+    if (k->all_features) print_plan(&b, &p->plan);
     if (k->with_plan) {
         struct plan plan = p->plan;
         plan.revision = 0; /* counts passes */
