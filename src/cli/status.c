@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/status_page.h"
-
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "cli/node_print.h"
+#include "cli/status_tree.h"
+#include "cli/story.h"
 
 enum { PAGE_BYTES_MAX = 512 << 20 };
 enum form { FORM_TABLE, FORM_WIDE, FORM_JSON, FORM_YAML };
 
 static const struct cli_option options[] = {
     {"output", 'o', "FORM", "table (unless given), wide (all conditions), json or yaml."},
+    {"watch", 'w', NULL, "Show it again whenever it changes, until Ctrl-C."},
     {"namespace", 'n', "NAMESPACE", "Only objects of this namespace (and those of none)."},
     {"admin", 0, "ADDR",
      "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
@@ -21,8 +24,15 @@ static const struct cli_command command = {
     .name = "status",
     .args = "[KIND/NAME]",
     .summary = "Show what a running instance says of its objects, problems first.",
-    .more = "KIND as kubectl has it: gatewayclass (gc), gateway (gtw), httproute.\n"
-            "Exit status: 0 it answered, 1 nobody did or there is no such object, 2 used wrongly.",
+    .more =
+        "Without an argument: problems, then the tree of classes, Gateways, listeners, routes and backends.\n"
+        "KIND/NAME: what the object asks, what it got, why not, and what to do. KIND as kubectl has it:\n"
+        "gatewayclass (gc), gateway (gtw), httproute, ...; without a NAME all of the kind.\n\n"
+        "Examples:\n"
+        "  postern status --watch\n"
+        "  postern status httproute/shop -n shop\n"
+        "  postern status gtw -o yaml\n\n"
+        "Exit status: 0 it answered, 1 nobody did or there is no such object, 2 used wrongly.",
     .options = options,
     .options_n = COUNT_OF(options),
     .args_max = 1,
@@ -89,9 +99,12 @@ static int print_page(const struct status_page *page, const struct cli_options *
     if (form == FORM_JSON || form == FORM_YAML) {
         print_documents(&b, p, form == FORM_JSON, name.n && p->n == 1);
     } else if (kind.n) {
-        for (size_t i = 0; i < p->n; i++) status_page_one(&b, &p->items[i], &view);
+        for (size_t i = 0; i < p->n; i++) {
+            if (i) buf_add_char(&b, '\n');
+            story_tell(&b, p, &p->items[i], &view);
+        }
     } else {
-        status_page_tree(&b, p, &view);
+        status_tree(&b, p, &view);
     }
     fwrite(b.p, 1, b.n, stdout);
     buf_fini(&b);
@@ -99,23 +112,50 @@ static int print_page(const struct status_page *page, const struct cli_options *
     return CLI_DONE;
 }
 
-static int ask(const struct cli_options *o, enum form form) {
+/* Asks once; shows what is not as it was the last time. last: NULL, or what was answered then. */
+static int ask(const struct cli_options *o, enum form form, struct buf *last) {
     struct buf body;
     buf_init(&body, PAGE_BYTES_MAX);
     OWNED(arena) a = arena_new();
     uint16_t answer;
     int status;
     struct status_page page;
-    if (instance_get(o, S("/status"), &answer, &body, &status)) {
-        if (answer != 200 || status_page_read(a, buf_str(&body), &page) != OK) {
-            fprintf(stderr, "postern status: the instance answered %u with what is no status: " STR_FMT "\n",
-                    answer, STR_ARG(str_upto(buf_str(&body), 200)));
-        } else {
-            status = print_page(&page, o, form);
-        }
+    bool answered = instance_get(o, S("/status"), &answer, &body, &status);
+    if (answered && last && str_eq(buf_str(last), buf_str(&body))) {
+        status = CLI_DONE;
+    } else if (answered && (answer != 200 || status_page_read(a, buf_str(&body), &page) != OK)) {
+        fprintf(stderr, "postern status: the instance answered %u with what is no status: " STR_FMT "\n",
+                answer, STR_ARG(str_upto(buf_str(&body), 200)));
+        status = CLI_NO;
+    } else if (answered) {
+        if (last && last->n) fputs(isatty(STDOUT_FILENO) ? "\033[H\033[2J" : "\n", stdout);
+        status = print_page(&page, o, form);
+        fflush(stdout);
+    }
+    if (last) {
+        buf_clear(last);
+        buf_add(last, buf_str(&body));
     }
     buf_fini(&body);
     return status;
+}
+
+/* An object that is not there (yet) is worth waiting for; an instance that does not answer is not. */
+static int watch(const struct cli_options *o, enum form form) {
+    struct buf last;
+    buf_init(&last, PAGE_BYTES_MAX);
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    int status, waited = -1;
+    do {
+        status = ask(o, form, &last);
+        if (last.n) waited = sigtimedwait(&ends, NULL, &(struct timespec){.tv_sec = 1});
+    } while (last.n && waited < 0);
+    buf_fini(&last);
+    return waited > 0 ? CLI_DONE : status;
 }
 
 int status_main(int argc, char **argv) {
@@ -124,7 +164,9 @@ int status_main(int argc, char **argv) {
     err e = options_parse(&command, argc, argv, &o);
     if (e != OK) return options_status(e);
     size_t form;
-    int status = options_choice(&o, "output", forms, &form) == OK ? ask(&o, (enum form)form) : CLI_USAGE;
+    int status = CLI_USAGE;
+    if (options_choice(&o, "output", forms, &form) == OK)
+        status = options_has(&o, "watch") ? watch(&o, (enum form)form) : ask(&o, (enum form)form, NULL);
     options_fini(&o);
     return status;
 }

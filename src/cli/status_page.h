@@ -1,29 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/buf.h"
+#include "cli/tone.h"
 #include "text/node.h"
 
-/* The /status page (admin/admin.h), taken apart, and how it is shown to people. */
+/* The /status page (admin/admin.h), taken apart. status_tree.h and story.h show it. */
 struct status_item {
     str kind, ns, name;
     const struct node *doc, *spec, *status; /* spec and status may be NULL */
+};
+struct status_backend {
+    str name; /* "ns/name:port" */
+    uint32_t endpoints;
 };
 struct status_page {
     const struct node *findings; /* the first, or NULL */
     struct status_item *items;
     size_t n;
+    struct status_backend *backends; /* that are routed to, by name */
+    size_t backends_n;
 };
 /* Into a; the text must live as long. ERR_PROTO: it is no such page. */
 err status_page_read(struct arena *a, str text, struct status_page *ret);
 /* An item's key as kubectl writes it: "httproute", "HTTPRoute", "httproutes", "gtw", "gc". */
 bool status_page_is_kind(str kind, str word);
+bool status_page_is_route(const struct status_item *it);
+/* NULL: it is not routed to. */
+const struct status_backend *status_page_backend(const struct status_page *p, str name);
+/* The name of what a route's backendRef names; with the kind before it when it is no Service. */
+str status_page_backend_of(struct arena *a, const struct status_item *route, const struct node *ref);
+/* The first of a route's parents. */
+const struct node *status_page_parents(const struct status_item *it);
+/* The parent names this Gateway (or ListenerSet). */
+bool status_page_is_parent(const struct status_item *it, const struct node *parent,
+                           const struct status_item *gateway);
 /* The item is a route and names this Gateway as a parent. */
 bool status_page_names_parent(const struct status_item *it, const struct status_item *gateway);
+/* The first of the conditions of what holds some. */
+const struct node *status_page_conditions(const struct node *holder);
+enum tone status_page_tone(const struct node *condition);
 
 struct status_view {
     bool wide, colour;
 };
-/* Problems first, then the tree of classes, Gateways, listeners and routes. */
-void status_page_tree(struct buf *b, const struct status_page *p, const struct status_view *v);
-/* One object with all its conditions. */
-void status_page_one(struct buf *b, const struct status_item *it, const struct status_view *v);

@@ -56,6 +56,21 @@ static void add_finding(struct buf *b, const struct finding *f) {
     buf_add_char(b, '}');
 }
 
+/* One a line, by name. */
+static void add_backends(struct buf *b, const struct plan *p) {
+    size_t n;
+    struct map_entry *all = map_sorted(&p->pieces[PLAN_BACKEND], &n);
+    buf_add(b, S("\"backends\":["));
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_endpoints *e = plan_get(p, PLAN_ENDPOINTS, all[i].key);
+        buf_add(b, i ? S(",\n{") : S("{"));
+        add_field(b, "backend", all[i].key);
+        buf_printf(b, ",\"endpoints\":%u}", e ? e->endpoints.n : 0);
+    }
+    free(all);
+    buf_add(b, S("],\n"));
+}
+
 static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found) {
     OWNED(arena) a = arena_new();
     const char *between = "";
@@ -72,7 +87,9 @@ static void add_status(struct buf *b, const struct pipeline *p, const struct fin
             between = ",\n";
         }
     }
-    buf_add(b, S("],\n\"findings\":["));
+    buf_add(b, S("],\n"));
+    add_backends(b, &p->plan);
+    buf_add(b, S("\"findings\":["));
     between = "";
     for (const struct finding *f = found->first; f; f = f->next, between = ",\n") {
         buf_add(b, str_of(between));

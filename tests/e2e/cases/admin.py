@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator sees: pages, logs, and the commands beside `serve`."""
 import json
+import signal
 
-from harness import case, equal, eventually, holds
+from harness import Process, case, equal, eventually, holds
 from manifests import gateway, gateway_class, headers, listener, path, redirect, route, rule, secret, service, thing
 
 
@@ -141,7 +142,14 @@ def status_command(t):
     broken = next(i for i in items if i['metadata']['name'] == 'broken')
     equal({c['type']: c['reason'] for c in broken['status']['parents'][0]['conditions']}['ResolvedRefs'], 'BackendNotFound')
     holds(t.run(t.binary, 'status', *admin, 'httproute/broken'), 'BackendNotFound')
+    holds(t.run(t.binary, 'status', *admin, 'httproute/broken'), 'asks ', 'why not ', 'do ')
+    holds(out, 'backend default/b:80  endpoints: 1')
     t.run(t.binary, 'status', *admin, 'httproute/none', status=1)
+    watch = Process(t, [t.binary, 'status', *admin, '--watch', 'httproute'], 'watch.log')
+    eventually(lambda: 'default/broken' in watch.text(), 'the first picture')
+    t.put('more.yaml', route(rule('absent'), name='later'))
+    eventually(lambda: 'default/later' in watch.text(), 'a new picture')
+    equal(watch.end(signal.SIGINT), 0)
     s.stop()
     t.run(t.binary, 'status', *admin, status=1)
 

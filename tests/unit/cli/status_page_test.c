@@ -3,6 +3,8 @@
 
 #include "cli/node_print.h"
 #include "cli/status_page.h"
+#include "cli/status_tree.h"
+#include "cli/story.h"
 
 static const char page_text[] =
     "{\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"GatewayClass\",\"metadata\":{\"name\":\"c\","
@@ -46,7 +48,7 @@ static void the_tree_begins_with_problems(void **state) {
     struct status_page p = read_page(a);
     struct buf b;
     buf_init(&b, 1 << 16);
-    status_page_tree(&b, &p, &(struct status_view){0});
+    status_tree(&b, &p, &(struct status_view){0});
     assert_str(buf_str(&b), "Problems\n"
                             "  HTTPRoute m/a (parent g/http): ResolvedRefs=False BackendNotFound: no \"b\"\n"
                             "  f.yaml:3:1: no YAML; close it\n"
@@ -67,15 +69,112 @@ static void one_object_shows_all_conditions(void **state) {
     struct status_page p = read_page(a);
     struct buf b;
     buf_init(&b, 1 << 16);
-    status_page_one(&b, &p.items[2], &(struct status_view){.colour = true});
-    assert_str(buf_str(&b), "HTTPRoute m/a\n"
-                            "  \033[31m✗\033[0m \033[1mparent n/g listener http\033[0m\n"
-                            "      \033[32mAccepted\033[0m=True \n"
-                            "      \033[31mResolvedRefs\033[0m=False BackendNotFound: no \"b\"\n");
+    story_tell(&b, &p, &p.items[2], &(struct status_view){.colour = true});
+    assert_str(buf_str(&b),
+               "\033[1mHTTPRoute m/a\n\033[0m"
+               "\033[1masks\033[0m     for the hostnames x.example, y.example\n"
+               "\033[1mgot\033[0m      Gateway n/g listener http: Accepted\n"
+               "\033[1mwhy not\033[0m  Gateway n/g listener http: \033[31mResolvedRefs\033[0m=False "
+               "BackendNotFound: no "
+               "\"b\"\n"
+               "\033[1mdo\033[0m       create the backend, or correct its name, namespace and port\n");
     buf_fini(&b);
     assert_true(status_page_names_parent(&p.items[2], &p.items[1]));
     assert_false(status_page_names_parent(&p.items[2], &p.items[0]));
     assert_false(status_page_names_parent(&p.items[1], &p.items[1]));
+}
+
+static const char more_text[] =
+    "{\"items\":[{\"kind\":\"Gateway\",\"metadata\":{\"name\":\"g\",\"namespace\":\"n\"},\"spec\":{"
+    "\"gatewayClassName\":"
+    "\"c\",\"listeners\":[{\"name\":\"s\",\"port\":443,\"protocol\":\"HTTPS\",\"hostname\":\"x.example\","
+    "\"tls\":{"
+    "\"certificateRefs\":[{\"name\":\"cert\"}]}}]},\"status\":{\"addresses\":[{\"value\":\"10.0.0.1\"}],"
+    "\"conditions\":[{"
+    "\"type\":\"Accepted\",\"status\":\"True\"},{\"type\":\"Programmed\",\"status\":\"False\",\"reason\":"
+    "\"Pending\"}],"
+    "\"listeners\":[{\"name\":\"s\",\"conditions\":[{\"type\":\"Accepted\",\"status\":\"True\"}]}]}},\n"
+    "{\"kind\":\"HTTPRoute\",\"metadata\":{\"name\":\"r\",\"namespace\":\"n\"},\"spec\":{\"parentRefs\":[{"
+    "\"name\":\"g\"}],"
+    "\"rules\":[{\"matches\":[{\"path\":{\"type\":\"Exact\",\"value\":\"/"
+    "a\"},\"method\":\"GET\"},{\"headers\":[{\"name\":"
+    "\"x\",\"value\":\"1\"}]}],\"filters\":[{\"type\":\"URLRewrite\"}],\"backendRefs\":[{\"name\":\"s\","
+    "\"port\":80,\"weight\":3},"
+    "{\"name\":\"t\",\"namespace\":\"o\",\"port\":80}]},{\"backendRefs\":[{\"name\":\"s\",\"port\":80},{"
+    "\"name\":\"u\","
+    "\"port\":80}]}]},\"status\":{\"parents\":[{\"parentRef\":{\"name\":\"g\"},\"conditions\":[{\"type\":"
+    "\"Accepted\",\"status\":"
+    "\"True\"}]}]}},\n"
+    "{\"kind\":\"BackendTLSPolicy\",\"metadata\":{\"name\":\"p\",\"namespace\":\"n\"},\"spec\":{"
+    "\"validation\":{\"hostname\":"
+    "\"h\"}},\"status\":{\"ancestors\":[{\"ancestorRef\":{\"kind\":\"Gateway\",\"name\":\"g\"},"
+    "\"conditions\":[{\"type\":"
+    "\"Accepted\",\"status\":\"False\",\"reason\":\"Conflicted\"}]}]}}],\n"
+    "\"backends\":[{\"backend\":\"n/s:80\",\"endpoints\":2},\n{\"backend\":\"o/t:80\",\"endpoints\":0}],\n"
+    "\"findings\":[],\n\"findingsTotal\":0}\n";
+
+static void the_tree_ends_in_backends_and_policies(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    assert_ok(status_page_read(a, str_of(more_text), &p));
+    status_tree(&b, &p, &(struct status_view){0});
+    assert_str(buf_str(&b), "Problems\n"
+                            "  HTTPRoute n/r (parent g): backend o/t:80 has no ready endpoint: 503\n"
+                            "  BackendTLSPolicy n/p (of Gateway g): Accepted=False Conflicted\n"
+                            "\n"
+                            "… Gateway n/g  10.0.0.1\n"
+                            "    Programmed=False Pending\n"
+                            "  ✓ listener s  HTTPS:443 x.example  routes: 0\n"
+                            "  ✓ HTTPRoute n/r\n"
+                            "    ✓ backend n/s:80  endpoints: 2\n"
+                            "    ✗ backend o/t:80  endpoints: 0\n"
+                            "    … backend n/u:80  not routed to\n"
+                            "✗ BackendTLSPolicy n/p  of Gateway g\n"
+                            "    Accepted=False Conflicted\n");
+    buf_fini(&b);
+}
+
+static void stories_tell_what_is_asked_got_and_amiss(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    assert_ok(status_page_read(a, str_of(more_text), &p));
+    for (size_t i = 0; i < p.n; i++) story_tell(&b, &p, &p.items[i], &(struct status_view){0});
+    assert_str(buf_str(&b),
+               "Gateway n/g\n"
+               "asks     to be served by GatewayClass c\n"
+               "         listener s: HTTPS on port 443, hostname x.example, certificate cert\n"
+               "got      addresses 10.0.0.1\n"
+               "         Accepted; not yet Programmed\n"
+               "         listener s: Accepted\n"
+               "         listener s has attached routes: 0\n"
+               "why not  Programmed=False Pending\n"
+               "do       wait: it is on its way; if it stays so, see the log of the instance\n"
+               "HTTPRoute n/r\n"
+               "asks     to be attached to Gateway n/g\n"
+               "         rule 0: path exact /a, method GET; or path prefix /, header x: 1  filters "
+               "URLRewrite  -> n/s:80 "
+               "weight 3, o/t:80\n"
+               "         rule 1: everything  -> n/s:80, n/u:80\n"
+               "got      Gateway n/g: Accepted\n"
+               "         backend n/s:80: endpoints: 2\n"
+               "         backend o/t:80: endpoints: 0\n"
+               "         backend n/s:80: endpoints: 2\n"
+               "why not  backend o/t:80 has no ready endpoint: 503\n"
+               "do       let an EndpointSlice of the Service name a ready endpoint: are its pods ready, and "
+               "its port right?\n"
+               "BackendTLSPolicy n/p\n"
+               "asks     validation:\n"
+               "           hostname: h\n"
+               "got      Gateway n/g: nothing\n"
+               "why not  Gateway n/g: Accepted=False Conflicted\n"
+               "do       leave out one of the objects that ask for the same; the older one is served\n");
+    buf_fini(&b);
 }
 
 static void a_cut_page_is_no_page(void **state) {
@@ -97,6 +196,7 @@ static void kinds_have_their_names(void **state) {
     assert_true(status_page_is_kind(S("GatewayClass"), S("gatewayclasses")));
     assert_true(status_page_is_kind(S("GatewayClass"), S("gatewayclass")));
     assert_true(status_page_is_kind(S("GatewayClass"), S("gc")));
+    assert_true(status_page_is_kind(S("BackendTLSPolicy"), S("backendtlspolicies")));
     assert_true(status_page_is_kind(S("Gateway"), S("gtw")));
     assert_false(status_page_is_kind(S("Gateway"), S("gc")));
     assert_false(status_page_is_kind(S("Gateway"), S("gatewayclass")));
@@ -127,9 +227,13 @@ static void nodes_print_as_they_were(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_tree_begins_with_problems), cmocka_unit_test(one_object_shows_all_conditions),
-        cmocka_unit_test(a_cut_page_is_no_page),         cmocka_unit_test(kinds_have_their_names),
+        cmocka_unit_test(the_tree_begins_with_problems),
+        cmocka_unit_test(one_object_shows_all_conditions),
+        cmocka_unit_test(a_cut_page_is_no_page),
+        cmocka_unit_test(kinds_have_their_names),
         cmocka_unit_test(nodes_print_as_they_were),
+        cmocka_unit_test(the_tree_ends_in_backends_and_policies),
+        cmocka_unit_test(stories_tell_what_is_asked_got_and_amiss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
