@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/settings.h"
+
+#include "api/pattern.h"
+#include "base/ip.h"
+#include "schema/breach.h"
+#include "text/node.h"
+
+static bool is_network(str s) {
+    struct ip_net net;
+    return ip_parse_net(s, &net) == OK;
+}
+static const struct pattern network = {NULL, is_network, "must be a network, as 10.0.0.0/8 or 2001:db8::/32"};
+
+static const char *const proxy_protocols[] = {"Off", "Required", NULL};
+static const char *const balancings[] = {"LeastRequests", "RoundRobin", NULL};
+
+/* In the order of enum settings_key. */
+static const struct field fields[] = {
+    {"timeouts.request", FIELD_DURATION, AT(settings, request)},
+    {"timeouts.backendRequest", FIELD_DURATION, AT(settings, backend_request)},
+    {"timeouts.connect", FIELD_DURATION, AT(settings, connect)},
+    {"timeouts.idle", FIELD_DURATION, AT(settings, idle)},
+    {"timeouts.backendIdle", FIELD_DURATION, AT(settings, backend_idle)},
+    {"timeouts.head", FIELD_DURATION, AT(settings, head)},
+    {"limits.headBytes", FIELD_OPT_INT, AT(settings, head_bytes), .min = 1024, .max = 1 << 20},
+    {"limits.bodyBytes", FIELD_OPT_INT, AT(settings, body_bytes), .min = 1, .max = INT64_C(1) << 40},
+    {"trustedProxies", FIELD_STR_LIST, AT(settings, trusted_proxies), .flags = FIELD_UNIQUE, .min = 1,
+     .max = 256, .item_max = 64, .pattern = &network},
+    {"trustedHops", FIELD_OPT_INT, AT(settings, trusted_hops), .min = 1, .max = 32},
+    {"proxyProtocol", FIELD_ENUM, AT(settings, proxy_protocol), .values = proxy_protocols},
+    {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
+};
+_Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
+
+/* As the same two of a rule have to be. [GW HTTPRouteTimeouts.backendRequest] */
+static void rules(struct schema_check *c, const void *obj) {
+    const struct settings *s = obj;
+    bool over = s->request.set && s->request.v && s->backend_request.v > s->request.v;
+    if (s->backend_request.set && over)
+        breach(c, S("timeouts.backendRequest"), S("make it shorter, or timeouts.request longer"),
+               "is longer than timeouts.request");
+}
+const struct schema settings_schema = SCHEMA(settings, fields, rules);
+
+static int key_of(str name) {
+    for (int i = 0; i < SETTINGS_COUNT; i++)
+        if (str_eq(name, str_of(fields[i].name))) return i;
+    return -1;
+}
+
+/* The words of a value, between spaces, lines and commas. */
+static struct node *words_of(struct arena *a, str text) {
+    struct node *list = node_new(a, NODE_SEQ), **last = &list->child;
+    for (size_t i = 0; i < text.n;) {
+        size_t end = i;
+        while (end < text.n && !memchr(", \t\r\n", text.p[end], 5)) end++;
+        str word = {text.p + i, end - i};
+        if (word.n) node_append(list, &last, (str){0}, node_scalar(a, word, true));
+        i = end + 1;
+    }
+    return list;
+}
+
+static struct node *value_of(struct arena *a, const struct field *f, str text) {
+    text = str_trim(text);
+    while (text.n && text.p[text.n - 1] == '\n') text = str_trim(str_upto(text, text.n - 1)); /* of a block */
+    if (f && f->type == FIELD_STR_LIST) return words_of(a, text);
+    return node_scalar(a, text, !f || f->type != FIELD_OPT_INT);
+}
+
+static void place(struct node *n, const struct config_map *m) {
+    n->line = n->key_line = m->obj.line;
+    n->column = n->key_column = 1;
+    for (struct node *c = n->child; c; c = c->next) place(c, m);
+}
+
+static void refuse_binary(const struct config_map *m, struct findings *f) {
+    for (uint32_t i = 0; i < m->binary_data.n; i++)
+        finding_add(f, FINDING_SCHEMA, m->obj.line, 1,
+                    arena_printf(f->arena, "binaryData." STR_FMT, STR_ARG(m->binary_data.p[i].key)),
+                    S("write it as text, in data"), "settings are text");
+}
+
+/* What the data mean as a document of the schema. Keys that are not served are told at once, and left out. */
+static struct node *document_of(struct arena *a, const struct config_map *m, uint64_t served,
+                                struct findings *f) {
+    struct node *doc = node_new(a, NODE_MAP), **last = &doc->child;
+    for (uint32_t i = 0; i < m->data.n; i++) {
+        str name = m->data.p[i].key;
+        int key = key_of(name);
+        if (key >= 0 && !(served >> key & 1)) {
+            finding_add(f, FINDING_MEANING, m->obj.line, 1,
+                        arena_printf(f->arena, "data." STR_FMT, STR_ARG(name)), S("remove the key"),
+                        "postern " POSTERN_VERSION " does not serve this setting yet");
+            continue;
+        }
+        struct node *value = value_of(a, key < 0 ? NULL : &fields[key], m->data.p[i].value);
+        node_append(doc, &last, name, value);
+    }
+    place(doc, m);
+    return doc;
+}
+
+err settings_read(struct arena *a, const struct config_map *m, uint64_t served, struct settings *ret,
+                  struct findings *f) {
+    struct findings before = *f;
+    uint32_t n = f->n;
+    struct settings s = {0};
+    f->file = m->obj.source, f->kind = S("ConfigMap"), f->ns = m->obj.meta.ns, f->name = m->obj.meta.name;
+    refuse_binary(m, f);
+    const struct node *doc = document_of(a, m, served, f);
+    err e = schema_decode(a, &settings_schema, doc, S("data"), f, &s);
+    f->file = before.file, f->kind = before.kind, f->ns = before.ns, f->name = before.name;
+    if (e != OK || f->n != n) return ERR_PROTO;
+    *ret = s;
+    return OK;
+}
+
+struct settings settings_over(const struct settings *below, const struct settings *above) {
+    struct settings s = *below;
+    const char *from = (const char *)above;
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        size_t at = fields[i].offset;
+        const struct opt_int *number = (const void *)(from + at);
+        if (fields[i].type == FIELD_ENUM) {
+            if (from[at]) ((char *)&s)[at] = from[at];
+        } else if (fields[i].type == FIELD_STR_LIST) {
+            if (above->trusted_proxies.n) s.trusted_proxies = above->trusted_proxies;
+        } else if (number->set) {
+            memcpy((char *)&s + at, number, sizeof *number);
+        }
+    }
+    return s;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "api/core.h"
+#include "schema/finding.h"
+
+/* What a ConfigMap named by a parametersRef says, of a GatewayClass or of a Gateway's infrastructure: one schema for both. Its data has the keys
+ * below, as in `timeouts.request: 30s`; docs/settings.md tells them to people.
+ * X(ID, "key", served): not served: the key is known, and refused until the data plane does what it says. */
+#define SETTINGS(X)                                                                                          \
+    X(REQUEST, "timeouts.request", 1)                                                                        \
+    X(BACKEND_REQUEST, "timeouts.backendRequest", 1)                                                         \
+    X(CONNECT, "timeouts.connect", 0)                                                                        \
+    X(IDLE, "timeouts.idle", 0)                                                                              \
+    X(BACKEND_IDLE, "timeouts.backendIdle", 0)                                                               \
+    X(HEAD, "timeouts.head", 0)                                                                              \
+    X(HEAD_BYTES, "limits.headBytes", 0)                                                                     \
+    X(BODY_BYTES, "limits.bodyBytes", 0)                                                                     \
+    X(TRUSTED_PROXIES, "trustedProxies", 0)                                                                  \
+    X(TRUSTED_HOPS, "trustedHops", 0)                                                                        \
+    X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
+    X(BALANCING, "balancing", 0)
+#define SETTINGS_ID(id, key, served) SETTINGS_##id,
+enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
+#undef SETTINGS_ID
+/* Bits by enum settings_key: what this binary serves, and all of them (for goldens of what is to come). */
+#define SETTINGS_BIT(id, key, served) | (uint64_t)(served) << SETTINGS_##id
+#define SETTINGS_SERVED               (UINT64_C(0) SETTINGS(SETTINGS_BIT))
+#define SETTINGS_ALL                  ((UINT64_C(1) << SETTINGS_COUNT) - 1)
+
+enum settings_proxy_protocol { SETTINGS_PROXY_UNSET, SETTINGS_PROXY_OFF, SETTINGS_PROXY_REQUIRED };
+enum settings_balancing { SETTINGS_BALANCING_UNSET, SETTINGS_LEAST_REQUESTS, SETTINGS_ROUND_ROBIN };
+struct settings { /* each "not set" when not given: the built-in default holds, or the class's */
+    /* microseconds; request and backend_request: of rules that say nothing of their own; 0 = none */
+    struct opt_int request, backend_request, connect, idle, backend_idle, head;
+    struct opt_int head_bytes, body_bytes;
+    LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
+    struct opt_int trusted_hops;
+    uint8_t proxy_protocol, balancing;
+};
+extern const struct schema settings_schema;
+
+/* Reads the ConfigMap; lists live in a, strings may be m's. served: SETTINGS_SERVED. ERR_PROTO with a finding for each thing that is wrong, its path
+ * "data.KEY": the whole of it is refused then (InvalidParameters), and *ret is as it was. */
+err settings_read(struct arena *a, const struct config_map *m, uint64_t served, struct settings *ret,
+                  struct findings *f);
+/* Key by key: what `above` (the Gateway's) does not say is as `below` (its class's) has it. Lists are shared. */
+struct settings settings_over(const struct settings *below, const struct settings *above);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct one {
+    struct arena *a;
+    struct findings f;
+    struct settings s;
+    err e;
+};
+
+/* Pairs of key and value, ended by NULL, as a ConfigMap at m.yaml:5. */
+static struct one *read_pairs(uint64_t served, ...) {
+    struct arena *a = arena_new();
+    struct one *o = arena_make(a, struct one);
+    struct str_pair *pairs = arena_array(a, struct str_pair, 16);
+    uint32_t n = 0;
+    va_list args;
+    va_start(args, served);
+    for (const char *key; (key = va_arg(args, const char *)); n++)
+        pairs[n] = (struct str_pair){str_of(key), str_of(va_arg(args, const char *))};
+    va_end(args);
+    struct config_map m = {.obj = {.kind_name = S("ConfigMap"), .line = 5, .source = S("m.yaml")},
+                           .data = {pairs, n}};
+    m.obj.meta.name = S("limits"), m.obj.meta.ns = S("infra");
+    finding_init(&o->f, a);
+    o->a = a;
+    o->e = settings_read(a, &m, served, &o->s, &o->f);
+    return o;
+}
+
+static void done(struct one *o) { arena_free(o->a); }
+
+static void says(struct one *o, const char *text) {
+    struct buf b;
+    assert_int_equal(o->e, ERR_PROTO);
+    assert_int_equal(o->f.n, 1);
+    buf_init(&b, 4096);
+    finding_print(&b, o->f.first);
+    buf_add_char(&b, 0);
+    assert_string_equal(b.p, text);
+    buf_fini(&b);
+    done(o);
+}
+
+static void what_is_served_is_read(void **state) {
+    (void)state;
+    struct one *o =
+        read_pairs(SETTINGS_SERVED, "timeouts.backendRequest", "500ms", "timeouts.request", "1m30s", NULL);
+    assert_int_equal(o->e, OK);
+    assert_true(o->s.request.set && o->s.request.v == 90000000);
+    assert_true(o->s.backend_request.set && o->s.backend_request.v == 500000);
+    assert_false(o->s.idle.set);
+    done(o);
+    o = read_pairs(SETTINGS_SERVED, NULL);
+    assert_int_equal(o->e, OK);
+    assert_false(o->s.request.set);
+    done(o);
+}
+
+/* As far as a later data plane serves them. */
+static void every_key_is_read(void **state) {
+    (void)state;
+    struct one *o = read_pairs(SETTINGS_ALL, "balancing", "RoundRobin", "limits.bodyBytes", "1048576",
+                               "limits.headBytes", "16384", "proxyProtocol", "Required", "timeouts.connect",
+                               "2s", "timeouts.head", "0s", "timeouts.idle", "1h", "trustedHops", "2",
+                               "trustedProxies", "10.0.0.0/8, 2001:db8::/32\n192.0.2.1\n", NULL);
+    assert_int_equal(o->e, OK);
+    assert_int_equal(o->f.n, 0);
+    assert_int_equal(o->s.balancing, SETTINGS_ROUND_ROBIN);
+    assert_int_equal(o->s.proxy_protocol, SETTINGS_PROXY_REQUIRED);
+    assert_int_equal(o->s.body_bytes.v, 1048576);
+    assert_int_equal(o->s.head_bytes.v, 16384);
+    assert_int_equal(o->s.connect.v, 2000000);
+    assert_true(o->s.head.set && o->s.head.v == 0);
+    assert_int_equal(o->s.trusted_hops.v, 2);
+    assert_int_equal(o->s.trusted_proxies.n, 3);
+    assert_true(str_eq(o->s.trusted_proxies.p[2], S("192.0.2.1")));
+    done(o);
+}
+
+static void what_is_not_served_is_refused(void **state) {
+    (void)state;
+    says(read_pairs(SETTINGS_SERVED, "timeouts.idle", "5s", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.idle: postern " POSTERN_VERSION
+         " does not serve this setting yet; remove the key");
+}
+
+static void what_is_wrong_is_told(void **state) {
+    (void)state;
+    says(read_pairs(SETTINGS_SERVED, "timeouts.reqest", "5s", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.reqest: unknown field \"timeouts.reqest\"; did "
+         "you mean \"timeouts.request\"?");
+    struct one *o = read_pairs(SETTINGS_SERVED, "timeouts.request", "5 s", NULL);
+    assert_int_equal(o->e, ERR_PROTO);
+    assert_int_equal(o->f.n, 1);
+    assert_true(str_eq(o->f.first->path, S("data.timeouts.request")));
+    done(o);
+    o = read_pairs(SETTINGS_ALL, "trustedProxies", "10.0.0.0/8 ten", "limits.headBytes", "many", "balancing",
+                   "Best", NULL);
+    assert_int_equal(o->f.n, 3);
+    done(o);
+    says(read_pairs(SETTINGS_SERVED, "timeouts.backendRequest", "2s", "timeouts.request", "1s", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.backendRequest: is longer than timeouts.request; "
+         "make it shorter, or timeouts.request longer");
+    o = read_pairs(SETTINGS_SERVED, "timeouts.backendRequest", "2s", "timeouts.request", "0s", NULL);
+    assert_int_equal(o->e, OK);
+    done(o);
+}
+
+static void binary_data_is_refused(void **state) {
+    (void)state;
+    struct arena *a = arena_new();
+    struct findings f;
+    struct settings s = {.request = {7, true}};
+    struct str_pair pair = {S("timeouts.request"), S("5s")};
+    struct config_map m = {.obj = {.line = 1, .source = S("")}, .binary_data = {&pair, 1}};
+    finding_init(&f, a);
+    assert_int_equal(settings_read(a, &m, SETTINGS_SERVED, &s, &f), ERR_PROTO);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(s.request.v, 7);
+    arena_free(a);
+}
+
+static void the_gateway_s_come_before_the_class_s(void **state) {
+    (void)state;
+    struct one *below = read_pairs(SETTINGS_ALL, "balancing", "RoundRobin", "timeouts.idle", "1s",
+                                   "timeouts.request", "2s", "trustedProxies", "::1", NULL);
+    struct one *above = read_pairs(SETTINGS_ALL, "timeouts.request", "0s", "trustedHops", "3", NULL);
+    struct settings s = settings_over(&below->s, &above->s);
+    assert_int_equal(s.balancing, SETTINGS_ROUND_ROBIN);
+    assert_true(s.request.set && s.request.v == 0);
+    assert_int_equal(s.idle.v, 1000000);
+    assert_int_equal(s.trusted_hops.v, 3);
+    assert_int_equal(s.trusted_proxies.n, 1);
+    done(below);
+    done(above);
+    above = read_pairs(SETTINGS_ALL, "balancing", "LeastRequests", "trustedProxies", "10.0.0.0/8 ::1", NULL);
+    s = settings_over(&(struct settings){.balancing = SETTINGS_ROUND_ROBIN}, &above->s);
+    assert_int_equal(s.balancing, SETTINGS_LEAST_REQUESTS);
+    assert_int_equal(s.trusted_proxies.n, 2);
+    done(above);
+}
+
+static void keys_are_in_one_order(void **state) {
+    (void)state;
+#define KEY(id, key, served) assert_string_equal(settings_schema.fields[SETTINGS_##id].name, key);
+    SETTINGS(KEY)
+#undef KEY
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_served_is_read),
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(what_is_not_served_is_refused),
+        cmocka_unit_test(what_is_wrong_is_told),
+        cmocka_unit_test(binary_data_is_refused),
+        cmocka_unit_test(the_gateway_s_come_before_the_class_s),
+        cmocka_unit_test(keys_are_in_one_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
