@@ -513,6 +513,111 @@ static void test_one_of_many_documents(void **state) {
     buf_fini(&b);
 }
 
+/* n items, the one at `odd` with its own label (NULL: broken), as JSON of more than a document may have. */
+static char *long_list(unsigned n, unsigned odd, const char *label, const char *kind) {
+    struct buf b;
+    buf_init(&b, 1 << 24);
+    buf_add(&b, S("{\n\"apiVersion\": \"v1\",\n\"items\": [\n"));
+    for (unsigned i = 0; i < n; i++) {
+        const char *v = i == odd ? label : "1";
+        buf_printf(&b,
+                   "{\"apiVersion\": \"v1\", \"kind\": \"Namespace\", \"metadata\": {\"name\": \"n%u\", "
+                   "\"%s\": {\"v\": \"%s\"},\n",
+                   i, v ? "labels" : "lables", v ? v : "x");
+        buf_printf(&b, "\"annotations\": {\"filler\": \"%0100d\"}}}%s\n", 0, i + 1 < n ? "," : "");
+    }
+    buf_printf(&b, "],\n\"kind\": \"%s\", \"metadata\": {\"resourceVersion\": \"\"}}\n", kind);
+    buf_add_char(&b, 0);
+    assert_true(b.n > 3 << 19 && !b.overflow);
+    return b.p;
+}
+
+static void put_long_list(struct case_state *c, unsigned odd, const char *label, const char *kind) {
+    char *text = long_list(20000, odd, label, kind);
+    put(c, "list.json", text);
+    free(text);
+}
+
+static void test_a_long_list_is_taken_item_by_item(void **state) {
+    struct case_state *c = *state;
+    put_long_list(c, 7, "2", "List");
+    begin(c);
+    assert_int_equal(c->found.n, 0);
+    assert_int_equal(store_count(c->store, KIND_NAMESPACE), 20000);
+    assert_true(has(c, "n7", "2") && has(c, "n19999", "1"));
+    put_long_list(c, 19999, NULL, "NamespaceList");
+    follow(c);
+    assert_int_equal(c->found.n, 1);
+    assert_int_equal(c->found.first->line, 4 + 2 * 19999);
+    assert_int_equal(c->work.objects_changed, 1);
+    assert_true(has(c, "n7", "1") && has(c, "n19999", "1"));
+    assert_int_equal(store_count(c->store, KIND_NAMESPACE), 20000);
+}
+
+/* What is no list, or breaks off, keeps all that was there. */
+static void test_a_long_document_that_is_no_list(void **state) {
+    struct case_state *c = *state;
+    put_long_list(c, 0, "1", "List");
+    begin(c);
+    put_long_list(c, 0, "2", "Things");
+    follow(c);
+    assert_int_equal(c->found.n, 1);
+    assert_non_null(strstr(c->found.first->message.p, "bytes; at most 1572864 are read"));
+    assert_true(has(c, "n0", "1") && has(c, "n19999", "1"));
+    char *text = long_list(20000, 0, "3", "List");
+    text[strlen(text) - 4] = 0;
+    put(c, "list.json", text);
+    free(text);
+    follow(c);
+    assert_int_equal(c->found.n, 1);
+    assert_in_range(c->found.first->line, 40004, 40005);
+    assert_true(has(c, "n0", "1") && has(c, "n19999", "1"));
+}
+
+static void test_an_item_is_no_larger_than_an_object(void **state) {
+    struct case_state *c = *state;
+    char *big = base_alloc(2 << 20);
+    memset(big, 'x', 2 << 20);
+    big[(2 << 20) - 1] = 0;
+    struct buf b;
+    buf_init(&b, 8 << 20);
+    buf_printf(
+        &b, "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: a}}\n");
+    buf_printf(&b, "- {apiVersion: v1, kind: Namespace, metadata: {name: b, annotations: {c: %s}}}\n", big);
+    buf_add_char(&b, 0);
+    put(c, "list.yaml", b.p);
+    begin(c);
+    assert_int_equal(c->found.n, 1);
+    assert_non_null(strstr(c->found.first->message.p, "an item of more than 1572864 bytes"));
+    assert_int_equal(c->found.first->line, 5);
+    assert_int_equal(store_count(c->store, KIND_NAMESPACE), 0);
+    buf_fini(&b);
+    free(big);
+}
+
+/* A folder's files go and stay as its name comes and goes, whatever else is looked at in the same reading. */
+static void test_folders_and_files_of_like_names(void **state) {
+    struct case_state *c = *state;
+    assert_int_equal(mkdir(path_of(c, "a"), 0700), 0);
+    assert_int_equal(mkdir(path_of(c, "a/deep"), 0700), 0);
+    assert_int_equal(mkdir(path_of(c, "ab"), 0700), 0);
+    put(c, "a/deep/x.yaml", NS("x", "1"));
+    put(c, "a/w.yaml", NS("w", "1"));
+    put(c, "ab/z.yaml", NS("z", "1"));
+    begin(c);
+    assert_int_equal(store_count(c->store, KIND_NAMESPACE), 3);
+    assert_int_equal(rename(path_of(c, "a"), path_of(c, "b")), 0);
+    follow(c);
+    assert_int_equal(store_count(c->store, KIND_NAMESPACE), 3);
+    assert_int_equal(c->work.objects_changed, 0);
+    assert_int_equal(unlink(path_of(c, "b/deep/x.yaml")), 0);
+    follow(c);
+    assert_true(!label(c, "x") && has(c, "w", "1") && has(c, "z", "1"));
+    assert_int_equal(rename(path_of(c, "b"), path_of(c, ".b")), 0);
+    follow(c);
+    assert_true(!label(c, "w") && has(c, "z", "1"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -536,6 +641,10 @@ int main(void) {
         CASE(test_a_link_on_the_way_is_turned),
         CASE(test_reading_all_again_changes_nothing),
         CASE(test_one_of_many_documents),
+        CASE(test_a_long_list_is_taken_item_by_item),
+        CASE(test_a_long_document_that_is_no_list),
+        CASE(test_an_item_is_no_larger_than_an_object),
+        CASE(test_folders_and_files_of_like_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
