@@ -284,10 +284,11 @@ static void compare_pair(struct pass *p, struct gateway_state *g, struct listene
     const char *reason = conflict_of(p, l, other);
     if (!reason || (l->conflict.reason && strcmp(reason, "HostnameConflict") == 0)) return;
     if (strcmp(reason, "HostnameConflict") == 0)
-        l->conflict = resolver_refuse(g->arena, reason,
-                                      "listeners " STR_FMT " and " STR_FMT
-                                      " have the same port, protocol and hostname; change one",
-                                      STR_ARG(l->name), STR_ARG(other->name));
+        l->conflict =
+            resolver_refuse(g->arena, reason,
+                            "listeners " STR_FMT " and " STR_FMT " have the same port%s hostname; change one",
+                            STR_ARG(l->name), STR_ARG(other->name),
+                            l->protocol == other->protocol ? ", protocol and" : " and");
     else if (l->protocol == other->protocol)
         l->conflict = resolver_refuse(
             g->arena, reason,
