@@ -73,7 +73,7 @@ void diff_print_text(struct buf *b, const struct diff *d) {
     }
     for (uint32_t i = 0; i < d->pieces_n; i++) {
         const struct diff_piece *p = &d->pieces[i];
-        if (!i) buf_add(b, S("Listeners and backends\n"));
+        if (!i) buf_add(b, S("Pieces\n"));
         buf_printf(b, "  %c " STR_FMT "  " STR_FMT "%s" STR_FMT "\n", p->sign, STR_ARG(p->name),
                    STR_ARG(p->before), p->sign == '~' ? " -> " : "", STR_ARG(p->after));
     }

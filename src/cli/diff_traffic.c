@@ -233,7 +233,10 @@ static void try_side(struct search *x, const struct plan *plan) {
     OWNED(arena) scratch = arena_new();
     size_t n;
     struct map_entry *all = map_sorted(&plan->pieces[PLAN_ROUTE], &n);
-    for (size_t i = 0; i < n; i++) try_route(x, scratch, plan, all[i].value);
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_route *r = all[i].value;
+        if (r->kind == PLAN_ROUTE_HTTP) try_route(x, scratch, plan, r);
+    }
     free(all);
 }
 

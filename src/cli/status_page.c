@@ -55,12 +55,26 @@ static err read_backend(struct arena *a, str line, struct status_page *p, size_t
     return OK;
 }
 
-static int by_name(const void *key, const void *backend) {
-    return str_cmp(*(const str *)key, ((const struct status_backend *)backend)->name);
+/* A Service's port may be several backends to the data plane: "ns/name:port", "ns/name:port+tls". */
+static bool is_of(const struct status_backend *b, str name) {
+    return str_starts(b->name, name) && (b->name.n == name.n || b->name.p[name.n] == '+');
 }
 
-const struct status_backend *status_page_backend(const struct status_page *p, str name) {
-    return p->backends_n ? bsearch(&name, p->backends, p->backends_n, sizeof *p->backends, by_name) : NULL;
+bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret) {
+    size_t low = 0, high = p->backends_n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (str_cmp(p->backends[middle].name, name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == p->backends_n || !is_of(&p->backends[low], name)) return false;
+    *ret = 0;
+    for (; low < p->backends_n && is_of(&p->backends[low], name); low++)
+        if (p->backends[low].endpoints > *ret) *ret = p->backends[low].endpoints;
+    return true;
 }
 
 err status_page_read(struct arena *a, str text, struct status_page *ret) {

@@ -25,8 +25,8 @@ err status_page_read(struct arena *a, str text, struct status_page *ret);
 /* An item's key as kubectl writes it: "httproute", "HTTPRoute", "httproutes", "gtw", "gc". */
 bool status_page_is_kind(str kind, str word);
 bool status_page_is_route(const struct status_item *it);
-/* NULL: it is not routed to. */
-const struct status_backend *status_page_backend(const struct status_page *p, str name);
+/* Of "ns/name:port". false: it is not routed to. */
+bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret);
 /* The name of what a route's backendRef names; with the kind before it when it is no Service. */
 str status_page_backend_of(struct arena *a, const struct status_item *route, const struct node *ref);
 /* The first of a route's parents. */

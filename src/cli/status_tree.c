@@ -84,8 +84,9 @@ static str joined(struct arena *a, const struct node *list, const char *member) 
 
 /* One that nobody can be sent to is a problem of its own, unless a condition has said why it is not routed to at all. */
 static void show_backend(struct painter *p, unsigned depth, str full, str name) {
-    const struct status_backend *b = status_page_backend(p->page, name);
-    enum tone t = !b ? TONE_WAITING : b->endpoints ? TONE_GOOD : TONE_BAD;
+    uint32_t endpoints = 0;
+    bool routed = status_page_endpoints(p->page, name, &endpoints);
+    enum tone t = !routed ? TONE_WAITING : endpoints ? TONE_GOOD : TONE_BAD;
     if (p->problems && t == TONE_BAD) {
         if (!p->problems_n++) paint_add(p->b, p->view->colour, PAINT_BOLD, S("Problems\n"));
         buf_printf(p->b, "  " STR_FMT ": backend " STR_FMT " has no ready endpoint: 503\n", STR_ARG(full),
@@ -95,8 +96,8 @@ static void show_backend(struct painter *p, unsigned depth, str full, str name) 
     buf_printf(p->b, "%*s", (int)depth * 2, "");
     paint_mark(p->b, p->view->colour, t);
     buf_printf(p->b, " backend " STR_FMT, STR_ARG(name));
-    if (b) {
-        buf_printf(p->b, "  endpoints: %u\n", b->endpoints);
+    if (routed) {
+        buf_printf(p->b, "  endpoints: %u\n", endpoints);
     } else {
         buf_add(p->b, S("  not routed to\n"));
     }

@@ -213,8 +213,9 @@ static void got_backends(struct story *s) {
     for (const struct node *r = first(s->it->spec, "rules"); r; r = r->next) {
         for (const struct node *ref = first(r, "backendRefs"); ref; ref = ref->next) {
             str name = status_page_backend_of(s->arena, s->it, ref);
-            const struct status_backend *b = status_page_backend(s->page, name);
-            if (b) line(s, "backend " STR_FMT ": endpoints: %u", STR_ARG(name), b->endpoints);
+            uint32_t endpoints;
+            if (status_page_endpoints(s->page, name, &endpoints))
+                line(s, "backend " STR_FMT ": endpoints: %u", STR_ARG(name), endpoints);
         }
     }
 }
@@ -261,9 +262,9 @@ static void what_to_do(struct story *s, str place, const struct node *conditions
 static bool has_no_endpoints(const struct story *s) {
     for (const struct node *r = first(s->it->spec, "rules"); r; r = r->next) {
         for (const struct node *ref = first(r, "backendRefs"); ref; ref = ref->next) {
-            const struct status_backend *b =
-                status_page_backend(s->page, status_page_backend_of(s->arena, s->it, ref));
-            if (b && !b->endpoints) return true;
+            uint32_t endpoints;
+            str name = status_page_backend_of(s->arena, s->it, ref);
+            if (status_page_endpoints(s->page, name, &endpoints) && !endpoints) return true;
         }
     }
     return false;
@@ -273,8 +274,9 @@ static void why_no_endpoints(struct story *s) {
     for (const struct node *r = first(s->it->spec, "rules"); r; r = r->next) {
         for (const struct node *ref = first(r, "backendRefs"); ref; ref = ref->next) {
             str name = status_page_backend_of(s->arena, s->it, ref);
-            const struct status_backend *b = status_page_backend(s->page, name);
-            if (b && !b->endpoints) line(s, "backend " STR_FMT " has no ready endpoint: 503", STR_ARG(name));
+            uint32_t endpoints;
+            if (status_page_endpoints(s->page, name, &endpoints) && !endpoints)
+                line(s, "backend " STR_FMT " has no ready endpoint: 503", STR_ARG(name));
         }
     }
 }

@@ -143,7 +143,7 @@ static const struct table_socket *find_socket(const struct explain_story *s, con
 }
 
 static bool takes_port(const struct explain_story *s, const struct plan_listener *l, bool by_spec) {
-    return (by_spec ? l->port : l->bind_port) == s->port && (l->protocol == PLAN_HTTPS) == s->tls;
+    return (by_spec ? l->port : l->bind_port) == s->port && l->protocol == (s->tls ? PLAN_HTTPS : PLAN_HTTP);
 }
 
 /* Of the sockets that the URL's port can mean, the first that takes the host, else the first. */
@@ -162,6 +162,9 @@ static void choose_socket(struct explain_story *s, bool by_spec) {
 }
 
 static void list_listeners(struct explain_story *s, bool of_socket) {
+    static const char *const protocols[] = {
+        [PLAN_PROTOCOL_UNSET] = "-", [PLAN_HTTP] = "HTTP", [PLAN_HTTPS] = "HTTPS",
+        [PLAN_TLS] = "TLS",          [PLAN_TCP] = "TCP",   [PLAN_UDP] = "UDP"};
     size_t n, told = 0;
     struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_LISTENER], &n);
     for (size_t i = 0; i < n; i++) {
@@ -174,8 +177,8 @@ static void list_listeners(struct explain_story *s, bool of_socket) {
         add_why(s,
                 "there is: Gateway " STR_FMT " listener " STR_FMT
                 ": %s port %lld (socket port %lld), hostname " STR_FMT,
-                STR_ARG(l->gateway), STR_ARG(l->section), l->protocol == PLAN_HTTPS ? "HTTPS" : "HTTP",
-                (long long)l->port, (long long)l->bind_port, STR_ARG(l->hostname.n ? l->hostname : S("*")));
+                STR_ARG(l->gateway), STR_ARG(l->section), protocols[l->protocol], (long long)l->port,
+                (long long)l->bind_port, STR_ARG(l->hostname.n ? l->hostname : S("*")));
     }
     if (!n) add_why(s, "there is no listener that can be served at all; postern status (or check) says why");
     free(all);

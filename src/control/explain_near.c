@@ -2,6 +2,7 @@
 #include "control/explain_near.h"
 
 #include "api/condition.h"
+#include "api/grpc_route.h"
 #include "http/http_uri.h"
 #include "text/regex.h"
 
@@ -24,7 +25,7 @@ struct candidate {
     const struct plan_rule *rule;
     const struct plan_match *match;
     const struct plan_listener *listener;
-    const struct http_route *object; /* UNATTACHED */
+    const struct object *object; /* UNATTACHED */
     const struct route_parent_status *parent;
 };
 struct search {
@@ -105,6 +106,19 @@ static uint32_t judge_path(const struct explain_story *s, const struct plan_matc
     return path_distance(path, m->path);
 }
 
+/* A call of a GRPCRoute is the path /service/call. */
+static uint32_t judge_call(const struct explain_story *s, const struct plan_match *m, struct buf *b) {
+    str call = str_from(s->m.path, 1), service = str_cut(&call, '/');
+    bool regex = m->call_type == PLAN_VALUE_REGEX, fine = true;
+    if (m->call_type == PLAN_VALUE_UNSET) return 0;
+    if (m->service.n) fine = regex ? takes_expression(s, m->service, service) : str_eq(m->service, service);
+    if (m->call.n) fine = fine && (regex ? takes_expression(s, m->call, call) : str_eq(m->call, call));
+    if (fine) return 0;
+    say(b, "the call is not " STR_FMT "/" STR_FMT, STR_ARG(m->service.n ? m->service : S("*")),
+        STR_ARG(m->call.n ? m->call : S("*")));
+    return FAR_PATH + 1;
+}
+
 static uint32_t judge_value(const struct explain_story *s, const struct plan_value_match *v, const char *what,
                             str value, struct buf *b) {
     bool regex = v->type == PLAN_VALUE_REGEX;
@@ -119,7 +133,7 @@ static uint32_t judge_value(const struct explain_story *s, const struct plan_val
 }
 
 static uint32_t judge(const struct explain_story *s, const struct plan_match *m, struct buf *b) {
-    uint32_t d = judge_path(s, m, b);
+    uint32_t d = judge_path(s, m, b) + judge_call(s, m, b);
     if (m->method.n && !str_eq(m->method, s->m.method)) {
         say(b, "the method is not " STR_FMT, STR_ARG(m->method));
         d++;
@@ -175,14 +189,31 @@ static void add_route(struct search *x, const struct plan_route *r) {
 static void add_routes(struct search *x) {
     size_t n;
     struct map_entry *all = map_sorted(&x->s->pipeline->plan.pieces[PLAN_ROUTE], &n);
-    for (size_t i = 0; i < n; i++) add_route(x, all[i].value);
+    for (size_t i = 0; i < n; i++) {
+        const struct plan_route *r = all[i].value;
+        if (r->kind == PLAN_ROUTE_HTTP || r->kind == PLAN_ROUTE_GRPC) add_route(x, r);
+    }
     free(all);
 }
 
-static bool may_cover(const struct http_route *r, str host) {
-    for (uint32_t i = 0; i < r->spec.hostnames.n; i++)
-        if (covers(r->spec.hostnames.p[i], host)) return true;
-    return !r->spec.hostnames.n;
+struct hostnames {
+    const str *p;
+    uint32_t n;
+};
+
+static struct hostnames hostnames_asked(const struct object *o) {
+    if (o->kind == KIND_GRPC_ROUTE) {
+        const struct grpc_route *g = container_of(o, struct grpc_route, obj);
+        return (struct hostnames){g->spec.hostnames.p, g->spec.hostnames.n};
+    }
+    const struct http_route *h = container_of(o, struct http_route, obj);
+    return (struct hostnames){h->spec.hostnames.p, h->spec.hostnames.n};
+}
+
+static bool may_cover(struct hostnames h, str host) {
+    for (uint32_t i = 0; i < h.n; i++)
+        if (covers(h.p[i], host)) return true;
+    return !h.n;
 }
 
 static const struct condition *refusal(const struct route_parent_status *p) {
@@ -193,19 +224,20 @@ static const struct condition *refusal(const struct route_parent_status *p) {
     return NULL;
 }
 
-static void add_unattached(struct search *x) {
+static void add_unattached(struct search *x, enum api_kind kind) {
     size_t n;
     const struct pipeline *p = x->s->pipeline;
-    const struct object **all = store_list(p->store, x->s->arena, KIND_HTTP_ROUTE, &n);
+    const struct object **all = store_list(p->store, x->s->arena, kind, &n);
     for (size_t i = 0; i < n; i++) {
-        const struct http_route *r = container_of(all[i], struct http_route, obj);
-        const struct route_status *s =
-            resolve_status(p->resolver, KIND_HTTP_ROUTE, r->obj.meta.ns, r->obj.meta.name);
-        for (uint32_t k = 0; s && k < s->parents.n; k++) {
-            if (!refusal(&s->parents.p[k]) || !may_cover(r, x->s->host)) continue;
+        const struct object *o = all[i];
+        const struct route_status *s = resolve_status(p->resolver, kind, o->meta.ns, o->meta.name);
+        struct hostnames h = hostnames_asked(o);
+        if (!s || !may_cover(h, x->s->host)) continue;
+        for (uint32_t k = 0; k < s->parents.n; k++) {
+            if (!refusal(&s->parents.p[k])) continue;
             add(x, (struct candidate){.kind = NEAR_UNATTACHED,
-                                      .distance = FAR_UNATTACHED + (r->spec.hostnames.n ? 0 : 2),
-                                      .object = r,
+                                      .distance = FAR_UNATTACHED + (h.n ? 0 : 2),
+                                      .object = o,
                                       .parent = &s->parents.p[k]});
         }
     }
@@ -220,6 +252,7 @@ static void add_listeners(struct search *x) {
     for (size_t i = 0; i < n; i++) {
         const struct plan_listener *l = all[i].value;
         bool same_socket = l->bind_port == s->socket->port && str_eq(l->bind_address, s->socket->address);
+        if (l->protocol != (s->tls ? PLAN_HTTPS : PLAN_HTTP)) continue;
         if (!same_socket || str_eq(l->piece.key, s->listener->key)) continue;
         add(x, (struct candidate){.kind = NEAR_LISTENER, .distance = FAR_LISTENER, .listener = l});
     }
@@ -259,11 +292,11 @@ static struct explain_near tell_rule(const struct explain_story *s, const struct
 }
 
 static struct explain_near tell_unattached(const struct explain_story *s, const struct candidate *c) {
-    const struct meta *m = &c->object->obj.meta;
+    const struct meta *m = &c->object->meta;
     const struct parent_ref *ref = &c->parent->parent_ref;
     const struct condition *why = refusal(c->parent);
     return (struct explain_near){
-        .what = arena_printf(s->arena, "HTTPRoute/" STR_FMT "/" STR_FMT, STR_ARG(m->ns), STR_ARG(m->name)),
+        .what = api_key(s->arena, c->object->kind, m->ns, m->name),
         .why = arena_printf(s->arena,
                             "not attached to " STR_FMT " " STR_FMT "/" STR_FMT "%s" STR_FMT ": " STR_FMT
                             "%s" STR_FMT,
@@ -298,7 +331,8 @@ static struct explain_near tell(const struct explain_story *s, const struct cand
 void explain_near_find(struct explain_story *s) {
     struct search x = {.s = s};
     add_routes(&x);
-    add_unattached(&x);
+    add_unattached(&x, KIND_HTTP_ROUTE);
+    add_unattached(&x, KIND_GRPC_ROUTE);
     add_listeners(&x);
     if (x.n) qsort(x.v, x.n, sizeof *x.v, by_distance);
     s->near_n = x.n < EXPLAIN_NEAR_MAX ? x.n : EXPLAIN_NEAR_MAX;

@@ -74,7 +74,7 @@ static void an_index_alone_is_no_difference(void **state) {
                   "  - matches: [{path: {value: /a}}]\n    backendRefs: [{name: s, port: 80}]\n"));
     assert_true(diff_matters(&f.d));
     assert_str(buf_str(&f.out), "Objects\n  ~ HTTPRoute default/r\n"
-                                "Listeners and backends\n  + backend default/t:80  0 endpoints\n"
+                                "Pieces\n  + backend default/t:80  0 endpoints\n"
                                 "Traffic\n  GET http://h.example/b\n    - 404 no_route\n"
                                 "    + HTTPRoute/default/r rule 0 -> default/t:80\n"
                                 "Routes (requests of those tried)\n  HTTPRoute/default/r wins 1\n"
