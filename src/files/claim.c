@@ -91,7 +91,7 @@ void claim_move(struct claims *c, struct claim_item *from, struct claim_item *to
     link_remove(&from->link);
     to->claim = m, to->spare = TAKE(from->spare);
     from->claim = NULL;
-    link_append(&m->items, &to->link);
+    link_prepend(&m->items, &to->link); /* where the next to ask for it meets it first */
     if (m->winner == from) m->winner = to;
     touch(c, m);
 }

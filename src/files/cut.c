@@ -21,6 +21,7 @@ static uint64_t hash_text(str s) {
         c = hash_join(c ^ word_at(p + 32), word_at(p + 40));
         d = hash_join(d ^ word_at(p + 48), word_at(p + 56));
     }
+    for (; i + 16 <= s.n; i += 16) a = hash_join(a ^ word_at(s.p + i), word_at(s.p + i + 8));
     return hash_bytes(s.p + i, s.n - i, hash_join(hash_join(a, b), hash_join(c, d)) ^ s.n) | 1;
 }
 
