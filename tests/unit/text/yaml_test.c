@@ -281,8 +281,79 @@ static void splits_at_markers(void **state) {
     expect_documents("{\"a\":\n 1}\n", 1, (uint32_t[]){1}, (const char *const[]){"{\"a\":\n 1}\n"});
 }
 
+struct taken {
+    struct arena *a;
+    struct buf b;
+};
+static void take_item(void *arg, struct node *n) {
+    struct taken *t = arg;
+    buf_printf(&t->b, "%u:", n->line);
+    node_json(&t->b, n, false);
+    buf_add_char(&t->b, ' ');
+}
+
+static err take_items(struct taken *t, str text, struct node **ret, str *ret_message) {
+    uint32_t line, column;
+    t->a = arena_new();
+    buf_init(&t->b, 4096);
+    return yaml_parse_items(t->a, text, 10, take_item, t, ret, ret_message, &line, &column);
+}
+static void done_items(struct taken *t) {
+    buf_fini(&t->b);
+    arena_free(t->a);
+}
+
+static void passes_items_one_by_one(void **state) {
+    (void)state;
+    struct taken t;
+    struct node *rest = NULL;
+    str message = {0};
+    assert_int_equal(
+        take_items(&t, S("a: {items: [1]}\nitems:\n- b: &x [1, 2]\n  c: *x\n- d\n- items: [e]\nkind: List\n"),
+                   &rest, &message),
+        OK);
+    assert_true(str_eq(buf_str(&t.b), S("12:{\"b\":[1,2],\"c\":[1,2]} 14:d 15:{\"items\":[e]} ")));
+    const struct node *items = node_get(rest, S("items"));
+    assert_true(items && items->kind == NODE_SEQ && items->n == 3 && !items->child);
+    assert_true(str_eq(node_get_str(rest, S("kind")), S("List")));
+    done_items(&t);
+    assert_int_equal(take_items(&t, S("items:\n- &x a\n- *x\n"), &rest, &message), ERR_PROTO);
+    assert_true(str_eq(message, S("alias *x: no complete value has this anchor")));
+    assert_true(str_eq(buf_str(&t.b), S("11:a ")));
+    done_items(&t);
+    assert_int_equal(take_items(&t, S("[items, [a]]"), &rest, &message), OK);
+    assert_int_equal(t.b.n, 0);
+    done_items(&t);
+}
+
+/* The bounds of a document are those of each item. */
+static void bounds_items_each(void **state) {
+    (void)state;
+    struct taken t;
+    struct node *rest = NULL;
+    str message = {0};
+    struct buf b;
+    buf_init(&b, 8 << 20);
+    buf_add(&b, S("items:\n"));
+    for (unsigned i = 0; i < 3; i++) {
+        buf_add(&b, S("- ["));
+        for (unsigned k = 0; k < 60000; k++) buf_add(&b, S("1,"));
+        buf_add(&b, S("1]\n"));
+    }
+    assert_int_equal(take_items(&t, buf_str(&b), &rest, &message), OK);
+    done_items(&t);
+    b.n -= 2;
+    for (unsigned k = 0; k < 60000; k++) buf_add(&b, S(",1"));
+    buf_add(&b, S("]\n"));
+    assert_int_equal(take_items(&t, buf_str(&b), &rest, &message), ERR_LIMIT);
+    done_items(&t);
+    buf_fini(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes_items_one_by_one),
+        cmocka_unit_test(bounds_items_each),
         cmocka_unit_test(reads_maps_and_lists_with_places),
         cmocka_unit_test(counts_lines_from_the_files_begin),
         cmocka_unit_test(reads_json),
