@@ -22,7 +22,9 @@ static struct exchange *find(struct downstream *d, uint32_t stream) {
 }
 
 static struct arena *on_begin(void *arg, uint32_t stream) {
-    struct exchange *x = exchange_begin(arg, stream);
+    struct downstream *d = arg;
+    d->asked = true;
+    struct exchange *x = exchange_begin(d, stream);
     return x ? x->arena : NULL;
 }
 
@@ -192,13 +194,13 @@ void downstream_next(struct downstream *d, bool more) {
     }
 }
 
+/* Who was accepted and has not asked yet gets an answer: its request may be under way. Between two requests a connection may end any time. */
 void downstream_drain(struct downstream *d) {
-    if (d->conn.state != CONN_OPEN) {
-        conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_DRAIN_IDLE_US);
-        return;
-    }
     d->conn.codec->ops->drain(d->conn.codec);
-    if (link_empty(&d->exchanges)) conn_finish(&d->conn, true);
+    if (d->conn.state != CONN_OPEN || !d->asked)
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_DRAIN_IDLE_US);
+    else if (link_empty(&d->exchanges))
+        conn_finish(&d->conn, true);
 }
 
 /* The certificate and the listener of a handshake.                                                        [GW 11.4, 11.5] */
@@ -234,7 +236,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         return;
     }
     p->counts.connections_open++;
-    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->listener_id = 0;
+    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = false, d->listener_id = 0;
     set_peer(d, peer, peer_port);
     d->all = (struct link){0};
     link_append(&p->clients, &d->all);

@@ -13,6 +13,7 @@ struct downstream { /* owner: worker */
     uint32_t port_slot;
     uint32_t listener_id; /* TLS: chosen by the server name; 0: none */
     bool tls;
+    bool asked; /* a request has begun on it */
     uint8_t peer_text_n;
     char peer_text[46]; /* X-Forwarded-For */
 };
