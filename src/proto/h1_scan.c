@@ -87,6 +87,25 @@ bool h1_scan_is_target(str s) {
     return !(bad & high);
 }
 
+/* The same for bytes below 0x20 and DEL; HTAB is one of the first, and rare: then each byte is looked at. */
+bool h1_scan_is_value(str s) {
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t bad = 0;
+    size_t i = 0;
+    if (s.n < 8) return h1_scan_is_value_plain(s);
+    while (i < s.n) {
+        uint64_t v;
+        if (s.n - i < 8) i = s.n - 8;
+        memcpy(&v, s.p + i, 8);
+        uint64_t del = v ^ (ones * 0x7f);
+        bad |= ((v - ones * 0x20) | (del - ones)) & ~v;
+        i += 8;
+    }
+    return !(bad & high) || h1_scan_is_value_plain(s);
+}
+
+bool h1_scan_is_value_plain(str s) { return http_chars_all(s.p, s.n, HTTP_CHAR_VALUE); }
+
 bool h1_scan_is_target_plain(str s) { return http_chars_all(s.p, s.n, HTTP_CHAR_TARGET); }
 
 #ifdef __SSE2__
@@ -119,15 +138,14 @@ static err walk_wide(struct h1_section *s, const char *p, uint32_t n, enum http_
         unsigned found = controls(v);
         if (!found) continue;
         unsigned cr = equal(v, '\r'), lf = equal(v, '\n'), due = cr << 1 | (handled == i + 1);
-        bool plain =
-            found == (cr | lf) && lf == due && lines; /* a CR as the last byte is not: its LF is not seen */
+        bool plain = found == (cr | lf) && lf == due; /* a CR as the last byte is not: its LF is not seen */
         for (; plain && cr; cr &= cr - 1) {
             uint32_t at = i + (uint32_t)__builtin_ctz(cr);
             if (at == handled) {
                 s->lines = lines, s->handled = handled, s->at = at;
                 return ERR_END;
             }
-            plain = lines < s->lines_max;
+            plain = lines < s->lines_max && (lines || at <= s->first_max);
             if (!plain) break;
             ends[lines++] = at;
             handled = at + 2;
