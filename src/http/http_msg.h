@@ -71,6 +71,7 @@ struct http_msg {
     uint16_t status; /* response */
     str method;
     str authority;           /* host and port as sent: Host, :authority or the absolute form's */
+    str host;                /* the authority's, when the codec split it: http_uri_split_authority() */
     str path;                /* begins with "/", or "*"; never empty once checked */
     str query;               /* with its "?", or "" */
     uint64_t content_length; /* with HTTP_BODY_LENGTH */

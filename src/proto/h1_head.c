@@ -237,12 +237,14 @@ static err read_host(struct http_msg *m, const struct seen *seen) {
     if (!(seen->once & BIT(HOST))) return m->version >= 11 ? ERR_PROTO : OK;
     struct http_field *host = m->fields;
     while (host->id != FIELD_HOST) host++;
-    if (!http_uri_authority_ok(host->value)) return ERR_PROTO;
-    if (m->authority.n)
+    if (m->authority.n) {
+        bool ok = http_uri_authority_ok(host->value);
         host->value = m->authority;
-    else
-        m->authority = host->value;
-    return OK;
+        return ok ? OK : ERR_PROTO;
+    }
+    uint16_t port;
+    m->authority = host->value;
+    return http_uri_split_authority(m->arena, m->authority, &m->host, &port);
 }
 
 /* [RFC 9110 10.1.1]; of HTTP/1.0 it is not heard. */
