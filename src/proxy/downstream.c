@@ -3,6 +3,7 @@
 
 #include "base/ip.h"
 #include "proto/h1.h"
+#include "proxy/answer.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
 
@@ -25,6 +26,7 @@ static struct arena *on_begin(void *arg, uint32_t stream) {
     struct downstream *d = arg;
     d->asked = true;
     struct exchange *x = exchange_begin(d, stream);
+    if (!x) d->refused_stream = stream;
     return x ? x->arena : NULL;
 }
 
@@ -64,7 +66,7 @@ static void abort_all(struct downstream *d) {
 
 static void set_idle_deadline(struct downstream *d) {
     struct proxy *p = d->proxy;
-    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? PROXY_DRAIN_IDLE_US : PROXY_IDLE_US));
+    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? p->limits.drain_idle_us : p->limits.idle_us));
 }
 
 static void on_opened(struct conn *c) {
@@ -84,7 +86,7 @@ static void on_failed(struct conn *c, const char *why) {
 static void note_head(struct downstream *d, struct exchange *x) {
     if (x->progress_us) return;
     exchange_progress(x);
-    conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_HEAD_US);
+    conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.head_us);
 }
 
 static void on_did_read(struct conn *c) {
@@ -109,6 +111,7 @@ static void on_refused(struct conn *c, err e, enum http_reason why) {
     (void)e;
     struct downstream *d = of(c);
     if (link_empty(&d->exchanges)) {
+        if (why == REASON_OVERLOAD) answer_overload(d);
         conn_finish(c, true);
         return;
     }
@@ -198,7 +201,7 @@ void downstream_next(struct downstream *d, bool more) {
 void downstream_drain(struct downstream *d) {
     d->conn.codec->ops->drain(d->conn.codec);
     if (d->conn.state != CONN_OPEN || !d->asked)
-        conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_DRAIN_IDLE_US);
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.drain_idle_us);
     else if (link_empty(&d->exchanges))
         conn_finish(&d->conn, true);
 }
@@ -247,7 +250,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         d->conn.codec = h1_server(&sink, d, &limits);
     if (p->draining) d->conn.codec->ops->drain(d->conn.codec);
     if (tls)
-        conn_deadline(&d->conn, proxy_core_now(p) + PROXY_HANDSHAKE_US);
+        conn_deadline(&d->conn, proxy_core_now(p) + p->limits.handshake_us);
     else
         set_idle_deadline(d);
 }
