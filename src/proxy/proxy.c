@@ -140,5 +140,5 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
     ret->upstream_reused = u->reused;
     ret->upstream_idle = u->idle;
     ret->allocations = p->downstreams.misses + p->exchanges.misses + p->common.buffers.misses +
-                       upstream_misses(p->upstream) + p->arena_misses;
+                       p->common.large.misses + upstream_misses(p->upstream) + p->arena_misses;
 }

@@ -181,6 +181,7 @@ static err dial(struct upstream *s, struct balance_endpoint *e, struct upstream_
     }
     u->set = s, u->user = NULL, u->reused = false, u->idle = (struct link){0};
     u->endpoint = balance_hold(e);
+    u->conn.bulk = true; /* responses; of a request, as much as one read gives is kept in a usual buffer */
     if (codec)
         h1_recycle(codec, s->config.events->sink, u);
     else

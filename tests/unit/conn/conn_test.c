@@ -13,7 +13,8 @@
 struct bytes {
     struct codec codec;
     struct buf in, out;
-    err next; /* what read() says */
+    size_t most; /* of one read */
+    err next;    /* what read() says */
     bool reusable;
 };
 static struct bytes *self(struct codec *c) { return container_of(c, struct bytes, codec); }
@@ -23,6 +24,7 @@ static err bytes_read(struct codec *c, str in, uint64_t now_us, size_t *ret_used
     *ret_why = REASON_BAD_REQUEST;
     *ret_used = in.n;
     buf_add(&b->in, in);
+    if (in.n > b->most) b->most = in.n;
     return b->next;
 }
 static err bytes_read_end(struct codec *c, enum http_reason *ret_why) {
@@ -160,6 +162,24 @@ static void reads_within_a_turn_no_more_than_its_share(void **state) {
     assert_true(conn_busy(&w.common));
     until(&w, much->bytes.in.n == n);
     assert_int_equal(much->ended + much->refused, 0);
+    world_fini(&w);
+}
+
+/* Where the owner expects it, and once there is much. */
+static void reads_in_bulk(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct owner *usual = &w.owners[0], *bulk = &w.owners[1];
+    bulk->conn.bulk = true;
+    size_t n = fill(usual->peer, 4 << 20), m = fill(bulk->peer, 4 << 20);
+    assert_true(m > CONN_BUFFER_BYTES + CONN_LARGE_BYTES);
+    until(&w, usual->bytes.in.n == n && bulk->bytes.in.n == m);
+    assert_int_equal(usual->bytes.most, CONN_BUFFER_BYTES);
+    assert_int_equal(bulk->bytes.most, CONN_LARGE_BYTES);
+    say(bulk->peer, S("x")); /* a short read ends it */
+    until(&w, bulk->bytes.in.n == m + 1);
+    assert_false(bulk->conn.filled);
     world_fini(&w);
 }
 
@@ -347,6 +367,7 @@ static void tells_its_deadline_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_within_a_turn_no_more_than_its_share),
+        cmocka_unit_test(reads_in_bulk),
         cmocka_unit_test(reads_nothing_while_it_is_held_or_blocked),
         cmocka_unit_test(tells_the_end_and_whether_it_cuts),
         cmocka_unit_test(reads_nothing_after_it_refused),
