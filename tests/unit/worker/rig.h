@@ -155,6 +155,11 @@ static inline bool backend_answer(int fd, struct buf *in, size_t head) {
     if (IS("/big/")) return backend_big(fd, strtoul(h.p + rig_find(h, "/big/") + 5, NULL, 10), false), true;
     if (IS("/chunks/"))
         return backend_big(fd, strtoul(h.p + rig_find(h, "/chunks/") + 8, NULL, 10), true), true;
+    if (IS("/late-end")) { /* the end of the response comes alone, after the client's word */
+        rig_send(fd, S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"));
+        bool told = backend_read_body(fd, in, head, &bytes);
+        return rig_send(fd, S("0\r\n\r\n")), told;
+    }
     if (IS("/dated")) {
         rig_send(fd,
                  S("HTTP/1.1 200 OK\r\ndate: Mon, 01 Jan 2001 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n"));

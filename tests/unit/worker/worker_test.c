@@ -140,6 +140,26 @@ static void serves_odd_messages(void **state) {
     usual_fini(&u);
 }
 
+/* To a client of 1.0 the end of a chunked response is no byte, yet it ends the exchange and the connection. */
+static void ends_a_response_without_a_byte(void **state) {
+    (void)state;
+    struct usual u;
+    usual_init(&u, WORKER_ACCESS_OFF);
+    rig_start(&u.rig);
+    struct reply y = {0};
+    buf_init(&y.bytes, 1 << 20);
+    int fd = rig_connect(&u.rig);
+    rig_send(fd, S("POST /late-end HTTP/1.0\r\nHost: h\r\nContent-Length: 1\r\n\r\n"));
+    while (!reply_has(&y, "\r\n\r\nhello")) assert_true(rig_take(fd, &y));
+    rig_send(fd, S("x"));
+    while (rig_take(fd, &y)) {}
+    assert_true(str_ends(reply_text(&y), S("hello")));
+    assert_false(y.reset);
+    close(fd);
+    reply_fini(&y);
+    usual_fini(&u);
+}
+
 /* A response that has no Date gets one, and one that has it keeps it.                                   [RFC 9110 6.6.1] */
 static void dates_responses(void **state) {
     (void)state;
@@ -709,6 +729,7 @@ int main(void) {
         cmocka_unit_test(keeps_connections),
         cmocka_unit_test(answers_pipelined_requests_in_order),
         cmocka_unit_test(serves_odd_messages),
+        cmocka_unit_test(ends_a_response_without_a_byte),
         cmocka_unit_test(dates_responses),
         cmocka_unit_test(relays_bodies),
         cmocka_unit_test(holds_a_fast_backend),
