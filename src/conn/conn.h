@@ -44,7 +44,7 @@ struct conn_ops {
     void (*failed)(struct conn *c, const char *why);
     /* The codec has read: after the events of its sink, once what they made others write has been handed to the sockets. */
     void (*did_read)(struct conn *c);
-    /* Some or all of what waited has been written. */
+    /* Some or all of what waited has been written; also when there was nothing to write after all. */
     void (*wrote)(struct conn *c);
     /* The codec refuses what the peer sent (ERR_PROTO, ERR_LIMIT); nothing more is read. */
     void (*refused)(struct conn *c, err e, enum http_reason why);
