@@ -58,7 +58,9 @@ void conn_io_flush(struct conn *c) {
     if (c->codec->ops->pending(c->codec)) c->codec->ops->keep(c->codec);
     if (c->write_over)
         c->ops->write_failed(c);
-    else if (some || !conn_pending(c)) /* what was asked for may be no byte: the end of a body that lasts to the close */
+    else if (some ||
+             !conn_pending(
+                 c)) /* what was asked for may be no byte: the end of a body that lasts to the close */
         c->ops->wrote(c);
 }
 
