@@ -36,7 +36,7 @@ def route(i):
 
 class Contestant:
     ports = {}       # test -> port, where it is not the usual one
-    routes = True    # takes part in what concerns routes
+    routes = True    # takes part in what concerns routes and memory
     layouts = ('one',)
     signal = 0
 

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -155,13 +156,19 @@ def settle(pid, quiet_s=0.3, limit_s=60):
 
 
 def stop(p):
-    """Ends a process that this program started, and its descendants: the parent first, or it would start them again."""
+    """Ends a process that this program started, and its descendants: the parent first, or it would start them again. Returns when the last
+    thread of each is gone, and with it the sockets: a process whose first thread has ended looks gone too early."""
+    ends = []
     for q in tree(p.pid) if p.poll() is None else []:
         try:
+            ends.append(os.pidfd_open(q))
             os.kill(q, signal.SIGKILL)
         except OSError:
             pass
     p.wait()
+    for fd in ends:
+        select.select([fd], [], [], 20)
+        os.close(fd)
     if p in started:
         started.remove(p)
 

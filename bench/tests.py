@@ -90,7 +90,7 @@ def idle(peer, conns):
         open_n = int(rig.sh(f'ip netns exec {CLIENT} ss -Htn state established "dport = :{port}" | wc -l'))
         rig.stop(c)
         rig.stop(p)
-        if kind == 'plain' and peer.routes:
+        if kind == 'plain':
             yield 'idle: PSS', 'kB', empty, {}
         yield (f'{conns:,} idle connections, {kind}: memory each', 'B', (held - empty) * 1024 / max(1, open_n),
                {'trouble': None if open_n >= conns else f'{open_n} of {conns} connections'})

@@ -43,7 +43,7 @@ void arena_reset(struct arena *a) {
     a->size = sizeof *first + first->cap;
 }
 
-void *arena_bytes(struct arena *a, size_t n) {
+void *arena_raw(struct arena *a, size_t n) {
     n = num_round_up(n ? n : 1, ALIGN);
     if (!a->head || a->head->cap - a->head->used < n) {
         size_t cap = a->head ? a->head->cap * 2 : FIRST_BYTES;
@@ -56,14 +56,17 @@ void *arena_bytes(struct arena *a, size_t n) {
     }
     void *p = a->head->bytes + a->head->used;
     a->head->used += n;
-    return memset(p, 0, n);
+    return p;
 }
+
+void *arena_bytes(struct arena *a, size_t n) { return memset(arena_raw(a, n), 0, n); }
 
 size_t arena_size(const struct arena *a) { return a->size; }
 
 str arena_str(struct arena *a, str s) {
-    char *p = arena_bytes(a, s.n + 1);
+    char *p = arena_raw(a, s.n + 1);
     if (s.n) memcpy(p, s.p, s.n);
+    p[s.n] = 0;
     return (str){p, s.n};
 }
 
@@ -72,7 +75,7 @@ str arena_vprintf(struct arena *a, const char *fmt, va_list args) {
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, fmt, args);
     assert(n >= 0);
-    char *p = arena_bytes(a, (size_t)n + 1);
+    char *p = arena_raw(a, (size_t)n + 1);
     vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){p, (size_t)n};

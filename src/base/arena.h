@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-/* Memory that dies together. All of it is zeroed and aligned to 16 bytes. */
+/* Memory that dies together. All of it is aligned to 16 bytes, and zeroed but for arena_raw(). */
 struct arena;
 struct arena *arena_new(void);
 void arena_free(struct arena *a); /* NULL is fine */
@@ -12,6 +12,8 @@ DEFINE_CLEANUP(arena)
 /* Forgets everything but keeps the first block: for scratch that is used again and again. */
 void arena_reset(struct arena *a);
 void *arena_bytes(struct arena *a, size_t n);
+/* Not zeroed: for what is written whole before it is read. */
+void *arena_raw(struct arena *a, size_t n);
 /* Bytes taken from the system. */
 size_t arena_size(const struct arena *a);
 #define arena_make(a, type)         ((type *)arena_bytes((a), sizeof(type)))

@@ -24,6 +24,7 @@ static void move(struct conn *c, enum conn_state to) {
 void conn_common_init(struct conn_common *k, struct loop *l) {
     *k = (struct conn_common){.loop = l};
     pool_init(&k->buffers, CONN_BUFFER_BYTES, CONN_BUFFERS_KEPT, NULL);
+    pool_init(&k->large, CONN_LARGE_BYTES, CONN_LARGE_KEPT, NULL);
     link_init(&k->soon);
     link_init(&k->later);
     link_init(&k->flush);
@@ -33,6 +34,7 @@ void conn_common_init(struct conn_common *k, struct loop *l) {
 void conn_common_fini(struct conn_common *k) {
     assert(!conn_busy(k));
     pool_fini(&k->buffers);
+    pool_fini(&k->large);
 }
 
 void conn_common_turn(struct conn_common *k) {

@@ -14,14 +14,16 @@
 
 enum {
     CONN_BUFFER_BYTES = 16 << 10,
-    CONN_TURN_BYTES = 64 << 10,       /* read from one connection in one turn */
-    CONN_TURN_READS = 16,             /* requests, or reads, of one connection in one turn */
-    CONN_TURN_HANDSHAKES = 8,         /* steps of TLS handshakes in one turn of the worker */
-    CONN_LINGER_US = 2000000,         /* how long what the peer still sends is thrown away */
-    CONN_LINGER_BYTES = 1 << 20,      /* and how much of it */
+    CONN_LARGE_BYTES = 32 << 10, /* of a buffer for a body in bulk; twice as many cost more than they saved */
+    CONN_TURN_BYTES = 64 << 10,  /* read from one connection in one turn */
+    CONN_TURN_READS = 16,        /* requests, or reads, of one connection in one turn */
+    CONN_TURN_HANDSHAKES = 8,    /* steps of TLS handshakes in one turn of the worker */
+    CONN_LINGER_US = 2000000,    /* how long what the peer still sends is thrown away */
+    CONN_LINGER_BYTES = 1 << 20, /* and how much of it */
     CONN_HIGH_WATER_BYTES = 64 << 10, /* waiting to be written: the source is not read further */
     CONN_PIECES = 64,                 /* of one write */
     CONN_BUFFERS_KEPT = 1024,         /* 16 MB a worker */
+    CONN_LARGE_KEPT = 64,             /* 2 MB */
 };
 
 enum conn_state {
@@ -42,7 +44,7 @@ struct conn_ops {
     void (*failed)(struct conn *c, const char *why);
     /* The codec has read: after the events of its sink, once what they made others write has been handed to the sockets. */
     void (*did_read)(struct conn *c);
-    /* Some or all of what waited has been written. */
+    /* Some or all of what waited has been written; also when there was nothing to write after all. */
     void (*wrote)(struct conn *c);
     /* The codec refuses what the peer sent (ERR_PROTO, ERR_LIMIT); nothing more is read. */
     void (*refused)(struct conn *c, err e, enum http_reason why);
@@ -60,7 +62,7 @@ struct conn_ops {
 /* What all connections of a worker share. */
 struct conn_common { /* owner: worker */
     struct loop *loop;
-    struct pool buffers;
+    struct pool buffers, large;
     struct link soon;  /* to be run before this turn ends */
     struct link later; /* over their budget: next turn */
     struct link flush; /* their codecs have something to write */
@@ -93,6 +95,9 @@ struct conn { /* owner: who embeds it */
     bool blocked;    /* the codec takes no more until conn_resume() */
     bool held;       /* by the owner: nothing is read */
     bool idle;       /* pooled: whatever comes ends it */
+    bool bulk;       /* by the owner: a read may give more than CONN_BUFFER_BYTES, once one gave as many */
+    bool filled;     /* the last read gave as many */
+    bool in_large;   /* `in` is one of common.large */
     bool on_stack;   /* within its own read */
     uint64_t turn;   /* the two below are of this turn */
     uint32_t turn_bytes, turn_reads;

@@ -11,7 +11,7 @@ static_assert(offsetof(str, p) == offsetof(struct iovec, iov_base), "same layout
 static_assert(offsetof(str, n) == offsetof(struct iovec, iov_len), "same layout");
 
 void conn_io_drop_buffer(struct conn *c) {
-    if (c->in) pool_give(&c->common->buffers, c->in);
+    if (c->in) pool_give(c->in_large ? &c->common->large : &c->common->buffers, c->in);
     c->in = NULL;
     c->in_at = c->in_n = 0;
 }
@@ -58,7 +58,9 @@ void conn_io_flush(struct conn *c) {
     if (c->codec->ops->pending(c->codec)) c->codec->ops->keep(c->codec);
     if (c->write_over)
         c->ops->write_failed(c);
-    else if (some)
+    else if (some ||
+             !conn_pending(
+                 c)) /* what was asked for may be no byte: the end of a body that lasts to the close */
         c->ops->wrote(c);
 }
 
@@ -97,13 +99,21 @@ static void peer_end(struct conn *c, bool clean) {
     if (c->state == CONN_OPEN) c->ops->ended(c, e != ERR_END && e != OK);
 }
 
+/* An empty buffer for the next read. */
+static void take_buffer(struct conn *c) {
+    bool fresh, large = c->bulk && c->filled;
+    if (c->in_large != large) conn_io_drop_buffer(c);
+    if (!c->in) c->in = pool_take(large ? &c->common->large : &c->common->buffers, &fresh);
+    c->in_large = large;
+    c->in_at = c->in_n = 0;
+}
+
 /* One read into the buffer, which is empty. false: nothing more now. */
 static bool fill(struct conn *c) {
-    bool fresh;
-    if (!c->in) c->in = pool_take(&c->common->buffers, &fresh);
-    c->in_at = c->in_n = 0;
+    take_buffer(c);
     size_t n = 0;
-    err e = receive(c, c->in, CONN_BUFFER_BYTES, &n);
+    err e = receive(c, c->in, c->in_large ? CONN_LARGE_BYTES : CONN_BUFFER_BYTES, &n);
+    c->filled = n >= CONN_BUFFER_BYTES;
     if (e == OK) {
         c->in_n = (uint32_t)n;
         c->turn_bytes += (uint32_t)n;

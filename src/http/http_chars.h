@@ -10,6 +10,7 @@ enum {
     HTTP_CHAR_PLAIN = 8,  /* in a path, where it never needs a change: VCHAR but # ? % \ and . */
     HTTP_CHAR_NAME = 16,  /* in a host name: letters, digits, - . _ ~ */
     HTTP_CHAR_UPPER = 32,
+    HTTP_CHAR_DOT = 64,
 };
 extern const uint8_t http_chars[256];
 static inline bool http_chars_has(char c, int what) { return http_chars[(unsigned char)c] & what; }

@@ -17,7 +17,7 @@ void http_msg_init(struct http_msg *m, struct arena *a, bool is_request) {
 
 void http_msg_reserve(struct http_msg *m, uint32_t n) {
     if (n <= m->fields_cap) return;
-    struct http_field *more = arena_array(m->arena, struct http_field, n);
+    struct http_field *more = arena_raw(m->arena, n * sizeof *more);
     if (m->fields_n) memcpy(more, m->fields, m->fields_n * sizeof *more);
     m->fields = more;
     m->fields_cap = n;
@@ -25,6 +25,7 @@ void http_msg_reserve(struct http_msg *m, uint32_t n) {
 
 /* The next live field of that name at or after i, or fields_n. A known name is found by its number alone. */
 static uint32_t next(const struct http_msg *m, uint32_t i, str name, enum http_field_id id) {
+    if (!http_msg_may_have(m, id)) return m->fields_n;
     for (; i < m->fields_n; i++) {
         const struct http_field *f = &m->fields[i];
         if (f->gone || f->id != id) continue;
@@ -52,7 +53,7 @@ str http_msg_joined(const struct http_msg *m, struct arena *a, str name) {
         n += m->fields[i].value.n, count++;
     if (count == 0) return (str){0};
     if (count == 1) return m->fields[first].value;
-    char *p = arena_bytes(a, n + count), *w = p;
+    char *p = arena_raw(a, n + count), *w = p;
     for (uint32_t i = first; i < m->fields_n; i = next(m, i + 1, name, id)) {
         str v = m->fields[i].value;
         if (i != first) *w++ = ',';
@@ -63,12 +64,18 @@ str http_msg_joined(const struct http_msg *m, struct arena *a, str name) {
 }
 
 void http_msg_add(struct http_msg *m, str name, str value) {
+    http_msg_add_known(m, http_field_id_of(name), name, value);
+}
+
+void http_msg_add_known(struct http_msg *m, enum http_field_id id, str name, str value) {
+    assert_slow(id == http_field_id_of(name));
     if (m->fields_n == m->fields_cap) http_msg_reserve(m, m->fields_cap ? m->fields_cap * 2 : FIELDS_FIRST);
     m->fields[m->fields_n++] = (struct http_field){
         .name = name,
         .value = value,
-        .id = (uint8_t)http_field_id_of(name),
+        .id = (uint8_t)id,
     };
+    m->ids |= UINT32_C(1) << id;
 }
 
 uint32_t http_msg_remove(struct http_msg *m, str name) {

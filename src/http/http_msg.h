@@ -46,6 +46,7 @@ enum http_field_id {
     FIELD_X_REQUEST_ID,
     HTTP_FIELD_ID_COUNT
 };
+static_assert(HTTP_FIELD_ID_COUNT <= 32, "sets of fields are bits of a word");
 struct http_field {
     str name;   /* as received; compared without case */
     str value;  /* without white space around it */
@@ -70,11 +71,13 @@ struct http_msg {
     uint16_t status; /* response */
     str method;
     str authority;           /* host and port as sent: Host, :authority or the absolute form's */
+    str host;                /* the authority's, when the codec split it: http_uri_split_authority() */
     str path;                /* begins with "/", or "*"; never empty once checked */
     str query;               /* with its "?", or "" */
     uint64_t content_length; /* with HTTP_BODY_LENGTH */
     struct http_field *fields;
     uint32_t fields_n, fields_cap;
+    uint32_t ids; /* a bit for each http_field_id that came or was added, gone or not */
 };
 void http_msg_init(struct http_msg *m, struct arena *a, bool is_request);
 /* Room for n fields in all, in one block. */
@@ -86,6 +89,11 @@ const struct http_field *http_msg_find_id(const struct http_msg *m, enum http_fi
 str http_msg_joined(const struct http_msg *m, struct arena *a, str name);
 /* Adds a field; name and value are not copied. */
 void http_msg_add(struct http_msg *m, str name, str value);
+/* The same for a name of the table, spelled as it shall be written. */
+void http_msg_add_known(struct http_msg *m, enum http_field_id id, str name, str value);
+static inline bool http_msg_may_have(const struct http_msg *m, enum http_field_id id) {
+    return m->ids >> id & 1;
+}
 /* Marks every field of the name as gone; returns how many. */
 uint32_t http_msg_remove(struct http_msg *m, str name);
 /* Removes all of the name and adds one. */

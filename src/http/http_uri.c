@@ -26,24 +26,31 @@ static err read_literal(str s, str *ret_host, str *ret_rest) {
     return OK;
 }
 
-static err read_name(str s, str *ret_host, str *ret_rest) {
-    size_t n = 0, label = 0; /* where the label began */
-    for (; n < s.n && http_chars_has(s.p[n], HTTP_CHAR_NAME); n++) {
-        if (s.p[n] != '.') continue;
-        if (n == label) return ERR_PROTO;
-        label = n + 1;
+/* *ret_upper: it has capitals. */
+static err read_name(str s, str *ret_host, str *ret_rest, bool *ret_upper) {
+    unsigned before = HTTP_CHAR_DOT, all = 0,
+             twice = 0; /* a dot after a dot, or at the start: an empty label */
+    size_t n = 0;
+    for (; n < s.n; n++) {
+        unsigned c = http_chars[(unsigned char)s.p[n]];
+        if (!(c & HTTP_CHAR_NAME)) break;
+        twice |= c & before;
+        before = c;
+        all |= c;
     }
-    if (n == 0 || n > HOST_BYTES_MAX) return ERR_PROTO;
-    *ret_host = str_upto(s, n == label ? n - 1 : n);
+    if (n == 0 || n > HOST_BYTES_MAX || twice & HTTP_CHAR_DOT) return ERR_PROTO;
+    *ret_host = str_upto(s, before & HTTP_CHAR_DOT ? n - 1 : n);
     *ret_rest = str_from(s, n);
+    *ret_upper = all & HTTP_CHAR_UPPER;
     return OK;
 }
 
 /* The host as it stands. */
-static err read_authority(str s, str *ret_host, uint16_t *ret_port) {
+static err read_authority(str s, str *ret_host, uint16_t *ret_port, bool *ret_upper) {
     str host = S(""), rest = S("");
     uint16_t port = 0;
-    if (s.n) TRY(s.p[0] == '[' ? read_literal(s, &host, &rest) : read_name(s, &host, &rest));
+    *ret_upper = s.n && s.p[0] == '['; /* perhaps: hexadecimal digits */
+    if (s.n) TRY(s.p[0] == '[' ? read_literal(s, &host, &rest) : read_name(s, &host, &rest, ret_upper));
     if (rest.n) {
         if (rest.p[0] != ':') return ERR_PROTO;
         TRY(read_port(str_from(rest, 1), &port));
@@ -56,17 +63,17 @@ static err read_authority(str s, str *ret_host, uint16_t *ret_port) {
 bool http_uri_authority_ok(str authority) {
     str host;
     uint16_t port;
-    return read_authority(authority, &host, &port) == OK;
+    bool upper;
+    return read_authority(authority, &host, &port, &upper) == OK;
 }
 
 err http_uri_split_authority(struct arena *a, str authority, str *ret_host, uint16_t *ret_port) {
     str host;
     uint16_t port;
-    TRY(read_authority(authority, &host, &port));
-    size_t upper = 0;
-    while (upper < host.n && !http_chars_has(host.p[upper], HTTP_CHAR_UPPER)) upper++;
-    if (upper < host.n) {
-        char *p = arena_bytes(a, host.n + 1);
+    bool upper;
+    TRY(read_authority(authority, &host, &port, &upper));
+    if (upper) {
+        char *p = arena_raw(a, host.n + 1);
         for (size_t i = 0; i < host.n; i++) p[i] = str_lower(host.p[i]);
         host.p = p;
     }
@@ -126,7 +133,7 @@ err http_uri_normal_path(struct arena *a, str path, str *ret_path) {
         *ret_path = path;
         return OK;
     }
-    char *p = arena_bytes(a, path.n + 1);
+    char *p = arena_raw(a, path.n + 1);
     memcpy(p, path.p, n);
     size_t start = n; /* of the segment that is being written */
     while (p[start - 1] != '/') start--;
@@ -152,7 +159,7 @@ err http_uri_normal_path(struct arena *a, str path, str *ret_path) {
 /* Percent-decoded in a; a bad escape stays as it is. */
 static str decoded(struct arena *a, str s) {
     if (str_find(s, '%') == s.n) return s;
-    char *p = arena_bytes(a, s.n + 1);
+    char *p = arena_raw(a, s.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         int high = s.p[i] == '%' && i + 2 < s.n ? num_hex(s.p[i + 1]) : -1;

@@ -73,7 +73,7 @@ err sock_listen(const struct ip *ip, uint16_t port, int backlog, int *ret_fd) {
 }
 
 err sock_accept(int listen_fd, int *ret_fd, struct ip *peer, uint16_t *peer_port) {
-    union address a;
+    union address a = {0};
     socklen_t n = sizeof a;
     int fd = accept4(listen_fd, &a.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? ERR_AGAIN : ERR_IO;

@@ -6,7 +6,6 @@
 #include "http/http_uri.h"
 
 #define BIT(id) (UINT32_C(1) << FIELD_##id)
-static_assert(HTTP_FIELD_ID_COUNT <= 32, "sets of fields are bits of a word");
 /* Of one connection only; TE stays, for the writer says "trailers" anew. */
 enum {
     HOP_BY_HOP = (int)(BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TRANSFER_ENCODING) |
@@ -30,9 +29,10 @@ struct http_msg *h1_head_new(struct arena *a, bool is_request, str bytes, const 
         struct http_field fields[];
     };
     uint32_t cap = s->lines + ROOM_FOR_MORE;
-    struct block *b = arena_bytes(a, sizeof *b + cap * sizeof *b->fields + bytes.n + H1_SCAN_PADDING);
+    struct block *b = arena_raw(a, sizeof *b + cap * sizeof *b->fields + bytes.n + H1_SCAN_PADDING);
     char *copy = (char *)&b->fields[cap];
     memcpy(copy, bytes.p, bytes.n);
+    memset(copy + bytes.n, 0, H1_SCAN_PADDING);
     http_msg_init(&b->m, a, is_request);
     b->m.fields = b->fields;
     b->m.fields_cap = cap;
@@ -52,6 +52,7 @@ static inline err read_field(const char *p, const char *end, struct http_field *
     f->name = (str){p, (size_t)(colon - p)};
     f->value = (str){v, (size_t)(end - v)};
     f->id = (uint8_t)http_field_id_of(f->name);
+    f->gone = false;
     return OK;
 }
 
@@ -69,6 +70,7 @@ static err read_fields(const char *bytes, const struct h1_section *s, uint32_t f
         p = end + 2;
     }
     m->fields_n = s->lines - first;
+    m->ids = once;
     *seen = (struct seen){.once = once & ~BIT(OTHER), .again = again & ~BIT(OTHER)};
     return OK;
 }
@@ -235,12 +237,14 @@ static err read_host(struct http_msg *m, const struct seen *seen) {
     if (!(seen->once & BIT(HOST))) return m->version >= 11 ? ERR_PROTO : OK;
     struct http_field *host = m->fields;
     while (host->id != FIELD_HOST) host++;
-    if (!http_uri_authority_ok(host->value)) return ERR_PROTO;
-    if (m->authority.n)
+    if (m->authority.n) {
+        bool ok = http_uri_authority_ok(host->value);
         host->value = m->authority;
-    else
-        m->authority = host->value;
-    return OK;
+        return ok ? OK : ERR_PROTO;
+    }
+    uint16_t port;
+    m->authority = host->value;
+    return http_uri_split_authority(m->arena, m->authority, &m->host, &port);
 }
 
 /* [RFC 9110 10.1.1]; of HTTP/1.0 it is not heard. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/h1_print.h"
 
+#include "base/num.h"
 #include "http/http_chars.h"
 #include "proto/h1_scan.h"
 
@@ -21,6 +22,7 @@ static bool named(const struct http_msg *m, str name) {
 }
 
 bool h1_print_takes_trailers(const struct http_msg *m) {
+    if (!http_msg_may_have(m, FIELD_TE)) return false;
     for (uint32_t i = 0; i < m->fields_n; i++) {
         if (m->fields[i].gone || m->fields[i].id != FIELD_TE) continue;
         for (str rest = m->fields[i].value; rest.n;)
@@ -41,11 +43,8 @@ static inline void put_crlf(struct writer *w) {
     w->w += 2;
 }
 static void put_number(struct writer *w, uint64_t v) {
-    char digits[20];
-    size_t at = sizeof digits;
-    do digits[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    put(w, (str){digits + at, sizeof digits - at});
+    char digits[NUM_DIGITS_MAX];
+    put(w, num_print(v, digits));
 }
 
 /* The fields as they lie in the buffer they were read from, line after line: copied in one go as long as none is left out. The bytes
@@ -70,6 +69,11 @@ static inline void put_run(struct writer *w, struct run *r) {
     r->n = 0;
 }
 
+/* A name of the table is a token. */
+static inline bool name_ok(const struct http_field *f) {
+    return f->id != FIELD_OTHER || (f->name.n && http_chars_all(f->name.p, f->name.n, HTTP_CHAR_TOKEN));
+}
+
 static err put_fields(struct writer *w, const struct http_msg *m, uint32_t without, bool options) {
     struct run run = {0};
     for (uint32_t i = 0; i < m->fields_n; i++) {
@@ -84,9 +88,7 @@ static err put_fields(struct writer *w, const struct http_msg *m, uint32_t witho
             continue;
         }
         put_run(w, &run);
-        if (f->name.n == 0 || !http_chars_all(f->name.p, f->name.n, HTTP_CHAR_TOKEN) ||
-            !http_chars_all(f->value.p, f->value.n, HTTP_CHAR_VALUE))
-            return ERR_PROTO;
+        if (!name_ok(f) || !h1_scan_is_value(f->value)) return ERR_PROTO;
         put(w, f->name);
         put(w, S(": "));
         put(w, f->value);
@@ -115,14 +117,14 @@ static void put_framing(struct writer *w, const struct h1_print *how) {
 /* What is to be known of the fields before they are written. */
 struct measure {
     size_t room;  /* at most; what any first line and framing take besides is added */
-    bool options; /* a Connection field is among them */
+    bool options; /* a Connection field may be among them */
 };
 static struct measure measure(const struct http_msg *m, size_t more) {
-    struct measure got = {.room = 192 + more + 4 * (size_t)m->fields_n};
+    struct measure got = {.room = 192 + more + 4 * (size_t)m->fields_n,
+                          .options = http_msg_may_have(m, FIELD_CONNECTION)};
     for (uint32_t i = 0; i < m->fields_n; i++) {
         const struct http_field *f = &m->fields[i];
         got.room += f->name.n + f->value.n;
-        got.options |= f->id == FIELD_CONNECTION && !f->gone;
     }
     return got;
 }

@@ -87,6 +87,25 @@ bool h1_scan_is_target(str s) {
     return !(bad & high);
 }
 
+/* The same for bytes below 0x20 and DEL; HTAB is one of the first, and rare: then each byte is looked at. */
+bool h1_scan_is_value(str s) {
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t bad = 0;
+    size_t i = 0;
+    if (s.n < 8) return h1_scan_is_value_plain(s);
+    while (i < s.n) {
+        uint64_t v;
+        if (s.n - i < 8) i = s.n - 8;
+        memcpy(&v, s.p + i, 8);
+        uint64_t del = v ^ (ones * 0x7f);
+        bad |= ((v - ones * 0x20) | (del - ones)) & ~v;
+        i += 8;
+    }
+    return !(bad & high) || h1_scan_is_value_plain(s);
+}
+
+bool h1_scan_is_value_plain(str s) { return http_chars_all(s.p, s.n, HTTP_CHAR_VALUE); }
+
 bool h1_scan_is_target_plain(str s) { return http_chars_all(s.p, s.n, HTTP_CHAR_TARGET); }
 
 #ifdef __SSE2__
@@ -111,37 +130,51 @@ static err judge(struct h1_section *s, const char *p, uint32_t n, uint32_t base,
     return OK;
 }
 
-/* Sixteen bytes whose controls are just whole CRLFs end lines at the places of their CRs; anything else is judged one by one. */
-static err walk_wide(struct h1_section *s, const char *p, uint32_t n, enum http_reason *ret_why) {
-    uint32_t i = s->at, lines = s->lines, handled = s->handled, *ends = s->ends;
-    for (; i + 16 <= n; i += 16) {
-        __m128i v = load(p + i);
-        unsigned found = controls(v);
-        if (!found) continue;
-        unsigned cr = equal(v, '\r'), lf = equal(v, '\n'), due = cr << 1 | (handled == i + 1);
-        bool plain =
-            found == (cr | lf) && lf == due && lines; /* a CR as the last byte is not: its LF is not seen */
-        for (; plain && cr; cr &= cr - 1) {
-            uint32_t at = i + (uint32_t)__builtin_ctz(cr);
-            if (at == handled) {
-                s->lines = lines, s->handled = handled, s->at = at;
-                return ERR_END;
-            }
-            plain = lines < s->lines_max;
-            if (!plain) break;
-            ends[lines++] = at;
-            handled = at + 2;
-        }
-        if (plain) continue;
-        s->lines = lines, s->handled = handled;
-        err e = judge(s, p, n, i, found, ret_why);
-        if (e != OK) return e;
-        lines = s->lines, handled = s->handled;
+/* What a walk moves on; kept in registers. */
+struct walk {
+    uint32_t lines, handled, at;
+};
+/* Sixteen bytes whose controls are just whole CRLFs end lines at the places of their CRs. ERR_AGAIN: they are to be judged one by one. */
+static inline err take_lines(const struct h1_section *s, struct walk *w, uint32_t base, unsigned found,
+                             unsigned cr, unsigned lf) {
+    unsigned due =
+        cr << 1 | (w->handled == base + 1); /* a CR as the last byte is not whole: its LF is not seen */
+    if (found != (cr | lf) || lf != due) return ERR_AGAIN;
+    for (; cr; cr &= cr - 1) {
+        uint32_t at = base + (uint32_t)__builtin_ctz(cr);
+        w->at = at;
+        if (at == w->handled) return ERR_END;
+        if (w->lines == s->lines_max || (w->lines == 0 && at > s->first_max)) return ERR_AGAIN;
+        s->ends[w->lines++] = at;
+        w->handled = at + 2;
     }
-    s->lines = lines, s->handled = handled;
+    return OK;
+}
+
+/* The controls of up to sixteen bytes from base on, of which v shows the last at its end. */
+static inline err take_controls(struct h1_section *s, struct walk *w, const char *p, uint32_t n,
+                                uint32_t base, __m128i v, unsigned before, enum http_reason *ret_why) {
+    unsigned found = controls(v) >> before;
+    if (!found) return OK;
+    err e = take_lines(s, w, base, found, equal(v, '\r') >> before, equal(v, '\n') >> before);
+    s->lines = w->lines, s->handled = w->handled;
+    if (e == ERR_END) s->at = w->at;
+    if (e != ERR_AGAIN) return e;
+    e = judge(s, p, n, base, found, ret_why);
+    w->lines = s->lines, w->handled = s->handled;
+    return e;
+}
+
+static err walk_wide(struct h1_section *s, const char *p, uint32_t n, enum http_reason *ret_why) {
+    struct walk w = {.lines = s->lines, .handled = s->handled};
+    uint32_t i = s->at;
+    for (; i + 16 <= n; i += 16) {
+        err e = take_controls(s, &w, p, n, i, load(p + i), 0, ret_why);
+        if (e != OK) return e;
+    }
     s->at = i;
     if (n < 16 || i == n) return walk_plain(s, p, n, ret_why);
-    err e = judge(s, p, n, i, controls(load(p + n - 16)) >> (16 - (n - i)), ret_why);
+    err e = take_controls(s, &w, p, n, i, load(p + n - 16), 16 - (n - i), ret_why);
     if (e != OK) return e;
     s->at = n;
     return ERR_AGAIN;

@@ -32,6 +32,9 @@ const char *h1_scan_target_plain(const char *p);
 /* Are all bytes of it good in a request target? For strs of any origin. */
 bool h1_scan_is_target(str s);
 bool h1_scan_is_target_plain(str s);
+/* Are all bytes of it good in a field value? */
+bool h1_scan_is_value(str s);
+bool h1_scan_is_value_plain(str s);
 
 /* Sixteen bytes at a time, as long as all are letters or "-"; the table says what any other byte is. Inline: it runs for each field. */
 static inline const char *h1_scan_name(const char *p) {

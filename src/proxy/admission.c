@@ -11,8 +11,9 @@ static enum http_reason check_message(struct exchange *x) {
     if (!m->expect_continue && m->version > 10 && http_msg_find_id(m, FIELD_EXPECT))
         return REASON_EXPECTATION_FAILED;
     uint16_t port;
-    x->host = S("");
-    if (m->authority.n && http_uri_split_authority(x->arena, m->authority, &x->host, &port) != OK)
+    x->host = m->host.p ? m->host : S("");
+    if (!m->host.p && m->authority.n &&
+        http_uri_split_authority(x->arena, m->authority, &x->host, &port) != OK)
         return REASON_BAD_HOST;
     if (str_eq(m->path, S("*"))) return m->method_id == HTTP_OPTIONS ? REASON_NONE : REASON_BAD_PATH;
     return http_uri_normal_path(x->arena, m->path, &m->path) == OK ? REASON_NONE : REASON_BAD_PATH;

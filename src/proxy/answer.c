@@ -4,16 +4,16 @@
 #include "filter/filter.h"
 #include "proxy/attempt.h"
 
-static struct http_msg *make(struct exchange *x, uint16_t status, str body) {
-    struct http_msg *m = arena_make(x->arena, struct http_msg);
-    http_msg_init(m, x->arena, false);
+static struct http_msg *make(struct proxy *p, struct arena *a, uint16_t status, str body) {
+    struct http_msg *m = arena_make(a, struct http_msg);
+    http_msg_init(m, a, false);
     m->version = 11;
     m->status = status;
     m->keep_alive = true;
     m->body = HTTP_BODY_LENGTH;
     m->content_length = body.n;
     if (body.n) http_msg_add(m, S("Content-Type"), S("text/plain"));
-    http_msg_add(m, S("Date"), arena_str(x->arena, proxy_core_date(x->proxy)));
+    http_msg_add(m, S("Date"), arena_str(a, proxy_core_date(p)));
     return m;
 }
 
@@ -47,11 +47,15 @@ static void answer(struct exchange *x, const struct http_msg *m, str body) {
     conn_want_flush(&d->conn);
 }
 
-void answer_reason(struct exchange *x, enum http_reason why) {
+static str words_of(struct arena *a, enum http_reason why) {
     str name = http_reason_name(why), words = http_reason_words(why);
-    str body = arena_printf(x->arena, "postern: " STR_FMT ": " STR_FMT "\n", STR_ARG(name), STR_ARG(words));
+    return arena_printf(a, "postern: " STR_FMT ": " STR_FMT "\n", STR_ARG(name), STR_ARG(words));
+}
+
+void answer_reason(struct exchange *x, enum http_reason why) {
+    str body = words_of(x->arena, why);
     x->reason = (uint8_t)why;
-    answer(x, make(x, http_reason_status(why), body), body);
+    answer(x, make(x->proxy, x->arena, http_reason_status(why), body), body);
 }
 
 void answer_redirect(struct exchange *x) {
@@ -59,7 +63,27 @@ void answer_redirect(struct exchange *x) {
         .host = x->host, .tls = x->client->tls, .listener_port = x->listener_port, .prefix = x->match.prefix};
     x->reason = REASON_REDIRECT;
     str location = filter_redirect_location(x->redirect, &cx, x->request);
-    struct http_msg *m = make(x, x->redirect->status, S(""));
+    struct http_msg *m = make(x->proxy, x->arena, x->redirect->status, S(""));
     http_msg_add(m, S("Location"), location);
     answer(x, m, S(""));
+}
+
+void answer_overload(struct downstream *d) {
+    OWNED(arena) a = arena_new();
+    struct proxy *p = d->proxy;
+    struct codec *c = d->conn.codec;
+    str body = words_of(a, REASON_OVERLOAD);
+    const struct http_msg *m = make(p, a, http_reason_status(REASON_OVERLOAD), body);
+    if (c->ops->submit(c, &d->refused_stream, m, false) == OK &&
+        c->ops->submit_body(c, d->refused_stream, body, true) == OK)
+        conn_flush(&d->conn); /* within the call, for the words are borrowed */
+    struct access_record r = {.time_us = proxy_core_wall_us(p),
+                              .client = d->peer,
+                              .client_port = d->peer_port,
+                              .tls = d->tls,
+                              .status = m->status,
+                              .reason = REASON_OVERLOAD,
+                              .rule = -1,
+                              .bytes_out = body.n};
+    if (p->report) p->report(p->report_arg, &r);
 }

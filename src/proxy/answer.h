@@ -6,3 +6,5 @@
  * X_DONE when it could not be sent. */
 void answer_reason(struct exchange *x, enum http_reason why);
 void answer_redirect(struct exchange *x);
+/* To a request for which there was no exchange. The connection is to be ended. */
+void answer_overload(struct downstream *d);

@@ -3,6 +3,7 @@
 
 #include "base/ip.h"
 #include "proto/h1.h"
+#include "proxy/answer.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
 
@@ -22,7 +23,10 @@ static struct exchange *find(struct downstream *d, uint32_t stream) {
 }
 
 static struct arena *on_begin(void *arg, uint32_t stream) {
-    struct exchange *x = exchange_begin(arg, stream);
+    struct downstream *d = arg;
+    d->asked = true;
+    struct exchange *x = exchange_begin(d, stream);
+    if (!x) d->refused_stream = stream;
     return x ? x->arena : NULL;
 }
 
@@ -62,7 +66,7 @@ static void abort_all(struct downstream *d) {
 
 static void set_idle_deadline(struct downstream *d) {
     struct proxy *p = d->proxy;
-    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? PROXY_DRAIN_IDLE_US : PROXY_IDLE_US));
+    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? p->limits.drain_idle_us : p->limits.idle_us));
 }
 
 static void on_opened(struct conn *c) {
@@ -82,7 +86,7 @@ static void on_failed(struct conn *c, const char *why) {
 static void note_head(struct downstream *d, struct exchange *x) {
     if (x->progress_us) return;
     exchange_progress(x);
-    conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_HEAD_US);
+    conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.head_us);
 }
 
 static void on_did_read(struct conn *c) {
@@ -107,6 +111,7 @@ static void on_refused(struct conn *c, err e, enum http_reason why) {
     (void)e;
     struct downstream *d = of(c);
     if (link_empty(&d->exchanges)) {
+        if (why == REASON_OVERLOAD) answer_overload(d);
         conn_finish(c, true);
         return;
     }
@@ -192,13 +197,13 @@ void downstream_next(struct downstream *d, bool more) {
     }
 }
 
+/* Who was accepted and has not asked yet gets an answer: its request may be under way. Between two requests a connection may end any time. */
 void downstream_drain(struct downstream *d) {
-    if (d->conn.state != CONN_OPEN) {
-        conn_deadline(&d->conn, proxy_core_now(d->proxy) + PROXY_DRAIN_IDLE_US);
-        return;
-    }
     d->conn.codec->ops->drain(d->conn.codec);
-    if (link_empty(&d->exchanges)) conn_finish(&d->conn, true);
+    if (d->conn.state != CONN_OPEN || !d->asked)
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.drain_idle_us);
+    else if (link_empty(&d->exchanges))
+        conn_finish(&d->conn, true);
 }
 
 /* The certificate and the listener of a handshake.                                                        [GW 11.4, 11.5] */
@@ -234,7 +239,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         return;
     }
     p->counts.connections_open++;
-    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->listener_id = 0;
+    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = false, d->listener_id = 0;
     set_peer(d, peer, peer_port);
     d->all = (struct link){0};
     link_append(&p->clients, &d->all);
@@ -245,7 +250,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         d->conn.codec = h1_server(&sink, d, &limits);
     if (p->draining) d->conn.codec->ops->drain(d->conn.codec);
     if (tls)
-        conn_deadline(&d->conn, proxy_core_now(p) + PROXY_HANDSHAKE_US);
+        conn_deadline(&d->conn, proxy_core_now(p) + p->limits.handshake_us);
     else
         set_idle_deadline(d);
 }

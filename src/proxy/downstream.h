@@ -11,8 +11,10 @@ struct downstream { /* owner: worker */
     struct ip peer;
     uint16_t peer_port;
     uint32_t port_slot;
-    uint32_t listener_id; /* TLS: chosen by the server name; 0: none */
+    uint32_t listener_id;    /* TLS: chosen by the server name; 0: none */
+    uint32_t refused_stream; /* the last that got no exchange */
     bool tls;
+    bool asked; /* a request has begun on it */
     uint8_t peer_text_n;
     char peer_text[46]; /* X-Forwarded-For */
 };

@@ -34,7 +34,7 @@ static bool waits_for_bytes(const struct exchange *x) {
 static uint64_t next_due(const struct exchange *x) {
     uint64_t due = x->half_closed_due_us;
     if (x->state != X_SEND) due = num_min(due, num_min(x->request_due_us, x->attempt_due_us));
-    return waits_for_bytes(x) ? num_min(due, x->progress_us + PROXY_PROGRESS_US) : due;
+    return waits_for_bytes(x) ? num_min(due, x->progress_us + x->proxy->limits.progress_us) : due;
 }
 
 void exchange_set_timer(struct exchange *x) {
@@ -80,7 +80,7 @@ static void on_due(struct timer *t, uint64_t now_us) {
 
 void exchange_half_closed(struct exchange *x) {
     if (x->half_closed_due_us != UINT64_MAX || x->state == X_SEND) return;
-    x->half_closed_due_us = proxy_core_now(x->proxy) + PROXY_HALF_CLOSED_US;
+    x->half_closed_due_us = proxy_core_now(x->proxy) + x->proxy->limits.half_closed_us;
     exchange_set_timer(x);
 }
 
@@ -88,7 +88,7 @@ void exchange_half_closed(struct exchange *x) {
 
 struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     struct proxy *p = d->proxy;
-    if (p->exchanges.lent >= PROXY_EXCHANGES_MAX) return NULL;
+    if (p->exchanges.lent >= p->limits.exchanges_max) return NULL;
     bool fresh;
     struct exchange *x = pool_take(&p->exchanges, &fresh);
     if (fresh) {

@@ -10,6 +10,19 @@
 static const struct codec_limits backend_limits = {
     .head_bytes_max = 64 << 10, .line_bytes_max = 8 << 10, .fields_max = 256, .trailer_bytes_max = 16 << 10};
 
+const struct proxy_limits proxy_limits_usual = {
+    .head_us = 10000000,
+    .handshake_us = 10000000,
+    .idle_us = 60000000,
+    .drain_idle_us = 2000000,
+    .progress_us = 60000000,
+    .half_closed_us = 2000000,
+    .connect_us = 5000000,
+    .upstream_idle_us =
+        60000000, /* below the keep-alive of common servers (75 s and more), so that we close first */
+    .exchanges_max = 100000,
+};
+
 static void on_settled(void *arg) {
     struct proxy *p = arg;
     if (!link_empty(&p->finished)) exchange_reap(p);
@@ -23,7 +36,12 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->common.settled = on_settled;
     p->common.arg = p;
     p->rng.state = seeds[0];
-    p->upstream = upstream_new(&p->common, attempt_events(), &backend_limits, seeds[1]);
+    p->limits = c->limits ? *c->limits : proxy_limits_usual;
+    p->upstream = upstream_new(&p->common, &(struct upstream_config){.events = attempt_events(),
+                                                                     .codec = backend_limits,
+                                                                     .connect_us = p->limits.connect_us,
+                                                                     .idle_us = p->limits.upstream_idle_us,
+                                                                     .seed = seeds[1]});
     pool_init(&p->downstreams, sizeof(struct downstream), PROXY_DOWNSTREAMS_KEPT, downstream_drop);
     pool_init(&p->exchanges, sizeof(struct exchange), PROXY_EXCHANGES_KEPT, exchange_drop);
     link_init(&p->clients);
@@ -122,5 +140,5 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
     ret->upstream_reused = u->reused;
     ret->upstream_idle = u->idle;
     ret->allocations = p->downstreams.misses + p->exchanges.misses + p->common.buffers.misses +
-                       upstream_misses(p->upstream) + p->arena_misses;
+                       p->common.large.misses + upstream_misses(p->upstream) + p->arena_misses;
 }

@@ -11,13 +11,28 @@
 #include "table/table.h"
 
 struct proxy;
+/* How long what may take, in microseconds, and how much there may be. */
+struct proxy_limits {
+    uint64_t head_us; /* from its first byte to the end of a head: 408 */
+    uint64_t handshake_us;
+    uint64_t idle_us;       /* a client's connection between requests */
+    uint64_t drain_idle_us; /* the same once the worker drains */
+    uint64_t progress_us;   /* a body of which nothing moves */
+    uint64_t
+        half_closed_us; /* a client that has shut its side still gets an answer that comes soon; most are gone */
+    uint64_t connect_us; /* to an endpoint: 504 */
+    uint64_t upstream_idle_us;
+    uint32_t exchanges_max; /* at once: 503 */
+};
+extern const struct proxy_limits proxy_limits_usual;
 struct proxy_config {
     struct loop *loop;
     const uint8_t *ticket_keys; /* 80 bytes, for the call */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
     void *arg;
-    bool records; /* all strs of the record are wanted: something prints it */
+    const struct proxy_limits *limits; /* for the call; NULL: the usual ones */
+    bool records;                      /* all strs of the record are wanted: something prints it */
 };
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;

@@ -7,19 +7,12 @@
 
 /* What the files of this folder share: one worker's side of everything. */
 enum {
-    PROXY_HEAD_US = 10000000, /* from its first byte to the end of a head: 408 */
-    PROXY_HANDSHAKE_US = 10000000,
-    PROXY_IDLE_US = 60000000,      /* a client's connection between requests */
-    PROXY_DRAIN_IDLE_US = 2000000, /* the same once the worker drains */
-    PROXY_PROGRESS_US = 60000000,  /* a body of which nothing moves */
-    PROXY_HALF_CLOSED_US =
-        2000000, /* a client that has shut its side still gets an answer that comes soon; most are gone */
-    PROXY_EXCHANGES_MAX = 100000,
     PROXY_EXCHANGES_KEPT = 2048,
     PROXY_DOWNSTREAMS_KEPT = 4096,
     PROXY_ARENA_BYTES = 6 << 10, /* both heads of a usual exchange */
 };
 struct proxy { /* owner: worker */
+    struct proxy_limits limits;
     struct conn_common common;
     const struct table *table;
     struct tls_server *tls; /* once a port asks for it */

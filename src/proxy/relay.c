@@ -31,6 +31,12 @@ static void interim(struct exchange *x, struct http_msg *m) {
         conn_want_flush(client);
 }
 
+/* Whoever passes on a response that has no Date says when it came; filters may still change that.  [RFC 9110 6.6.1] */
+static void date(struct exchange *x, struct http_msg *m) {
+    if (!http_msg_find_id(m, FIELD_DATE))
+        http_msg_add(m, S("Date"), arena_str(x->arena, proxy_core_date(x->proxy)));
+}
+
 static void complete(struct exchange *x) {
     exchange_move(x, X_SEND);
     exchange_set_timer(x);
@@ -49,6 +55,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     struct conn *client = &x->client->conn;
     x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
     x->status = m->status;
+    date(x, m);
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
     if (client->codec->ops->submit(client->codec, &x->client_stream, m, end) != OK) {

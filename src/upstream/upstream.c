@@ -8,8 +8,7 @@ enum { CONNS_KEPT = 4096 };
 
 struct upstream { /* owner: worker */
     struct conn_common *common;
-    const struct upstream_events *events;
-    struct codec_limits limits;
+    struct upstream_config config;
     struct balance balance;
     struct pool conns;
     struct upstream_counts counts;
@@ -50,7 +49,7 @@ static void on_opened(struct conn *c) {
     balance_opened(u->endpoint);
     conn_deadline(c, UINT64_MAX);
     if (u->user)
-        u->set->events->opened(u);
+        u->set->config.events->opened(u);
     else
         close_now(u);
 }
@@ -58,7 +57,7 @@ static void on_opened(struct conn *c) {
 static void refuse(struct upstream_conn *u, bool timed_out) {
     u->set->counts.connect_failures++;
     balance_refused(u->endpoint, u->set->common->loop->now_us);
-    if (u->user) u->set->events->failed(u, timed_out);
+    if (u->user) u->set->config.events->failed(u, timed_out);
     close_now(u);
 }
 
@@ -68,20 +67,20 @@ static void on_failed(struct conn *c, const char *why) {
 }
 
 static void on_did_read(struct conn *c) {
-    if (of(c)->user) of(c)->set->events->did_read(of(c));
+    if (of(c)->user) of(c)->set->config.events->did_read(of(c));
 }
 
 static void on_wrote(struct conn *c) {
-    if (of(c)->user) of(c)->set->events->wrote(of(c));
+    if (of(c)->user) of(c)->set->config.events->wrote(of(c));
 }
 
 static void on_refused(struct conn *c, err e, enum http_reason why) {
-    if (of(c)->user) of(c)->set->events->refused(of(c), e, why);
+    if (of(c)->user) of(c)->set->config.events->refused(of(c), e, why);
     close_now(of(c));
 }
 
 static void on_ended(struct conn *c, bool cut) {
-    if (of(c)->user) of(c)->set->events->ended(of(c), cut);
+    if (of(c)->user) of(c)->set->config.events->ended(of(c), cut);
     close_now(of(c));
 }
 
@@ -96,7 +95,7 @@ static void on_write_failed(struct conn *c) {
     }
     c->readable = true; /* a response may have come before the end, and why it ended */
     conn_resume(c);
-    of(c)->set->events->write_failed(of(c));
+    of(c)->set->config.events->write_failed(of(c));
 }
 
 static void on_deadline(struct conn *c, uint64_t now_us) {
@@ -136,11 +135,10 @@ static void drop_memory(void *item) {
     if (u->conn.codec) u->conn.codec->ops->free(u->conn.codec);
 }
 
-struct upstream *upstream_new(struct conn_common *k, const struct upstream_events *e,
-                              const struct codec_limits *limits, uint64_t seed) {
+struct upstream *upstream_new(struct conn_common *k, const struct upstream_config *c) {
     struct upstream *s = base_zalloc(sizeof *s);
-    s->common = k, s->events = e, s->limits = *limits;
-    balance_init(&s->balance, seed, close_idle, s);
+    s->common = k, s->config = *c;
+    balance_init(&s->balance, c->seed, close_idle, s);
     pool_init(&s->conns, sizeof(struct upstream_conn), CONNS_KEPT, drop_memory);
     return s;
 }
@@ -183,11 +181,12 @@ static err dial(struct upstream *s, struct balance_endpoint *e, struct upstream_
     }
     u->set = s, u->user = NULL, u->reused = false, u->idle = (struct link){0};
     u->endpoint = balance_hold(e);
+    u->conn.bulk = true; /* responses; of a request, as much as one read gives is kept in a usual buffer */
     if (codec)
-        h1_recycle(codec, s->events->sink, u);
+        h1_recycle(codec, s->config.events->sink, u);
     else
-        u->conn.codec = h1_client(s->events->sink, u, &s->limits);
-    conn_deadline(&u->conn, s->common->loop->now_us + UPSTREAM_CONNECT_US);
+        u->conn.codec = h1_client(s->config.events->sink, u, &s->config.codec);
+    conn_deadline(&u->conn, s->common->loop->now_us + s->config.connect_us);
     *ret = u;
     return OK;
 }
@@ -225,7 +224,7 @@ void upstream_release(struct upstream_conn *u) {
     u->endpoint->idle_n++;
     s->counts.idle++;
     u->conn.idle = true;
-    conn_deadline(&u->conn, s->common->loop->now_us + UPSTREAM_IDLE_US);
+    conn_deadline(&u->conn, s->common->loop->now_us + s->config.idle_us);
     conn_resume(&u->conn); /* when something is left to read, nobody asked for it */
 }
 

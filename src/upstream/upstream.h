@@ -9,12 +9,7 @@
 #include "table/table.h"
 #include "upstream/balance.h"
 
-enum {
-    UPSTREAM_CONNECT_US = 5000000,
-    UPSTREAM_IDLE_US =
-        60000000, /* below the keep-alive of common servers (75 s and more), so that we close first */
-    UPSTREAM_IDLE_MAX = 1024, /* of an endpoint and worker */
-};
+enum { UPSTREAM_IDLE_MAX = 1024 }; /* of an endpoint and worker */
 
 struct upstream;
 struct upstream_conn {
@@ -43,8 +38,13 @@ struct upstream_counts {
     uint64_t connects, connect_failures, reused, idle;
 };
 
-struct upstream *upstream_new(struct conn_common *k, const struct upstream_events *e,
-                              const struct codec_limits *limits, uint64_t seed);
+struct upstream_config {
+    const struct upstream_events *events;
+    struct codec_limits codec;
+    uint64_t connect_us, idle_us; /* how long connecting may take; a connection is kept idle */
+    uint64_t seed;
+};
+struct upstream *upstream_new(struct conn_common *k, const struct upstream_config *c);
 /* Every connection must be gone. */
 void upstream_free(struct upstream *s);
 /* Endpoints come from t from now on. Idle connections to endpoints that are gone are closed. */

@@ -48,6 +48,7 @@ struct worker { /* owner: its thread; stats and ring are read by others */
     struct worker_grave *graves; /* by post.next */
     bool graves_new;
     struct worker_drain *drain;
+    uint64_t drain_until_us;
     uint8_t state; /* enum worker_state */
     uint64_t turn;
     struct buf line;
@@ -242,9 +243,9 @@ static void deliver_socket(struct post *p, void *worker) {
 /* ---- what is told of exchanges ---- */
 
 static unsigned latency_bucket(uint64_t us) {
-    unsigned k = 0;
-    while (k < WORKER_LATENCY_BUCKETS && us > UINT64_C(16) << k) k++;
-    return k;
+    if (us <= 16) return 0;
+    unsigned k = 64 - (unsigned)__builtin_clzll((us - 1) / 16); /* the least with us <= 16 << k */
+    return k < WORKER_LATENCY_BUCKETS ? k : WORKER_LATENCY_BUCKETS;
 }
 
 static void on_finished(void *arg, const struct access_record *r) {
@@ -294,19 +295,23 @@ static void deliver_drain(struct post *p, void *worker) {
     struct worker *w = worker;
     struct worker_drain *m = container_of(p, struct worker_drain, post);
     m->by = w;
-    if (w->state != WORKER_SERVES) {
+    bool first = w->state == WORKER_SERVES;
+    if (first || m->deadline_us < w->drain_until_us) {
+        w->drain_until_us = m->deadline_us;
+        timer_set(&w->loop.timers, &w->end, m->deadline_us);
+    }
+    if (!first) {
         send_home(w, p, home_drain);
         return;
     }
     move(w, WORKER_DRAINS);
     w->drain = m;
     list_each (struct mouth, s, &w->mouths, all) mouth_free(s);
-    timer_set(&w->loop.timers, &w->end, m->deadline_us);
     proxy_drain(w->proxy);
 }
 
 static bool may_end(const struct worker *w) {
-    return w->state == WORKER_DRAINS && (proxy_is_idle(w->proxy) || w->loop.now_us >= w->drain->deadline_us);
+    return w->state == WORKER_DRAINS && (proxy_is_idle(w->proxy) || w->loop.now_us >= w->drain_until_us);
 }
 
 static void end(struct worker *w) {

@@ -58,7 +58,8 @@ struct worker_grave { /* done: no exchange of this worker uses any of these rule
     struct worker *by;
 };
 void worker_post_grave(struct worker *w, struct worker_grave *m);
-/* Drain: accept no more, answer with Connection: close, end when idle or at deadline_us (monotonic). worker_run returns then. */
+/* Drain: accept no more, answer with Connection: close, end when idle or at deadline_us (monotonic). worker_run returns then. A further
+ * one with an earlier deadline hurries it; it comes home at once, the first one at the end. */
 struct worker_drain {
     struct post post;
     uint64_t deadline_us;

@@ -42,6 +42,9 @@ static void arena_memory_is_zero_and_survives_reset_only_once(void **state) {
         arena_reset(a);
     }
     assert_true(arena_size(a) < 4096);
+    arena_raw(a, 3);
+    char *zero = arena_bytes(a, 100); /* behind one that is not set, in a block that was used */
+    for (int k = 0; k < 100; k++) assert_int_equal(zero[k], 0);
     assert_str(arena_printf(a, "%d-%s", 7, "x"), "7-x");
 }
 
@@ -146,6 +149,10 @@ static void numbers_refuse_what_they_are_not(void **state) {
     uint64_t v = 99;
     uint16_t port = 0;
     int64_t i = 0;
+    char digits[NUM_DIGITS_MAX];
+    assert_str(num_print(0, digits), "0");
+    assert_str(num_print(8080, digits), "8080");
+    assert_str(num_print(UINT64_MAX, digits), "18446744073709551615");
     assert_ok(num_parse(S("0123"), 1000, &v));
     assert_int_equal(v, 123);
     assert_int_equal(num_parse(S(""), 10, &v), ERR_PROTO);

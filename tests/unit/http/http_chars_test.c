@@ -18,6 +18,7 @@ static void test_table(void **state) {
         assert_int_equal(http_chars_has((char)c, HTTP_CHAR_NAME),
                          letter || digit || (c && strchr("-._~", c)));
         assert_int_equal(http_chars_has((char)c, HTTP_CHAR_UPPER), c >= 'A' && c <= 'Z');
+        assert_int_equal(http_chars_has((char)c, HTTP_CHAR_DOT), c == '.');
     }
     assert_true(http_chars_all("", 0, HTTP_CHAR_TOKEN));
     assert_false(http_chars_all("a b", 3, HTTP_CHAR_TOKEN));

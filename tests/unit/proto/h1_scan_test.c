@@ -105,6 +105,27 @@ static void test_is_target(void **state) {
     }
 }
 
+/* Each byte at each place of a value, beside bytes that a carry could come from. */
+static void test_is_value(void **state) {
+    (void)state;
+    static const char beside[] = {'a', '\t', (char)0x80, (char)0xff, 0x20};
+    for (size_t k = 0; k < sizeof beside; k++) {
+        char text[40];
+        memset(text, beside[k], sizeof text);
+        for (size_t n = 0; n < sizeof text; n++) {
+            assert_true(h1_scan_is_value((str){text, n}));
+            for (size_t at = 0; at < n; at++) {
+                for (int c = 0; c < 256; c++) {
+                    text[at] = (char)c;
+                    assert_int_equal(h1_scan_is_value((str){text, n}),
+                                     h1_scan_is_value_plain((str){text, n}));
+                }
+                text[at] = beside[k];
+            }
+        }
+    }
+}
+
 static void test_lines(void **state) {
     (void)state;
     str text = S("GET / HTTP/1.1\r\nHost: a\r\n\r\nmore");
@@ -122,9 +143,8 @@ static void test_lines(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wide_is_plain),
-        cmocka_unit_test(test_names_and_targets),
-        cmocka_unit_test(test_is_target),
+        cmocka_unit_test(test_wide_is_plain), cmocka_unit_test(test_names_and_targets),
+        cmocka_unit_test(test_is_target),     cmocka_unit_test(test_is_value),
         cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,16 @@ static inline bool backend_answer(int fd, struct buf *in, size_t head) {
     if (IS("/big/")) return backend_big(fd, strtoul(h.p + rig_find(h, "/big/") + 5, NULL, 10), false), true;
     if (IS("/chunks/"))
         return backend_big(fd, strtoul(h.p + rig_find(h, "/chunks/") + 8, NULL, 10), true), true;
+    if (IS("/late-end")) { /* the end of the response comes alone, after the client's word */
+        rig_send(fd, S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"));
+        bool told = backend_read_body(fd, in, head, &bytes);
+        return rig_send(fd, S("0\r\n\r\n")), told;
+    }
+    if (IS("/dated")) {
+        rig_send(fd,
+                 S("HTTP/1.1 200 OK\r\ndate: Mon, 01 Jan 2001 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n"));
+        return buf_consume(in, head), true;
+    }
     if (IS("/204")) return rig_send(fd, S("HTTP/1.1 204 No Content\r\n\r\n")), buf_consume(in, head), true;
     if (IS("/304"))
         return rig_send(fd, S("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n")), buf_consume(in, head),
@@ -405,7 +415,7 @@ static inline void rig_drain(struct rig *r, uint64_t us) {
 }
 static inline void rig_fini(struct rig *r) {
     if (!r->drained) rig_drain(r, 0);
-    rig_until(r, r->drained == 1);
+    rig_until(r, r->drained >= 1);
     thread_join(r->thread);
     rig_until(r, r->released == r->adopted);
     rig_retire(r);

@@ -140,6 +140,51 @@ static void serves_odd_messages(void **state) {
     usual_fini(&u);
 }
 
+/* To a client of 1.0 the end of a chunked response is no byte, yet it ends the exchange and the connection. */
+static void ends_a_response_without_a_byte(void **state) {
+    (void)state;
+    struct usual u;
+    usual_init(&u, WORKER_ACCESS_OFF);
+    rig_start(&u.rig);
+    struct reply y = {0};
+    buf_init(&y.bytes, 1 << 20);
+    int fd = rig_connect(&u.rig);
+    rig_send(fd, S("POST /late-end HTTP/1.0\r\nHost: h\r\nContent-Length: 1\r\n\r\n"));
+    while (!reply_has(&y, "\r\n\r\nhello")) assert_true(rig_take(fd, &y));
+    rig_send(fd, S("x"));
+    while (rig_take(fd, &y)) {}
+    assert_true(str_ends(reply_text(&y), S("hello")));
+    assert_false(y.reset);
+    close(fd);
+    reply_fini(&y);
+    usual_fini(&u);
+}
+
+/* A response that has no Date gets one, and one that has it keeps it.                                   [RFC 9110 6.6.1] */
+static void dates_responses(void **state) {
+    (void)state;
+    struct usual u;
+    usual_init(&u, WORKER_ACCESS_OFF);
+    rig_start(&u.rig);
+    struct reply y = {0};
+    assert_int_equal(rig_ask(&u.rig, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", &y), 200);
+    size_t at = rig_find(reply_text(&y), "\r\nDate: ");
+    assert_true(at != SIZE_MAX);
+    str date = str_upto(str_from(reply_text(&y), at + 8), 29);
+    assert_true(str_ends(date, S(" GMT")) && date.p[3] == ',' && date.p[19] == ':' && date.p[22] == ':');
+    assert_true(rig_find(str_from(reply_text(&y), at + 8), "\r\nDate: ") == SIZE_MAX);
+    reply_fini(&y), y = (struct reply){0};
+    assert_int_equal(rig_ask(&u.rig, "GET /dated HTTP/1.1\r\nHost: h\r\n\r\n", &y), 200);
+    assert_true(reply_has(&y, "date: Mon, 01 Jan 2001 00:00:00 GMT\r\n"));
+    assert_false(reply_has(&y, "Date: "));
+    reply_fini(&y), y = (struct reply){0};
+    assert_int_equal(rig_ask(&u.rig, "GET /hints HTTP/1.1\r\nHost: h\r\n\r\n", &y), 200);
+    assert_true(reply_has(&y, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK"));
+    assert_true(reply_has(&y, "\r\nDate: "));
+    reply_fini(&y);
+    usual_fini(&u);
+}
+
 static void relays_bodies(void **state) {
     (void)state;
     struct usual u;
@@ -612,6 +657,28 @@ static void drains(void **state) {
     usual_fini(&u);
 }
 
+/* A second order with an earlier deadline shortens the first one's; with a later one it changes nothing. */
+static void hurries_a_drain(void **state) {
+    (void)state;
+    struct usual u;
+    usual_init(&u, WORKER_ACCESS_OFF);
+    rig_start(&u.rig);
+    int busy = rig_connect(&u.rig);
+    struct reply y = {0};
+    buf_init(&y.bytes, 1 << 20);
+    rig_send(busy, S("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nha"));
+    rig_until(&u.rig, stats_get(&worker_stats(u.rig.worker)->requests_open) == 1);
+    rig_drain(&u.rig, UINT64_C(3600000000));
+    rig_drain(&u.rig, UINT64_C(7200000000));
+    rig_until(&u.rig, u.rig.drained == 1); /* the second comes home at once */
+    rig_drain(&u.rig, 0);
+    rig_until(&u.rig, u.rig.drained == 3);
+    assert_false(rig_take(busy, &y));
+    reply_fini(&y);
+    close(busy);
+    usual_fini(&u);
+}
+
 static void removes_a_socket(void **state) {
     (void)state;
     struct usual u;
@@ -662,6 +729,8 @@ int main(void) {
         cmocka_unit_test(keeps_connections),
         cmocka_unit_test(answers_pipelined_requests_in_order),
         cmocka_unit_test(serves_odd_messages),
+        cmocka_unit_test(ends_a_response_without_a_byte),
+        cmocka_unit_test(dates_responses),
         cmocka_unit_test(relays_bodies),
         cmocka_unit_test(holds_a_fast_backend),
         cmocka_unit_test(passes_100_continue),
@@ -677,6 +746,7 @@ int main(void) {
         cmocka_unit_test(swaps_tables_under_load),
         cmocka_unit_test(keeps_a_rule_that_is_in_use),
         cmocka_unit_test(drains),
+        cmocka_unit_test(hurries_a_drain),
         cmocka_unit_test(removes_a_socket),
         cmocka_unit_test(allocates_nothing_once_warm),
     };

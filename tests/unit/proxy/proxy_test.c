@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: compile */
+/* A proxy without its worker: the test turns the loop. Clients are socket pairs, the backend is a listening socket of the test's own. What
+ * takes long in earnest takes a few milliseconds here; a test waits for what then happens, however long that takes. */
+#include "../worker/rig.h"
+
+#include <fcntl.h>
+
+#include "proxy/proxy.h"
+
+enum { SOON_US = 30000 };
+
+struct world {
+    struct rig rig; /* the plan and its compiler; no worker */
+    struct loop loop;
+    struct timer guard;
+    struct proxy *proxy;
+    uint32_t slot;
+    bool busy;
+    int backend; /* listens */
+    unsigned finished;
+    enum http_reason reason; /* of the last exchange */
+    uint16_t status;
+};
+
+static void on_guard(struct timer *t, uint64_t now_us) {
+    (void)t, (void)now_us;
+    fail_msg("nothing happens");
+}
+static void on_finished(void *arg, const struct access_record *r) {
+    struct world *w = arg;
+    w->finished++;
+    w->reason = r->reason;
+    w->status = r->status;
+}
+static void world_turn(struct world *w) {
+    loop_turn(&w->loop, !w->busy);
+    w->busy = proxy_turn(w->proxy);
+}
+#define until(w, condition)                                                                                  \
+    while (!(condition)) world_turn(w)
+
+static void world_init(struct world *w, const struct proxy_limits *limits) {
+    static const uint8_t keys[80];
+    uint16_t port;
+    *w = (struct world){.rig = {.a = arena_new(), .compiler = compiler_new()}};
+    struct rig *r = &w->rig;
+    plan_init(&r->plan);
+    loop_init(&w->loop);
+    timer_init(&w->guard, on_guard);
+    timer_set(&w->loop.timers, &w->guard, w->loop.now_us + 60000000);
+    w->backend = rig_listen(&port);
+    fcntl(w->backend, F_SETFL, O_NONBLOCK);
+    rig_listener(r, "http", "", NULL);
+    rig_backend(r, "a", &port, 1);
+    rig_route(r, "all", "http", "", "a", NULL);
+    r->plan.revision++;
+    struct compile_work work;
+    r->table = compile_apply(r->compiler, &r->plan, &r->delta, 1, &work);
+    w->proxy = proxy_new(&(struct proxy_config){
+        .loop = &w->loop, .ticket_keys = keys, .finished = on_finished, .arg = w, .limits = limits});
+    proxy_adopt(w->proxy, r->table);
+    const struct table_socket *v;
+    assert_int_equal(table_sockets(r->table, &v), 1);
+    w->slot = v[0].slot;
+}
+static void world_fini(struct world *w) {
+    struct rig *r = &w->rig;
+    proxy_cut(w->proxy);
+    proxy_adopt(w->proxy, NULL);
+    proxy_free(w->proxy);
+    timer_forget(&w->loop.timers, &w->guard);
+    loop_fini(&w->loop);
+    close(w->backend);
+    compile_home(r->compiler, r->table);
+    for (struct compile_grave *g; (g = compile_retired(r->compiler));) compile_buried(r->compiler, g);
+    compiler_free(r->compiler);
+    plan_delta_fini(&r->delta);
+    plan_fini(&r->plan);
+    arena_free(r->a);
+}
+
+static int world_client(struct world *w) {
+    static const struct ip peer = {.family = 4, .bytes = {192, 0, 2, 1}};
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    proxy_accept(w->proxy, fds[0], &peer, 999, w->slot);
+    return fds[1];
+}
+static int world_backend(struct world *w) {
+    int fd;
+    until(w, (fd = accept4(w->backend, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0);
+    return fd;
+}
+/* Takes what has come. */
+static bool has(int fd, struct reply *y, const char *text) {
+    char bytes[4096];
+    if (!y->bytes.max) buf_init(&y->bytes, 1 << 20);
+    for (ssize_t n; (n = recv(fd, bytes, sizeof bytes, 0)) >= 0 || errno != EAGAIN;) {
+        y->end |= n <= 0;
+        y->reset |= n < 0;
+        if (n <= 0) break;
+        buf_add(&y->bytes, (str){bytes, (size_t)n});
+    }
+    return reply_has(y, text);
+}
+static bool ended(int fd, struct reply *y) { return has(fd, y, ""), y->end; }
+/* The backend's side of one request up to its head. */
+static int world_take_request(struct world *w) {
+    struct reply q = {0};
+    int fd = world_backend(w);
+    until(w, has(fd, &q, "\r\n\r\n"));
+    reply_fini(&q);
+    return fd;
+}
+
+/* ---- deadlines ---- */
+
+static void ends_a_head_that_does_not_come(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0};
+    limits.head_us = SOON_US;
+    world_init(&w, &limits);
+    int fd = world_client(&w);
+    rig_send(fd, S("GET / HTTP/1.1\r\nHo"));
+    until(&w, ended(fd, &y));
+    assert_false(y.reset);
+    assert_true(str_starts(reply_text(&y), S("HTTP/1.1 408 Request Timeout\r\n")));
+    assert_true(reply_has(&y, "Connection: close\r\n"));
+    assert_int_equal(w.reason, REASON_REQUEST_TIMEOUT);
+    reply_fini(&y);
+    close(fd);
+    world_fini(&w);
+}
+
+static void ends_idle_connections(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0}, z = {0};
+    limits.idle_us = SOON_US;
+    world_init(&w, &limits);
+    int silent = world_client(&w), served = world_client(&w);
+    rig_send(served, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    int backend = world_take_request(&w);
+    until(&w, ended(silent, &y)); /* the other one is not idle meanwhile */
+    assert_int_equal(y.bytes.n, 0);
+    rig_send(backend, S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+    until(&w, ended(served, &z));
+    assert_true(str_ends(reply_text(&z), S("\r\n\r\nhi")));
+    assert_false(y.reset || z.reset);
+    reply_fini(&y);
+    reply_fini(&z);
+    close(silent), close(served), close(backend);
+    world_fini(&w);
+}
+
+static void ends_idle_backend_connections(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0}, q = {0};
+    limits.upstream_idle_us = SOON_US;
+    world_init(&w, &limits);
+    int fd = world_client(&w);
+    rig_send(fd, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    int backend = world_take_request(&w);
+    rig_send(backend, S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+    until(&w, has(fd, &y, "hi"));
+    until(&w, ended(backend, &q));
+    assert_false(y.end);
+    reply_fini(&y);
+    reply_fini(&q);
+    close(fd), close(backend);
+    world_fini(&w);
+}
+
+/* A backend whose queue is full lets connections wait. */
+static void answers_504_for_a_backend_that_does_not_accept(void **state) {
+    (void)state;
+    enum { FILLERS = 4 };
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0};
+    struct sockaddr_in a;
+    socklen_t n = sizeof a;
+    int fillers[FILLERS];
+    limits.connect_us = SOON_US;
+    world_init(&w, &limits);
+    assert_int_equal(listen(w.backend, 0), 0);
+    assert_int_equal(getsockname(w.backend, (struct sockaddr *)&a, &n), 0);
+    for (int i = 0; i < FILLERS; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (connect(fillers[i], (struct sockaddr *)&a, n) < 0) assert_int_equal(errno, EINPROGRESS);
+    }
+    int fd = world_client(&w);
+    rig_send(fd, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    until(&w, has(fd, &y, "backend_timeout"));
+    assert_true(str_starts(reply_text(&y), S("HTTP/1.1 504 ")));
+    until(&w, w.finished == 1);
+    assert_int_equal(w.reason, REASON_BACKEND_TIMEOUT);
+    assert_false(y.end);
+    reply_fini(&y);
+    for (int i = 0; i < FILLERS; i++) close(fillers[i]);
+    close(fd);
+    world_fini(&w);
+}
+
+/* ---- progress: who is to blame? ---- */
+
+static void blames_a_client_that_sends_nothing_more(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0};
+    limits.progress_us = SOON_US;
+    world_init(&w, &limits);
+    int fd = world_client(&w);
+    rig_send(fd, S("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nab"));
+    int backend = world_take_request(&w);
+    until(&w, has(fd, &y, "request_timeout"));
+    assert_true(str_starts(reply_text(&y), S("HTTP/1.1 408 ")));
+    until(&w, w.finished == 1);
+    assert_int_equal(w.reason, REASON_REQUEST_TIMEOUT);
+    reply_fini(&y);
+    close(fd), close(backend);
+    world_fini(&w);
+}
+
+static void blames_a_backend_that_sends_nothing_more(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0};
+    limits.progress_us = SOON_US;
+    world_init(&w, &limits);
+    int fd = world_client(&w);
+    rig_send(fd, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    int backend = world_take_request(&w);
+    rig_send(backend, S("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789"));
+    until(&w, ended(fd, &y)); /* cut: the client can tell */
+    assert_true(str_ends(reply_text(&y), S("\r\n\r\n0123456789")));
+    assert_int_equal(w.reason, REASON_BACKEND_TIMEOUT);
+    reply_fini(&y);
+    close(fd), close(backend);
+    world_fini(&w);
+}
+
+static bool push(int fd) {
+    static const char bytes[16384];
+    while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0) {}
+    return true;
+}
+static void blames_a_client_that_takes_nothing(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    limits.progress_us = SOON_US;
+    world_init(&w, &limits);
+    int fd = world_client(&w);
+    rig_send(fd, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    int backend = world_take_request(&w);
+    rig_send(backend, S("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"));
+    until(&w, push(backend) && w.finished == 1);
+    assert_int_equal(w.reason, REASON_CLIENT_GONE);
+    until(&w, proxy_is_idle(w.proxy));
+    close(fd), close(backend);
+    world_fini(&w);
+}
+
+static void gives_a_half_closed_client_a_while(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0};
+    limits.half_closed_us = SOON_US;
+    world_init(&w, &limits);
+    int fd = world_client(&w);
+    rig_send(fd, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    shutdown(fd, SHUT_WR);
+    int backend = world_take_request(&w);
+    until(&w, ended(fd, &y));
+    assert_int_equal(y.bytes.n, 0);
+    assert_int_equal(w.reason, REASON_CLIENT_GONE);
+    reply_fini(&y);
+    close(fd), close(backend);
+    world_fini(&w);
+}
+
+/* ---- bounds ---- */
+
+static void answers_503_when_there_are_too_many_exchanges(void **state) {
+    (void)state;
+    struct proxy_limits limits = proxy_limits_usual;
+    struct world w;
+    struct reply y = {0}, z = {0};
+    limits.exchanges_max = 1;
+    world_init(&w, &limits);
+    int first = world_client(&w), second = world_client(&w);
+    rig_send(first, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    int backend = world_take_request(&w);
+    rig_send(second, S("GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    until(&w, ended(second, &y));
+    assert_true(str_starts(reply_text(&y), S("HTTP/1.1 503 Service Unavailable\r\n")));
+    assert_true(reply_has(&y, "Connection: close\r\n") && reply_has(&y, "postern: overload: "));
+    assert_false(y.reset);
+    assert_int_equal(w.reason, REASON_OVERLOAD);
+    assert_int_equal(w.status, 503);
+    rig_send(backend,
+             S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")); /* the one that runs is not touched */
+    until(&w, has(first, &z, "\r\n\r\nhi"));
+    until(&w, w.finished == 2);
+    assert_int_equal(w.reason, REASON_NONE);
+    reply_fini(&y);
+    reply_fini(&z);
+    close(first), close(second), close(backend);
+    world_fini(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ends_a_head_that_does_not_come),
+        cmocka_unit_test(ends_idle_connections),
+        cmocka_unit_test(ends_idle_backend_connections),
+        cmocka_unit_test(answers_504_for_a_backend_that_does_not_accept),
+        cmocka_unit_test(blames_a_client_that_sends_nothing_more),
+        cmocka_unit_test(blames_a_backend_that_sends_nothing_more),
+        cmocka_unit_test(blames_a_client_that_takes_nothing),
+        cmocka_unit_test(gives_a_half_closed_client_a_while),
+        cmocka_unit_test(answers_503_when_there_are_too_many_exchanges),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
