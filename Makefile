@@ -51,8 +51,9 @@ golden: $(BUILD)/debug/build.ninja ## rewrite the goldens and show the differenc
 e2e: build ## end to end with real clients and servers; K=name runs the matching cases
 	@tests/e2e/run $(if $(K),-k $(K)) $(BUILD)/postern
 
-gates: build ## what a request may cost, counted: system calls, allocations, futexes
+gates: build ## what a request may cost, counted: system calls, allocations, futexes, instructions
 	@tests/gates/gates.sh $(BUILD)/postern
+	@tests/gates/instructions.sh --most 10500 $(BUILD)/postern
 
 fuzz: $(BUILD)/fuzz/build.ninja ## each fuzzer for S seconds (30), or T=name alone
 	@scripts/fuzz.sh $(or $(S),30) $(T)

@@ -39,6 +39,7 @@ if [ "$mode" = full ]; then
     step slow ctest --test-dir build/debug --output-on-failure -R '^slow/'
     step e2e tests/e2e/run build/postern
     step gates tests/gates/gates.sh build/postern
+    step instructions tests/gates/instructions.sh --most 10500 build/postern
     step build-clang build clang
     step tidy make --no-print-directory lint
     step build-tsan build tsan
