@@ -31,18 +31,19 @@ type step struct {
 
 // mutator knows a version's schema and, for each place in it, the values that bases have there.
 type mutator struct {
-	v       *version
-	schemas map[string]apiextensionsv1.JSONSchemaProps
-	donors  map[string][]interface{}
-	bases   []object
-	visits  map[string]int
+	v        *version
+	schemas  map[string]apiextensionsv1.JSONSchemaProps
+	donors   map[string][]interface{}
+	bases    []object
+	visits   map[string]int
+	patterns map[string]bool // that all texts were tried against
 }
 
 // The places of one path in the schema beyond these are changed by chance alone.
 const visitsMax = 1
 
 func newMutator(v *version, bases []object) *mutator {
-	m := &mutator{v: v, schemas: map[string]apiextensionsv1.JSONSchemaProps{}, donors: map[string][]interface{}{}, bases: bases, visits: map[string]int{}}
+	m := &mutator{v: v, schemas: map[string]apiextensionsv1.JSONSchemaProps{}, donors: map[string][]interface{}{}, bases: bases, visits: map[string]int{}, patterns: map[string]bool{}}
 	each("", &v.props, func(path string, s *apiextensionsv1.JSONSchemaProps) { m.schemas[path] = *s })
 	for _, o := range bases {
 		m.collect("spec", o["spec"])
@@ -228,10 +229,13 @@ func (m *mutator) replace(all *[]step, path string, s *apiextensionsv1.JSONSchem
 	}
 	switch value.(type) {
 	case string:
-		for _, text := range texts {
-			if s.Pattern != "" || len(s.XValidations) > 0 || len(text) < 3 || s.MaxLength != nil && !strings.Contains(path, "[].") {
-				*all = append(*all, set(at, text))
-			}
+		words := texts
+		if m.patterns[s.Pattern] && len(s.XValidations) == 0 {
+			words = []string{"", "a", "A_b", "a b", "é"}
+		}
+		m.patterns[s.Pattern] = true
+		for _, text := range words {
+			*all = append(*all, set(at, text))
 		}
 		if s.MaxLength != nil {
 			for _, n := range []int64{*s.MaxLength, *s.MaxLength + 1} {

@@ -16,7 +16,7 @@ static void reads_and_prints_what_it_read(void **state) {
         struct object *o =
             decode_good(with_spec(a, "GRPCRoute",
                                   "rules: [{matches: [{method: {service: a.B, method: C}, headers: [{name: "
-                                  "n, value: v}]}], filters: [{type: ExtensionRef, extensionRef: {group: g, "
+                                  "h, value: v}]}], filters: [{type: ExtensionRef, extensionRef: {group: g, "
                                   "kind: K, name: f}}], backendRefs: [{name: s, port: 80}]}]"));
         const struct grpc_route *x = (const struct grpc_route *)(const void *)o;
         assert_true(x->spec.rules.p[0].matches.p[0].method->type == VALUE_EXACT);

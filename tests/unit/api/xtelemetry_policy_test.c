@@ -47,7 +47,7 @@ static void refuses(void **state) {
                              "targetRefs: [{group: '', kind: Service, name: s}], tracing: {mode: Enabled, "
                              "provider: {backendRef: {name: s, port: 1}}, attributes: [{name: a, sourceType: "
                              "Header, literalValue: x, headerName: h}]}"),
-                   "spec.tracing.attributes[0].literalValue", "is only for sourceType Header");
+                   "spec.tracing.attributes[0].literalValue", "is only for sourceType Literal");
 }
 
 int main(void) {
