@@ -21,6 +21,12 @@ var texts = []string{"", "a", "A", "a-b", "-a", "a-", "a.b", "a..b", ".a", "a.",
 	"a.k8s.io/b", "k8s.io/b", "Cluster", "a.cluster.local", "Service", "XBackend", "gateway.networking.x-k8s.io", "certificates.k8s.io", "ClusterTrustBundle",
 	"System", "HTTP", "HTTPS", "TLS", "TCP", "UDP", "GET", "a.B.C", ".a.B", "a.1", "a!b", "ab|c", "a`b", "a\"b", "a\\b", "a=b", "\u00a0", "[", "(", "[a-z]+"}
 
+// What breaks a rule of several members, by the end of the place.
+var faulty = map[string]object{
+	".addresses[]":         {"type": "Hostname", "value": "a_b"},
+	".caCertificateRefs[]": {"group": "certificates.k8s.io", "kind": "ClusterTrustBundle", "name": "b", "namespace": "nn"},
+}
+
 var numbers = []int64{-1, 0, 1, 2, 99, 100, 101, 65535, 65536, 1 << 31, 1 << 40}
 
 // step is one change of an object.
@@ -49,6 +55,11 @@ func newMutator(v *version, bases []object) *mutator {
 		m.collect("spec", o["spec"])
 	}
 	for path, s := range m.schemas {
+		for suffix, value := range faulty {
+			if strings.HasSuffix(path, suffix) {
+				m.donors[path] = append(m.donors[path], value)
+			}
+		}
 		if s.Properties["kind"].Type != "" && s.Properties["port"].Type != "" {
 			m.donors[path] = append(m.donors[path], object{"group": "gateway.networking.x-k8s.io", "kind": "XBackend", "name": "b", "port": int64(80)})
 		}
@@ -270,7 +281,7 @@ func (m *mutator) object(all *[]step, path string, s *apiextensionsv1.JSONSchema
 	if s.AdditionalProperties == nil {
 		return
 	}
-	for _, key := range []string{"a", "A", "a b", "a/b", "a.b/c", "A.b/c", "/a", "a/", "", "a/b/c", "-", "a_", strings.Repeat("a", 63), strings.Repeat("a", 64), "example.com/" + strings.Repeat("a", 64)} {
+	for _, key := range []string{"a", "A", "a b", "a/b", "a.b/c", "A.b/c", "/a", "a/", "", "a/b/c", "-", "a_", strings.Repeat("a", 63), strings.Repeat("a", 64), "example.com/" + strings.Repeat("a", 64), strings.Repeat("a", 254) + "/a"} {
 		*all = append(*all, set(at.child(key), "x"))
 	}
 	if s.MaxProperties != nil {
