@@ -90,7 +90,6 @@ static bool is_one_of(str s, const char *const *words) {
 static void listener_rules(struct schema_check *c, const void *obj) {
     static const char *const without_tls[] = {"HTTP", "TCP", "UDP", NULL};
     static const char *const without_names[] = {"TCP", "UDP", NULL};
-    static const char *const with_filters[] = {"HTTP", "HTTPS", NULL};
     const struct listener *l = obj;
     if (l->tls && is_one_of(l->protocol, without_tls))
         breach(c, S("tls"), S("remove it, or use HTTPS or TLS"), "must not be given for protocol " STR_FMT,
@@ -103,6 +102,13 @@ static void listener_rules(struct schema_check *c, const void *obj) {
     if (l->hostname.n && is_one_of(l->protocol, without_names))
         breach(c, S("hostname"), S("remove it"), "must not be given for protocol " STR_FMT,
                STR_ARG(l->protocol));
+}
+
+/* A Gateway's alone: the ListenerSet's CRD does not ask for it. */
+static void gateway_listener_rules(struct schema_check *c, const void *obj) {
+    static const char *const with_filters[] = {"HTTP", "HTTPS", NULL};
+    const struct listener *l = obj;
+    listener_rules(c, obj);
     if (l->filters && !is_one_of(l->protocol, with_filters))
         breach(c, S("filters"), S("remove them"), "may only be given for protocol HTTP or HTTPS");
 }
@@ -119,7 +125,8 @@ static const struct field listener_fields[] = {
      .initial = "{}"},
     {"filters", FIELD_OPT_STRUCT, AT(listener, filters), .flags = FIELD_EXPERIMENTAL, .of = &filters_schema},
 };
-const struct schema listener_schema_listener = SCHEMA(listener, listener_fields, listener_rules);
+const struct schema listener_schema_listener = SCHEMA(listener, listener_fields, gateway_listener_rules);
+const struct schema listener_schema_entry = SCHEMA(listener, listener_fields, listener_rules);
 
 void listener_schema_check(struct schema_check *c, const struct listener *p, uint32_t n) {
     for (uint32_t i = 1; i < n; i++)

@@ -24,7 +24,7 @@ static const struct field spec_fields[] = {
     {"parentRef", FIELD_STRUCT, AT(listener_set, spec.parent_ref), .flags = FIELD_REQUIRED,
      .of = &parent_schema},
     {"listeners", FIELD_LIST, AT(listener_set, spec.listeners), .flags = FIELD_REQUIRED,
-     .of = &listener_schema_listener, .min = 1, .max = 64, .keys = "name"},
+     .of = &listener_schema_entry, .min = 1, .max = 64, .keys = "name"},
 };
 static const struct schema spec_schema = SCHEMA(listener_set, spec_fields, spec_rules);
 

@@ -36,31 +36,37 @@ static size_t count_objects(const struct store *s) {
     return n;
 }
 
-/* One line that sums up, in text form alone; the exit status. */
-static int sum_up(const struct offline *o, const struct problem *p, size_t n, bool strict, bool say) {
-    size_t failing = 0, warnings = 0;
+struct sums {
+    size_t failing, warnings, missing, untold; /* untold: past what is kept, counted as failing */
+};
+
+static struct sums sum_up(const struct offline *o, const struct problem *p, size_t n, bool strict) {
+    struct sums s = {.untold = o->findings.n > o->findings.n_max ? o->findings.n - o->findings.n_max : 0};
     for (size_t i = 0; i < n; i++) {
-        failing += problems_fails(&p[i], strict);
-        warnings += p[i].warning && !problems_fails(&p[i], strict);
+        bool fails = problems_fails(&p[i], strict);
+        s.failing += fails;
+        s.warnings += !fails && p[i].warning;
+        s.missing += !fails && !p[i].warning;
     }
-    uint32_t untold = o->findings.n > o->findings.n_max ? o->findings.n - o->findings.n_max : 0;
-    failing += untold;
-    if (say) {
-        printf("%zu object%s in %u file%s: ", count_objects(o->pipeline.store),
-               count_objects(o->pipeline.store) == 1 ? "" : "s", o->work.files_read,
-               o->work.files_read == 1 ? "" : "s");
-        if (failing) {
-            printf("%zu problem%s", failing, failing == 1 ? "" : "s");
-        } else {
-            printf("nothing wrong");
-        }
-        size_t missing = n + untold - failing - warnings;
-        if (warnings) printf(", %zu warning%s", warnings, warnings == 1 ? "" : "s");
-        if (missing) printf(", %zu missing here", missing);
-        if (warnings + missing) printf(" (--strict fails for %s)", warnings + missing == 1 ? "it" : "them");
-        printf("%s\n", untold ? "; only the first are shown" : "");
+    s.failing += s.untold;
+    return s;
+}
+
+static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
+
+static void print_sums(const struct offline *o, const struct sums *s) {
+    size_t objects = count_objects(o->pipeline.store), spared = s->warnings + s->missing;
+    printf("%zu object%s in %u file%s: ", objects, plural(objects), o->work.files_read,
+           plural(o->work.files_read));
+    if (s->failing) {
+        printf("%zu problem%s", s->failing, plural(s->failing));
+    } else {
+        printf("nothing wrong");
     }
-    return failing ? CLI_NO : CLI_DONE;
+    if (s->warnings) printf(", %zu warning%s", s->warnings, plural(s->warnings));
+    if (s->missing) printf(", %zu missing here", s->missing);
+    if (spared) printf(" (--strict fails for %s)", spared == 1 ? "it" : "them");
+    printf("%s\n", s->untold ? "; only the first are shown" : "");
 }
 
 int check_main(int argc, char **argv) {
@@ -92,7 +98,9 @@ int check_main(int argc, char **argv) {
         problems_print(&b, (enum problems_form)form, p, n, strict);
         fwrite(b.p, 1, b.n, stdout);
         buf_fini(&b);
-        status = sum_up(&off, p, n, strict, form == PROBLEMS_TEXT);
+        struct sums sums = sum_up(&off, p, n, strict);
+        if (form == PROBLEMS_TEXT) print_sums(&off, &sums);
+        status = sums.failing ? CLI_NO : CLI_DONE;
         offline_fini(&off);
     }
     options_fini(&o);

@@ -12,7 +12,7 @@
 #include "text/base64.h"
 #include "text/x509.h"
 
-enum { FILE_BYTES_MAX = 16 << 20, FIRST_PORT = 9001, CERTIFICATE_DAYS = 30, A_DAY_S = 86400 };
+enum { FILE_BYTES_MAX = 16 << 20, FIRST_PORT = 9001, CERTIFICATE_DAYS = 91, A_DAY_S = 86400 };
 
 static err read_file(const char *path, struct buf *b) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -47,6 +47,7 @@ static str piece_words(struct arena *a, const struct plan_piece *p) {
 
 static void add_piece(struct diff *d, const struct plan_piece *before, const struct plan_piece *after) {
     const struct plan_piece *any = after ? after : before;
+    assert(any);
     if (any->kind == PLAN_ROUTE && ((const struct plan_route *)(const void *)any)->kind == PLAN_ROUTE_HTTP)
         return;
     DIFF_ROOM(d, pieces);

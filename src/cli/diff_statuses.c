@@ -48,6 +48,17 @@ static void take_object(struct side *s, const struct pipeline *p, const struct o
     said_each(s->arena, p, o, take_said, &x);
 }
 
+static void take_findings(struct side *s, const struct findings *found, str words) {
+    for (const struct finding *f = found->first; f; f = f->next) {
+        str object = !f->kind.n ? S("a document")
+                                : arena_printf(s->arena, STR_FMT " " STR_FMT "%s" STR_FMT, STR_ARG(f->kind),
+                                               STR_ARG(f->ns), f->ns.n ? "/" : "", STR_ARG(f->name));
+        str where = arena_printf(s->arena, STR_FMT "%s" STR_FMT, STR_ARG(f->path), f->path.n ? ": " : "",
+                                 STR_ARG(f->message));
+        say(s, (struct entry){.object = object, .where = where, .words = words, .bad = true});
+    }
+}
+
 static void take_side(struct side *s, const struct offline *o) {
     for (int k = KIND_NONE + 1; k < KIND_COUNT; k++) {
         size_t n;
@@ -55,17 +66,8 @@ static void take_side(struct side *s, const struct offline *o) {
         const struct object **all = store_list(o->pipeline.store, s->arena, (enum api_kind)k, &n);
         for (size_t i = 0; i < n; i++) take_object(s, &o->pipeline, all[i]);
     }
-    for (const struct finding *f = o->findings.first; f; f = f->next) {
-        say(s, (struct entry){.object = f->kind.n ? arena_printf(s->arena, STR_FMT " " STR_FMT "%s" STR_FMT,
-                                                                 STR_ARG(f->kind), STR_ARG(f->ns),
-                                                                 f->ns.n ? "/" : "", STR_ARG(f->name))
-                                                  : S("a document"),
-                              .where = f->path.n ? arena_printf(s->arena, STR_FMT ": " STR_FMT,
-                                                                STR_ARG(f->path), STR_ARG(f->message))
-                                                 : f->message,
-                              .words = S("refused"),
-                              .bad = true});
-    }
+    take_findings(s, &o->findings, S("refused"));
+    take_findings(s, &o->warnings, S("warning"));
 }
 
 static void add(struct diff *d, enum diff_fate fate, const struct entry *before, const struct entry *after) {

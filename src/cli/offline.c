@@ -6,6 +6,7 @@
 
 #include "io/clock.h"
 #include "plan/plan_read.h"
+#include "resolve/resolve_warnings.h"
 
 enum { PLAN_BYTES_MAX = 1 << 30, PIECE_OF_FILE = 1 << 16 };
 
@@ -30,7 +31,11 @@ err offline_init(struct offline *o, const char *const *paths, size_t n,
     finding_init(&o->findings, o->arena);
     files_read(o->files, o->pipeline.store, &o->findings, &o->work);
     struct table *before;
-    pipeline_pass(&o->pipeline, clock_wall_s(), 0, &before);
+    struct pipeline *p = &o->pipeline;
+    int64_t now_s = clock_wall_s();
+    pipeline_pass(p, now_s, 0, &before);
+    finding_init(&o->warnings, o->arena);
+    resolve_warnings(p->resolver, p->store, &p->plan, now_s, &o->warnings);
     return OK;
 }
 
@@ -67,6 +72,7 @@ err offline_init_plan(struct offline *o, struct arena *a, const char *path, str 
         *o = (struct offline){.arena = arena_new(), .files = files_new(&(struct files_config){0})};
         pipeline_init(&o->pipeline, str_of(offline_controller_name));
         finding_init(&o->findings, o->arena);
+        finding_init(&o->warnings, o->arena);
         e = take_plan(o, a, buf_str(&b), ret_message);
         if (e != OK) offline_fini(o);
     }

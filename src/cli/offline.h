@@ -8,7 +8,7 @@ struct offline {
     struct arena *arena;
     struct files *files;
     struct pipeline pipeline;
-    struct findings findings;
+    struct findings findings, warnings;
     struct files_work work;
 };
 extern const char offline_controller_name[]; /* unless told otherwise */

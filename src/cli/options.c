@@ -60,7 +60,8 @@ static void add_option(struct buf *b, char letter, const char *name, const char 
     }
     if (value) buf_printf(b, " %s", value);
     size_t used = b->n - start;
-    buf_printf(b, "%*s", used + 2 > HELP_COLUMN ? 2 : (int)(HELP_COLUMN - used), "");
+    bool fits = used + 2 <= HELP_COLUMN;
+    buf_printf(b, "%s%*s", fits ? "" : "\n", (int)(HELP_COLUMN - (fits ? used : 0)), "");
     add_wrapped(b, str_of(help), HELP_COLUMN);
 }
 

@@ -185,24 +185,30 @@ static int by_place(const void *x, const void *y) {
     return a->order < b->order ? -1 : 1;
 }
 
+static void add_findings(struct list *l, const struct findings *found, bool warnings) {
+    for (const struct finding *f = found->first; f; f = f->next) {
+        add(l, &(struct problem){.class = f->class,
+                                 .warning = warnings,
+                                 .file = f->file,
+                                 .line = f->line,
+                                 .column = f->column,
+                                 .kind = f->kind,
+                                 .ns = f->ns,
+                                 .name = f->name,
+                                 .where = f->path,
+                                 .message = f->message,
+                                 .remedy = f->remedy});
+    }
+}
+
 struct problem *problems_list(const struct offline *o, struct arena *a, size_t *ret_n) {
     struct list l = {.o = o, .arena = a};
-    for (const struct finding *f = o->findings.first; f; f = f->next) {
-        add(&l, &(struct problem){.class = f->class,
-                                  .file = f->file,
-                                  .line = f->line,
-                                  .column = f->column,
-                                  .kind = f->kind,
-                                  .ns = f->ns,
-                                  .name = f->name,
-                                  .where = f->path,
-                                  .message = f->message,
-                                  .remedy = f->remedy});
-    }
+    add_findings(&l, &o->findings, false);
     add_kind(&l, KIND_GATEWAY_CLASS, add_class);
     add_kind(&l, KIND_GATEWAY, add_gateway);
     add_kind(&l, KIND_HTTP_ROUTE, add_route);
     add_other_kinds(&l);
+    add_findings(&l, &o->warnings, true);
     if (l.n) {
         qsort(l.p, l.n, sizeof *l.p, by_place);
         places_find(l.p, l.n);

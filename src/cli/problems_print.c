@@ -19,37 +19,55 @@ static void add_words(struct buf *b, const struct problem *p) {
     if (p->remedy.n) buf_printf(b, "; " STR_FMT, STR_ARG(p->remedy));
 }
 
-/* The line of the file, with a caret below the column. */
-static void add_source(struct buf *b, const struct problem *p) {
-    char *path = str_dup(p->file), *line = NULL;
-    FILE *f = p->line ? fopen(path, "re") : NULL;
-    free(path);
-    if (!f) return;
-    size_t cap = 0;
-    ssize_t n = 0;
-    for (uint32_t i = 0; i < p->line && n >= 0; i++) n = getline(&line, &cap, f);
-    fclose(f);
-    if (n > 0) {
-        str text = {line, (size_t)n};
-        if (str_ends(text, S("\n"))) text.n--;
-        if (str_ends(text, S("\r"))) text.n--;
-        text = str_upto(text, LINE_BYTES_MAX);
-        buf_printf(b, "%6u | " STR_FMT "\n", p->line, STR_ARG(text));
-        if (p->column && p->column <= text.n + 1) {
-            buf_add(b, S("       | "));
-            for (uint32_t i = 0; i + 1 < p->column; i++) buf_add_char(b, text.p[i] == '\t' ? '\t' : ' ');
-            buf_add(b, S("^\n"));
-        }
-    }
-    free(line);
+/* The line of a file that was looked at last: problems come in the order of their places, so each file is read once. */
+struct source {
+    str file;
+    FILE *stream; /* NULL: it can not be read */
+    uint32_t line;
+    char *text;
+    size_t cap;
+    ssize_t n;
+};
+
+static void source_fini(struct source *s) {
+    if (s->stream) fclose(s->stream);
+    free(s->text);
 }
 
-static void add_text(struct buf *b, const struct problem *p, bool strict) {
+/* The line without its end; not given when there is none such. */
+static str source_line(struct source *s, str file, uint32_t line) {
+    if (!s->file.p || !str_eq(s->file, file) || line < s->line) {
+        if (s->stream) fclose(s->stream);
+        char *path = str_dup(file);
+        s->stream = fopen(path, "re");
+        free(path);
+        s->file = file, s->line = 0, s->n = 0;
+    }
+    for (; s->stream && s->line < line && s->n >= 0; s->line++) s->n = getline(&s->text, &s->cap, s->stream);
+    if (!s->stream || s->n <= 0) return (str){0};
+    str text = {s->text, (size_t)s->n};
+    if (str_ends(text, S("\n"))) text.n--;
+    if (str_ends(text, S("\r"))) text.n--;
+    return str_upto(text, LINE_BYTES_MAX);
+}
+
+/* The line of the file, with a caret below the column. */
+static void add_source(struct buf *b, struct source *s, const struct problem *p) {
+    str text = p->line ? source_line(s, p->file, p->line) : (str){0};
+    if (!text.p) return;
+    buf_printf(b, "%6u | " STR_FMT "\n", p->line, STR_ARG(text));
+    if (!p->column || p->column > text.n + 1) return;
+    buf_add(b, S("       | "));
+    for (uint32_t i = 0; i + 1 < p->column; i++) buf_add_char(b, text.p[i] == '\t' ? '\t' : ' ');
+    buf_add(b, S("^\n"));
+}
+
+static void add_text(struct buf *b, struct source *s, const struct problem *p, bool strict) {
     add_place(b, p);
     buf_add(b, problems_fails(p, strict) ? S(": ") : p->warning ? S(": warning: ") : S(": note: "));
     add_words(b, p);
     buf_add_char(b, '\n');
-    if (p->column) add_source(b, p);
+    if (p->column) add_source(b, s, p);
 }
 
 /* Properties and data of a workflow command: its three special characters, and in properties two more. */
@@ -102,10 +120,11 @@ static void add_json(struct buf *b, const struct problem *p, bool strict) {
 }
 
 void problems_print(struct buf *b, enum problems_form form, const struct problem *p, size_t n, bool strict) {
+    struct source source = {0};
     if (form == PROBLEMS_JSON) buf_add(b, S("["));
     for (size_t i = 0; i < n; i++) {
         switch (form) {
-        case PROBLEMS_TEXT: add_text(b, &p[i], strict); break;
+        case PROBLEMS_TEXT: add_text(b, &source, &p[i], strict); break;
         case PROBLEMS_GITHUB: add_github(b, &p[i], strict); break;
         case PROBLEMS_JSON:
             buf_add(b, i ? S(",\n") : S("\n"));
@@ -114,4 +133,5 @@ void problems_print(struct buf *b, enum problems_form form, const struct problem
         }
     }
     if (form == PROBLEMS_JSON) buf_add(b, S("\n]\n"));
+    source_fini(&source);
 }

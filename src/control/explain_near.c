@@ -263,6 +263,7 @@ static void add_listeners(struct search *x) {
 
 static str hostnames_of(const struct explain_story *s, const struct plan_route *r) {
     struct buf b;
+    assert(s->listener); /* or nothing is attached to it */
     buf_init(&b, WORDS_BYTES_MAX);
     for (uint32_t i = 0; i < r->attachments.n; i++) {
         const struct plan_attachment *at = &r->attachments.p[i];

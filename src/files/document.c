@@ -297,27 +297,31 @@ static struct claim_item *before_broken(const struct update *u, const struct bro
     return leaving_item(u, it->claim) == it ? it : NULL;
 }
 
-/* Each broken place takes over what its document before defined. A whole document that can not be parsed takes over all of a list. */
+static void inherit_item(struct update *u, struct document *d, uint32_t index, struct claim_item *from) {
+    struct claim_item *to = &d->items[index];
+    to->doc = d, to->index = index;
+    if (from->claim && leaving_item(u, from->claim) == from) claim_move(u->claims, from, to);
+}
+
+/* A whole document that can not be parsed takes over all of a list. */
+static void inherit_list(struct update *u, struct document *d, struct document *was) {
+    free(d->items);
+    give_items(d, was->items_n);
+    for (uint32_t i = 0; i < was->items_n; i++) inherit_item(u, d, i, &was->items[i]);
+    if (was->item_lines) d->item_lines = base_zalloc(d->items_n * sizeof *d->item_lines);
+}
+
+/* Each broken place takes over what its document before defined. */
 static void inherit(struct update *u) {
     for (struct broken *b = u->broken; b; b = b->next) {
         struct document *d = b->doc;
         struct claim_item *it = before_broken(u, b);
         if (!it) continue;
-        struct document *was = it->doc;
-        bool whole = d->items_n == 1 && !b->key.n && !b->name.n && was->items_n > 1;
-        if (whole) {
-            free(d->items);
-            give_items(d, was->items_n);
-        }
-        for (uint32_t i = 0; i < (whole ? was->items_n : 1); i++) {
-            struct claim_item *from = whole ? &was->items[i] : it;
-            struct claim_item *to = &d->items[whole ? i : b->index];
-            to->doc = d, to->index = whole ? i : b->index;
-            if (from->claim && leaving_item(u, from->claim) == from) claim_move(u->claims, from, to);
-        }
-        if (whole && was->item_lines) {
-            d->item_lines = base_zalloc(d->items_n * sizeof *d->item_lines);
-        }
+        bool nameless = !b->key.n && !b->name.n;
+        if (nameless && d->items_n == 1 && it->doc->items_n > 1)
+            inherit_list(u, d, it->doc);
+        else
+            inherit_item(u, d, b->index, it);
         if (d->findings) d->findings->kept = true;
     }
 }

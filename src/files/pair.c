@@ -68,7 +68,7 @@ bool pair_read(struct pair *p, struct claims *c, struct arena *scratch, uint32_t
     if (!p->due) return false;
     p->due = false;
     OWNED(arena) a = arena_new();
-    str cert, key;
+    str cert = {0}, key = {0};
     const char *why = read_both(p, a, &cert, &key);
     free(TAKE(p->trouble));
     if (why) {

@@ -164,6 +164,10 @@ void backends_mark(struct pass *p, str ns, str name) {
     for (uint32_t i = 0; s && i < s->spec.ports.n; i++) mark_port(p, ns, name, s->spec.ports.p[i].port);
 }
 
+void backends_mark_all(struct resolver *r) {
+    map_each (e, &r->backends) mark(r, e->value);
+}
+
 struct place {
     struct ip ip;
     int64_t port;

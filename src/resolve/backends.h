@@ -14,5 +14,6 @@ struct backend_state *backends_use(struct pass *p, str key);
 void backends_release(struct pass *p, struct backend_state *b);
 /* Marks the backends of a Service. */
 void backends_mark(struct pass *p, str ns, str name);
+void backends_mark_all(struct resolver *r);
 void backends_resolve(struct pass *p);
 void backends_fini(struct resolver *r);

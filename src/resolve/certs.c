@@ -32,6 +32,16 @@ static struct cert_state *add(struct pass *p, const char *key, const struct plan
     return c;
 }
 
+static str key_of(struct arena *a, str chain, str key) {
+    str both = arena_printf(a, STR_FMT "\n" STR_FMT, STR_ARG(chain), STR_ARG(key));
+    return str_upto(base64_sha256_hex(a, both), KEY_DIGITS);
+}
+
+const struct cert_state *certs_find(const struct resolver *r, struct arena *a, const struct secret *s) {
+    str chain = schema_map_get(&s->data, S("tls.crt")), key = schema_map_get(&s->data, S("tls.key"));
+    return chain.n && key.n ? map_get(&r->certs, key_of(a, chain, key)) : NULL;
+}
+
 struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why) {
     if (!str_eq(s->type, S("kubernetes.io/tls"))) {
         *ret_why = arena_printf(a, "is of type \"" STR_FMT "\"; make it one of type kubernetes.io/tls",
@@ -44,8 +54,7 @@ struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secre
                                 chain.n ? "private key" : "certificate chain");
         return NULL;
     }
-    str both = arena_printf(p->scratch, STR_FMT "\n" STR_FMT, STR_ARG(chain), STR_ARG(key));
-    str digest = str_upto(base64_sha256_hex(p->scratch, both), KEY_DIGITS);
+    str digest = key_of(p->scratch, chain, key);
     struct cert_state *c = map_get(&p->r->certs, digest);
     if (!c) {
         struct x509_info info = {0};
@@ -78,7 +87,7 @@ void certs_release(struct pass *p, struct cert_state *c) {
 }
 
 /* The day of a time, by the proleptic Gregorian calendar, counted in eras of 400 years from 1 March 0000. */
-static str print_day(struct arena *a, int64_t seconds) {
+str certs_day(struct arena *a, int64_t seconds) {
     int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400 + 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     int64_t in_era = days - era * 146097;
@@ -94,9 +103,9 @@ static str print_day(struct arena *a, int64_t seconds) {
 
 str certs_dates(const struct cert_state *c, struct arena *a, int64_t now_s) {
     if (c->not_before_s > now_s)
-        return arena_printf(a, "is not valid before " STR_FMT, STR_ARG(print_day(a, c->not_before_s)));
+        return arena_printf(a, "is not valid before " STR_FMT, STR_ARG(certs_day(a, c->not_before_s)));
     if (c->not_after_s < now_s)
-        return arena_printf(a, "expired on " STR_FMT "; replace it", STR_ARG(print_day(a, c->not_after_s)));
+        return arena_printf(a, "expired on " STR_FMT "; replace it", STR_ARG(certs_day(a, c->not_after_s)));
     return S("");
 }
 

@@ -6,6 +6,10 @@ struct secret;
 /* The certificate in the Secret, counted once more and in the plan; NULL: *ret_why (in a) tells what is wrong with it. */
 struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why);
 void certs_release(struct pass *p, struct cert_state *c);
+/* The state of the certificate in the Secret while it is in use, or NULL. */
+const struct cert_state *certs_find(const struct resolver *r, struct arena *a, const struct secret *s);
+/* "2026-11-23" in a. */
+str certs_day(struct arena *a, int64_t seconds);
 /* "" or a word about its dates, in a. */
 str certs_dates(const struct cert_state *c, struct arena *a, int64_t now_s);
 /* Takes off the list of those whose end is ahead a certificate that ended by now_s; NULL: none (left). */

@@ -151,11 +151,16 @@ static int by_name(const void *a, const void *b) {
 static struct ancestor *ancestor_for(struct ancestors *all, const struct gateway_state *g) {
     for (uint32_t i = 0; i < all->n; i++)
         if (all->v[i].gateway == g) return &all->v[i];
-    struct ancestor one = {.gateway = g}, *at = all->n < ANCESTORS_MAX ? &all->v[all->n++] : NULL;
-    for (uint32_t i = 0; !at && i < ANCESTORS_MAX; i++)
-        if (by_name(&one, &all->v[i]) < 0 && (!at || by_name(at, &all->v[i]) < 0)) at = &all->v[i];
-    if (at) *at = one;
-    return at;
+    struct ancestor one = {.gateway = g}, *last = &all->v[0];
+    if (all->n < ANCESTORS_MAX) {
+        last = &all->v[all->n++];
+    } else {
+        for (uint32_t i = 1; i < ANCESTORS_MAX; i++)
+            if (by_name(last, &all->v[i]) < 0) last = &all->v[i];
+        if (by_name(&one, last) > 0) return NULL;
+    }
+    *last = one;
+    return last;
 }
 
 /* The Gateways that a route is attached to. */

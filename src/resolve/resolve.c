@@ -81,12 +81,8 @@ static void mark_changes(struct pass *p, struct store *s) {
     }
 }
 
-/* Another controller name: every class is to be judged anew. */
-static void rename_controller(struct pass *p) {
-    struct resolver *r = p->r;
-    free(r->controller_bytes);
-    r->controller_bytes = str_dup(p->facts->controller_name);
-    r->controller_name = str_of(r->controller_bytes);
+/* Another controller name or other features: every class is to be judged anew. */
+static void mark_classes(struct pass *p) {
     size_t n;
     OWNED(arena) a = arena_new();
     const struct object **all = store_list(p->store, a, KIND_GATEWAY_CLASS, &n);
@@ -95,6 +91,28 @@ static void rename_controller(struct pass *p) {
         mark_change(p, &c);
     }
     policies_mark_all(p);
+}
+
+static void rename_controller(struct pass *p) {
+    struct resolver *r = p->r;
+    free(r->controller_bytes);
+    r->controller_bytes = str_dup(p->facts->controller_name);
+    r->controller_name = str_of(r->controller_bytes);
+    mark_classes(p);
+}
+
+/* What is served decides everywhere. */
+static void mark_features(struct pass *p) {
+    OWNED(arena) a = arena_new();
+    memcpy(p->r->features, p->facts->features, sizeof p->r->features);
+    mark_classes(p);
+    gateways_mark_all(p->r);
+    backends_mark_all(p->r);
+    for (const enum api_kind *k = routes_kinds; *k; k++) {
+        size_t n;
+        const struct object **all = store_list(p->store, a, *k, &n);
+        for (size_t i = 0; i < n; i++) routes_mark(p->r, *k, all[i]->meta.ns, all[i]->meta.name);
+    }
 }
 
 static uint64_t hash_ports(const struct facts *f) {
@@ -108,6 +126,7 @@ static void mark_facts(struct pass *p, struct facts *f) {
     if (!str_eq(p->r->controller_name, f->controller_name)) rename_controller(p);
     if (!f->changed) return;
     f->changed = false;
+    if (memcmp(p->r->features, f->features, sizeof f->features) != 0) mark_features(p);
     uint64_t ports = hash_ports(f);
     if (ports != p->r->facts_hash)
         gateways_mark_all(p->r);

@@ -2,7 +2,7 @@
 /* What the objects and facts mean together. resolve.c lists the passes in order: classes, gateways and listeners, certificates,
  * attachment, backends, rules, statuses. What one route resolves to is kept until something it depends on changes.
  * In:    the store's changes, facts, the time.     Out: the plan's changes, a status for every object, when to look again.
- * Own:   the builder thread; statuses live in the resolver until the next pass that changes them. Doors beside: features.h.
+ * Own:   the builder thread; statuses live in the resolver until the next pass that changes them. Doors beside: features.h resolve_warnings.h.
  * Never: a failure: any input gives a plan and a status; a clock; a message that tells one tenant of another's objects. */
 #pragma once
 #include "api/condition.h"

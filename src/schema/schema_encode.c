@@ -124,6 +124,8 @@ static struct node *encode_field(struct encoder *e, const struct field *f, const
         return !v->set ? NULL : v->s.p ? string(e, f, v->s) : integer(e, v->i);
     }
     case FIELD_STRUCT: {
+        if (f->initial && !str_eq(str_of(f->initial), S("{}")))
+            return encode_struct(e, f->of, p); /* empty is not left out */
         if (!required && schema_equal(f->of, p, arena_bytes(e->a, f->of->size))) return NULL; /* not given */
         struct node *n = encode_struct(e, f->of, p);
         return n->n || required ? n : NULL;

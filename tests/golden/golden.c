@@ -11,6 +11,7 @@
  *   #! address 192.0.2.1          of this machine
  *   #! features                   print supportedFeatures
  *   #! features all               as if the data plane had all that resolve/ knows: the plan is shown where no table is
+ *   #! warnings                   print what is valid and hardly meant
  * In the output, "Accepted=True" stands alone when all is well; otherwise the reason follows and, on a line of its own,
  * the message. "~" after a status: its generation is not the object's. */
 #include "api/api.h"
@@ -20,6 +21,7 @@
 #include "base/rng.h"
 #include "control/pipeline.h"
 #include "resolve/features.h"
+#include "resolve/resolve_warnings.h"
 #include "text/yaml.h"
 
 enum { DOCUMENTS_MAX = 256, TEXT_BYTES_MAX = 4 << 20, MAPS_MAX = 8 };
@@ -31,7 +33,7 @@ struct kase {
     uint32_t docs_n;
     struct fact_port_map maps[MAPS_MAX];
     uint32_t maps_n;
-    bool serving, features, all_features, with_plan;
+    bool serving, features, all_features, warnings, with_plan;
     int64_t now_s;
     struct buf findings;
 };
@@ -52,6 +54,8 @@ static void read_fact(struct kase *k, str line) {
     } else if (str_eq(word, S("features"))) {
         k->features |= !line.n;
         k->all_features |= str_eq(line, S("all"));
+    } else if (str_eq(word, S("warnings"))) {
+        k->warnings = true;
     } else if (str_eq(word, S("address"))) {
         k->address = line;
     } else if (str_eq(word, S("map")) && k->maps_n < MAPS_MAX) {
@@ -306,6 +310,34 @@ static bool in_table(enum plan_kind kind, const void *piece) {
     return kind == PLAN_CERTIFICATE; /* its key differs with each secret */
 }
 
+/* Of the routes of a TCP or UDP listener the first has all traffic. */
+static void print_first(struct buf *b, const struct plan *plan, const struct plan_listener *l) {
+    const struct plan_route *first = NULL;
+    if (l->protocol != PLAN_TCP && l->protocol != PLAN_UDP) return;
+    map_each (e, &plan->pieces[PLAN_ROUTE]) {
+        const struct plan_route *r = e->value;
+        for (uint32_t i = 0; i < r->attachments.n; i++)
+            if (str_eq(r->attachments.p[i].listener, l->piece.key) &&
+                (!first || plan_route_order(r, first) < 0))
+                first = r;
+    }
+    if (first)
+        buf_printf(b, "plan    " STR_FMT " -> " STR_FMT "\n", STR_ARG(l->piece.key),
+                   STR_ARG(first->piece.key));
+}
+
+static void print_warnings(struct buf *b, const struct pipeline *p, const struct kase *k) {
+    OWNED(arena) a = arena_new();
+    struct findings f;
+    finding_init(&f, a);
+    resolve_warnings(p->resolver, p->store, &p->plan, k->now_s, &f);
+    for (const struct finding *x = f.first; x; x = x->next) {
+        buf_add(b, S("warning "));
+        finding_print(b, x);
+        buf_add_char(b, '\n');
+    }
+}
+
 static void print_plan(struct buf *b, const struct plan *plan) {
     for (enum plan_kind kind = 0; kind < PLAN_KIND_COUNT; kind++) {
         size_t n;
@@ -315,6 +347,7 @@ static void print_plan(struct buf *b, const struct plan *plan) {
             buf_printf(b, "plan    %s ", plan_kind_name(kind));
             schema_json(b, plan_schema(kind), all[i].value, false, false);
             buf_add_char(b, '\n');
+            if (kind == PLAN_LISTENER) print_first(b, plan, all[i].value);
         }
         free(all);
     }
@@ -328,6 +361,7 @@ static char *print_state(const struct pipeline *p, const struct kase *k) {
     print_statuses(&b, p, k);
     table_dump(p->table, &b);
     if (k->all_features) print_plan(&b, &p->plan);
+    if (k->warnings) print_warnings(&b, p, k);
     if (k->with_plan) {
         struct plan plan = p->plan;
         plan.revision = 0; /* counts passes */

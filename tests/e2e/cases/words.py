@@ -89,6 +89,17 @@ spec:
 
 
 @case
+def check_warns(t):
+    """Does `check` warn of a rule that another goes before for all that it matches, and fail for it only when --strict?"""
+    t.put('all.yaml', gateway_class(), gateway(), service('a', 80), service('b', 80), route(rule('a', matches=[path('/x')]), rule('b', matches=[path('/x')])))
+    holds(t.run(t.binary, 'check', t.manifests), ': warning: HTTPRoute default/r: spec.rules[1]', 'nothing wrong, 1 warning (--strict fails for it)')
+    holds(t.run(t.binary, 'check', t.manifests, '--strict', status=1), '1 problem')
+    told = json.loads(t.run(t.binary, 'check', t.manifests, '-o', 'json'))
+    equal([(p['class'], p['warning'], p['fails']) for p in told], [('meaning', True, False)])
+    assert told[0]['column'], told
+
+
+@case
 def explain_near_misses(t):
     """Does `explain` tell the closest rule first, and why a route is not attached?"""
     b = t.backend()

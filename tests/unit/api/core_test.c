@@ -176,8 +176,31 @@ static void namespaces_carry_their_name_as_a_label(void **state) {
         "invalid value \"a.b\": must be lower-case letters, digits and '-', as my-name, 63 at most");
 }
 
+static void config_maps_and_trust_bundles(void **state) {
+    (void)state;
+    struct object *o = decode_good(S(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {ca.crt: x}\nbinaryData: {b: AAE=}\n"));
+    const struct config_map *m = (const struct config_map *)(const void *)o;
+    assert_true(decode_is(schema_map_get(&m->data, S("ca.crt")), "x") &&
+                schema_map_get(&m->binary_data, S("b")).n == 2);
+    decode_round_trip(o);
+    api_free(o);
+    decode_refused(
+        S("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: x}\nbinaryData: {a: AAE=}\n"),
+        "binaryData.a", "the same key as in data");
+    o = decode_good(S("apiVersion: certificates.k8s.io/v1beta1\nkind: ClusterTrustBundle\nmetadata: {name: "
+                      "'a.b:c:d'}\nspec: {signerName: a.b/c, "
+                      "trustBundle: x}\n"));
+    decode_round_trip(o);
+    api_free(o);
+    decode_refused(S("apiVersion: certificates.k8s.io/v1\nkind: ClusterTrustBundle\nmetadata: {name: "
+                     "'a:b'}\nspec: {trustBundle: x}\n"),
+                   "metadata.name", "must have no ':' without spec.signerName");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_a_service_as_the_api_server_prints_it),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(config_maps_and_trust_bundles),
+                                       cmocka_unit_test(reads_a_service_as_the_api_server_prints_it),
                                        cmocka_unit_test(refuses_services),
                                        cmocka_unit_test(reads_slices),
                                        cmocka_unit_test(refuses_slices),

@@ -190,6 +190,23 @@ static void warnings_fail_only_when_strict(void **state) {
     buf_fini(&b);
 }
 
+/* A warning has its place and its line like any other. */
+static void warnings_have_their_place(void **state) {
+    (void)state;
+    struct fixture f;
+    check(&f, gateway,
+          "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n---\n"
+          "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec:\n"
+          "  parentRefs: [{name: g}]\n  rules:\n  - backendRefs: [{name: s, port: 80}]\n"
+          "  - backendRefs: [{name: s, port: 80}]\n",
+          PROBLEMS_TEXT, false);
+    assert_int_equal(f.n, 1);
+    assert_true(f.p[0].warning);
+    assert_int_equal(f.p[0].line, 23);
+    assert_true(memmem(f.out.p, f.out.n, "    23 |   - backendRefs", 21));
+    done(&f);
+}
+
 static void a_path_that_is_not_there_is_named(void **state) {
     (void)state;
     struct offline o;
@@ -208,6 +225,7 @@ int main(void) {
         cmocka_unit_test(a_secret_that_is_not_here_is_missing_not_wrong),
         cmocka_unit_test(conditions_have_their_place),
         cmocka_unit_test(warnings_fail_only_when_strict),
+        cmocka_unit_test(warnings_have_their_place),
         cmocka_unit_test(a_path_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

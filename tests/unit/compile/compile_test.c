@@ -136,6 +136,39 @@ static void test_listeners_are_isolated(void **state) {
     world_fini(&w);
 }
 
+/* What tables do not carry is not there for them, also when a listener turns into it and back. */
+static void test_other_protocols_are_left_out(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct plan_listener l = {.piece = {.kind = PLAN_LISTENER, .key = S("Gateway/infra/gw/x")},
+                              .gateway = S("infra/gw"),
+                              .section = S("x"),
+                              .bind_address = S(""),
+                              .hostname = S(""),
+                              .bind_port = 80,
+                              .port = 80};
+    struct plan_attachment at = {.listener = l.piece.key};
+    str any = S("");
+    at.hostnames.p = &any, at.hostnames.n = 1;
+    struct plan_rule rule = {.targets = {NULL, 0}};
+    struct plan_route r = {.piece = {.kind = PLAN_ROUTE, .key = S("TCPRoute/a/b")}, .kind = PLAN_ROUTE_TCP};
+    r.attachments.p = &at, r.attachments.n = 1;
+    r.rules.p = &rule, r.rules.n = 1;
+    const struct table_socket *sockets;
+    static const uint8_t protocols[] = {PLAN_TCP, PLAN_HTTP, PLAN_UDP, PLAN_TLS, PLAN_HTTPS, PLAN_TCP};
+    for (size_t i = 0; i < COUNT_OF(protocols); i++) {
+        l.protocol = protocols[i];
+        world_set(&w, &l);
+        world_set(&w, &r);
+        world_apply(&w, NULL);
+        assert_int_equal(table_sockets(w.table, &sockets),
+                         protocols[i] == PLAN_HTTP || protocols[i] == PLAN_HTTPS);
+        assert_int_equal(w.work.rules, 0);
+    }
+    world_fini(&w);
+}
+
 static void test_pieces_in_any_order(void **state) {
     (void)state;
     struct world w;
@@ -452,6 +485,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence),
         cmocka_unit_test(test_listeners_are_isolated),
+        cmocka_unit_test(test_other_protocols_are_left_out),
         cmocka_unit_test(test_pieces_in_any_order),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_rule_in_full),

@@ -126,12 +126,22 @@ static void test_any_walk(void **state) {
     plan_fini(&p);
 }
 
+static void test_routes_have_an_order_of_right(void **state) {
+    (void)state;
+    struct plan_route old = {.ns = S("z"), .name = S("z"), .created_s = 1},
+                      young = {.ns = S("a"), .created_s = 2}, unknown = {.ns = S("a"), .name = S("a")},
+                      other = {.ns = S("a"), .name = S("b")};
+    assert_true(plan_route_order(&old, &young) < 0 && plan_route_order(&young, &old) > 0);
+    assert_true(plan_route_order(&young, &unknown) < 0);
+    assert_true(plan_route_order(&unknown, &other) < 0);
+    assert_int_equal(plan_route_order(&other, &other), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pack_is_one_block_with_its_hash),
-        cmocka_unit_test(test_set_tells_what_changed),
-        cmocka_unit_test(test_a_return_to_the_start_vanishes),
-        cmocka_unit_test(test_any_walk),
+        cmocka_unit_test(test_pack_is_one_block_with_its_hash), cmocka_unit_test(test_set_tells_what_changed),
+        cmocka_unit_test(test_a_return_to_the_start_vanishes),  cmocka_unit_test(test_any_walk),
+        cmocka_unit_test(test_routes_have_an_order_of_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

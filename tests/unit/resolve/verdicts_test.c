@@ -7,8 +7,11 @@ static void test_what_is_packed_comes_back(void **state) {
     (void)state;
     OWNED(arena) a = arena_new();
     struct parent_ref first = {.name = S("gw")};
-    struct parent_ref second = {
-        .ns = S("infra"), .name = S("other"), .section_name = S("https"), .port = {65535, true}};
+    struct parent_ref second = {.kind = S("ListenerSet"),
+                                .ns = S("infra"),
+                                .name = S("other"),
+                                .section_name = S("https"),
+                                .port = {65535, true}};
     struct parent_verdict v[] = {
         {.ref = &first},
         {.ref = &second,
@@ -31,6 +34,7 @@ static void test_what_is_packed_comes_back(void **state) {
     assert_int_equal(p->conditions.p[0].status, CONDITION_TRUE);
     assert_int_equal(p->conditions.p[0].observed_generation, 300);
     p = &st->parents.p[1];
+    assert_str(p->parent_ref.kind, "ListenerSet");
     assert_str(p->parent_ref.ns, "infra");
     assert_str(p->parent_ref.section_name, "https");
     assert_int_equal(p->parent_ref.port.v, 65535);

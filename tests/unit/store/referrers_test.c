@@ -89,12 +89,39 @@ static void test_many_targets_of_one(void **state) {
     assert_int_equal(count(s, KIND_SERVICE, S("default"), S("s3-0"), KIND_HTTP_ROUTE), 0);
 }
 
+static void test_the_other_kinds(void **state) {
+    (void)state;
+    OWNED(store) s = store_new();
+    manifest_put(
+        s,
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: set}\n"
+        "spec: {parentRef: {name: gw, namespace: infra}, listeners: [{name: x, port: 443, protocol: HTTPS, "
+        "tls: {certificateRefs: [{name: cert, namespace: vault}]}}]}");
+    manifest_put(s, "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {name: raw}\n"
+                    "spec: {parentRefs: [{kind: ListenerSet, name: set}], rules: [{backendRefs: [{name: web, "
+                    "port: 80}]}]}");
+    manifest_put(
+        s, "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {name: p}\n"
+           "spec: {targetRefs: [{group: \"\", kind: Service, name: web}], validation: {hostname: h.test, "
+           "caCertificateRefs: [{group: \"\", kind: ConfigMap, name: ca}]}}");
+    assert_int_equal(count(s, KIND_GATEWAY, S("infra"), S("gw"), KIND_LISTENER_SET), 1);
+    assert_int_equal(count(s, KIND_SECRET, S("vault"), S("cert"), KIND_LISTENER_SET), 1);
+    assert_int_equal(count(s, KIND_REFERENCE_GRANT, S("vault"), S(""), KIND_LISTENER_SET), 1);
+    assert_int_equal(count(s, KIND_NAMESPACE, S(""), S("default"), KIND_LISTENER_SET), 1);
+    assert_int_equal(count(s, KIND_LISTENER_SET, S("default"), S("set"), KIND_TCP_ROUTE), 1);
+    assert_int_equal(count(s, KIND_GATEWAY, S("default"), S("set"), KIND_TCP_ROUTE), 0);
+    assert_int_equal(count(s, KIND_SERVICE, S("default"), S("web"), KIND_TCP_ROUTE), 1);
+    assert_int_equal(count(s, KIND_SERVICE, S("default"), S("web"), KIND_BACKEND_TLS_POLICY), 1);
+    assert_int_equal(count(s, KIND_CONFIG_MAP, S("default"), S("ca"), KIND_BACKEND_TLS_POLICY), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_of_reference),
         cmocka_unit_test(test_they_follow_replacement_and_removal),
         cmocka_unit_test(test_many_of_one_target),
         cmocka_unit_test(test_many_targets_of_one),
+        cmocka_unit_test(test_the_other_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

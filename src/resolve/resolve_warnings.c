@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/resolve_warnings.h"
+
+#include "api/core.h"
+#include "resolve/certs.h"
+#include "resolve/policies.h"
+#include "resolve/resolver.h"
+
+enum { SOON_S = 30 * 86400 };
+
+struct look {
+    struct arena *a;
+    const struct resolver *r;
+    const struct store *store;
+    const struct plan *plan;
+    struct findings *f;
+    struct map takers; /* what a match takes -> the first struct taker of it */
+    struct map ports;  /* "address:port" -> struct neighbour, the first of a list */
+};
+struct taker {
+    const struct plan_route *route;
+    int64_t rule;
+};
+struct neighbour {
+    const struct plan_listener *listener;
+    const struct neighbour *next;
+};
+/* How often a match is looked for, and how often another goes before it. */
+struct tally {
+    uint32_t all, lost;
+    struct taker winner; /* of the first that was lost */
+};
+
+/* Says whose the findings to come are. */
+static void point_at(struct look *k, const struct object *o) {
+    k->f->file = o->source;
+    k->f->kind = str_of(api_type_of(o->kind)->name);
+    k->f->ns = o->meta.ns;
+    k->f->name = o->meta.name;
+}
+
+static const struct object *object_of(const struct look *k, const struct plan_route *route) {
+    str kind = str_upto(route->piece.key, str_find(route->piece.key, '/'));
+    const struct api_type *t = api_type_find(S(RESOLVE_GROUP), kind);
+    return t ? store_get(k->store, t->kind, route->ns, route->name) : NULL;
+}
+
+/* ---- shadows ---- */
+
+static int by_name(const void *a, const void *b) {
+    const struct plan_value_match *x = a, *y = b;
+    return str_cmp(x->name, y->name);
+}
+
+/* Lengths keep one text from running into the next. */
+static void add_text(struct buf *b, str s) { buf_printf(b, "%zu:" STR_FMT ",", s.n, STR_ARG(s)); }
+
+static void add_values(struct look *k, struct buf *b, const struct plan_value_match *v, uint32_t n) {
+    struct plan_value_match *sorted = arena_array(k->a, struct plan_value_match, n);
+    if (n) memcpy(sorted, v, n * sizeof *v);
+    if (n) qsort(sorted, n, sizeof *sorted, by_name);
+    buf_printf(b, "%u;", n);
+    for (uint32_t i = 0; i < n; i++) {
+        buf_printf(b, "%u", sorted[i].type);
+        add_text(b, sorted[i].name);
+        add_text(b, sorted[i].value);
+    }
+}
+
+/* All that decides what a match takes on a listener, for one hostname of its route: two of one key take the same requests. */
+static str key_of_match(struct look *k, const struct plan_route *route, str listener, str hostname,
+                        const struct plan_match *m) {
+    enum { KEY_BYTES_MAX = 1 << 20 };
+    struct buf b;
+    buf_init(&b, KEY_BYTES_MAX);
+    buf_printf(&b, "%u ", route->kind);
+    add_text(&b, listener);
+    add_text(&b, hostname);
+    if (m) {
+        buf_printf(&b, "%u %u ", m->path_type, m->call_type);
+        add_text(&b, m->path);
+        add_text(&b, m->method);
+        add_text(&b, m->service);
+        add_text(&b, m->call);
+        add_values(k, &b, m->headers.p, m->headers.n);
+        add_values(k, &b, m->query.p, m->query.n);
+    }
+    str key = arena_str(k->a, buf_str(&b));
+    buf_fini(&b);
+    return key;
+}
+
+static void look_for(struct look *k, struct tally *t, const struct taker *one, str key) {
+    struct taker *first = map_get(&k->takers, key);
+    t->all++;
+    if (!first) {
+        first = arena_make(k->a, struct taker);
+        *first = *one;
+        map_put(&k->takers, key, first);
+    } else if (!t->lost++) {
+        t->winner = *first;
+    }
+}
+
+static struct tally tally_match(struct look *k, const struct taker *one, const struct plan_match *m) {
+    struct tally t = {0};
+    for (uint32_t i = 0; i < one->route->attachments.n; i++) {
+        const struct plan_attachment *at = &one->route->attachments.p[i];
+        for (uint32_t h = 0; h < at->hostnames.n; h++)
+            look_for(k, &t, one, key_of_match(k, one->route, at->listener, at->hostnames.p[h], m));
+    }
+    return t;
+}
+
+static str winner_words(struct look *k, const struct taker *loser, const struct taker *winner) {
+    if (winner->route == loser->route) return arena_printf(k->a, "spec.rules[%lld]", (long long)winner->rule);
+    if (!str_eq(winner->route->ns, loser->route->ns)) return S("a route of another namespace");
+    return arena_printf(k->a, "spec.rules[%lld] of " STR_FMT, (long long)winner->rule,
+                        STR_ARG(winner->route->piece.key));
+}
+
+static void tell_lost(struct look *k, const struct object *o, str path, const struct taker *loser,
+                      const struct tally *t) {
+    str who = winner_words(k, loser, &t->winner);
+    bool l4 = loser->route->kind >= PLAN_ROUTE_TLS;
+    if (t->lost == t->all)
+        finding_add(k->f, FINDING_MEANING, o->line, 0, path,
+                    S("remove one of the two, or make them match different things"),
+                    "is never reached: " STR_FMT " takes the same %s and goes first", STR_ARG(who),
+                    l4 ? "connections" : "requests");
+    else
+        finding_add(k->f, FINDING_MEANING, o->line, 0, path,
+                    S("remove one of the two, or make them match different things"),
+                    "is not reached for %u of its %u listeners and hostnames: " STR_FMT
+                    " takes the same %s and goes first",
+                    t->lost, t->all, STR_ARG(who), l4 ? "connections" : "requests");
+}
+
+/* One finding for a rule that is never reached, else one for each match that is not. */
+static void look_at_rule(struct look *k, const struct object *o, const struct plan_route *route,
+                         const struct plan_rule *rule) {
+    struct taker one = {route, rule->index};
+    uint32_t n = rule->matches.n ? rule->matches.n : 1, dead = 0;
+    struct tally *tallies = arena_array(k->a, struct tally, n);
+    for (uint32_t i = 0; i < n; i++) {
+        tallies[i] = tally_match(k, &one, rule->matches.n ? &rule->matches.p[i] : NULL);
+        dead += tallies[i].all && tallies[i].lost == tallies[i].all;
+    }
+    str path = arena_printf(k->a, "spec.rules[%lld]", (long long)rule->index);
+    if (dead == n || n == 1) {
+        if (tallies[0].lost) tell_lost(k, o, path, &one, &tallies[0]);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (tallies[i].lost)
+            tell_lost(k, o, arena_printf(k->a, STR_FMT ".matches[%u]", STR_ARG(path), i), &one, &tallies[i]);
+}
+
+static void look_at_weights(struct look *k, const struct object *o, const struct plan_rule *rule) {
+    for (uint32_t i = 0; i < rule->filters.n; i++)
+        if (rule->filters.p[i].type == PLAN_FILTER_REDIRECT) return;
+    for (uint32_t i = 0; i < rule->targets.n; i++)
+        if (rule->targets.p[i].weight) return;
+    if (rule->targets.n)
+        finding_add(k->f, FINDING_MEANING, o->line, 0,
+                    arena_printf(k->a, "spec.rules[%lld].backendRefs", (long long)rule->index),
+                    S("give one of them a weight above 0"),
+                    "all weights are 0: no request reaches a backend");
+}
+
+/* ---- hostnames ---- */
+
+/* More characters decide, and an exact name before a wildcard: 0 when l does not take h. A wildcard h needs all of its names. */
+static size_t grip(str l, str h) {
+    if (!l.n) return 1;
+    if (str_eq(l, h)) return 2 + l.n + (l.p[0] != '*') * (1u << 16);
+    bool covers = l.p[0] == '*' && h.n >= l.n && str_ends(h, str_from(l, 1));
+    return covers ? 2 + l.n : 0;
+}
+
+static str port_key(struct arena *a, const struct plan_listener *l) {
+    return arena_printf(a, STR_FMT ":%lld", STR_ARG(l->bind_address), (long long)l->bind_port);
+}
+
+static void gather_listeners(struct look *k) {
+    map_each (e, &k->plan->pieces[PLAN_LISTENER]) {
+        const struct plan_listener *l = e->value;
+        if (l->protocol == PLAN_TCP || l->protocol == PLAN_UDP) continue;
+        struct neighbour *n = arena_make(k->a, struct neighbour);
+        str key = port_key(k->a, l);
+        *n = (struct neighbour){l, map_get(&k->ports, key)};
+        map_put(&k->ports, key, n);
+    }
+}
+
+/* Only the most specific listener of a port is asked.                                   [GW Listener.hostname] */
+static const struct plan_listener *asked_for(const struct look *k, const struct plan_listener *l, str h) {
+    const struct plan_listener *best = l;
+    for (const struct neighbour *n = map_get(&k->ports, port_key(k->a, l)); n; n = n->next)
+        if (grip(n->listener->hostname, h) > grip(best->hostname, h)) best = n->listener;
+    return best;
+}
+
+static bool is_attached(const struct plan_route *route, const struct plan_listener *l) {
+    for (uint32_t i = 0; i < route->attachments.n; i++)
+        if (str_eq(route->attachments.p[i].listener, l->piece.key)) return true;
+    return false;
+}
+
+/* A listener has no use for a hostname that a more specific one takes; attached to that one as well, all is well. */
+static void look_at_hostnames(struct look *k, const struct object *o, const struct plan_route *route) {
+    for (uint32_t i = 0; i < route->attachments.n; i++) {
+        const struct plan_attachment *at = &route->attachments.p[i];
+        const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
+        if (!l || l->protocol == PLAN_TCP || l->protocol == PLAN_UDP) continue;
+        for (uint32_t x = 0; x < at->hostnames.n; x++) {
+            str h = at->hostnames.p[x];
+            const struct plan_listener *asked = h.n ? asked_for(k, l, h) : l;
+            if (asked == l || is_attached(route, asked)) continue;
+            finding_add(k->f, FINDING_MEANING, o->line, 0, S("spec.hostnames"),
+                        S("attach the route to that listener, too, or remove the hostname"),
+                        "\"" STR_FMT "\" is not reached on listener " STR_FMT
+                        ": a listener of port %lld with hostname " STR_FMT " takes it",
+                        STR_ARG(h), STR_ARG(l->section), (long long)l->port, STR_ARG(asked->hostname));
+        }
+    }
+}
+
+static int by_right(const void *a, const void *b) {
+    const struct plan_route *x = *(const struct plan_route *const *)a,
+                            *y = *(const struct plan_route *const *)b;
+    int order = plan_route_order(x, y);
+    return order ? order : str_cmp(x->piece.key, y->piece.key);
+}
+
+/* In the order of right: the first to ask for something has it. */
+static void look_at_routes(struct look *k) {
+    uint32_t n = 0;
+    const struct map *m = &k->plan->pieces[PLAN_ROUTE];
+    const struct plan_route **all = arena_array(k->a, const struct plan_route *, m->n);
+    map_each (e, m) all[n++] = e->value;
+    if (n) qsort(all, n, sizeof *all, by_right);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct object *o = object_of(k, all[i]);
+        if (!o) continue;
+        point_at(k, o);
+        for (uint32_t x = 0; x < all[i]->rules.n; x++) {
+            look_at_rule(k, o, all[i], &all[i]->rules.p[x]);
+            look_at_weights(k, o, &all[i]->rules.p[x]);
+        }
+        look_at_hostnames(k, o, all[i]);
+    }
+}
+
+/* ---- listeners, certificates, policies ---- */
+
+static void look_at_gateways(struct look *k) {
+    size_t n;
+    struct map_entry *all = map_sorted(&k->r->gateways, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct gateway_state *g = all[i].value;
+        for (uint32_t x = 0; x < g->listeners_n; x++) {
+            const struct listener_state *l = g->listeners[x];
+            const struct object *o = l->set ? store_get(k->store, KIND_LISTENER_SET, l->set->ns, l->set->name)
+                                            : store_get(k->store, KIND_GATEWAY, g->ns, g->name);
+            if (!l->overlap.n || !o) continue;
+            point_at(k, o);
+            finding_add(k->f, FINDING_MEANING, o->line, 0, arena_printf(k->a, "spec.listeners[%u]", l->index),
+                        S("give the listeners names that do not overlap, or different ports"), STR_FMT,
+                        STR_ARG(l->overlap));
+        }
+    }
+    free(all);
+}
+
+static bool is_used(const struct look *k, const struct object *secret) {
+    size_t gateways, sets;
+    store_referrers(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_GATEWAY, &gateways);
+    store_referrers(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_LISTENER_SET,
+                    &sets);
+    return gateways || sets;
+}
+
+static void look_at_secrets(struct look *k, int64_t now_s) {
+    size_t n;
+    const struct object **all = store_list(k->store, k->a, KIND_SECRET, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_used(k, all[i])) continue;
+        const struct cert_state *c = certs_find(k->r, k->a, (const void *)all[i]);
+        if (!c || c->not_after_s >= now_s + SOON_S) continue;
+        point_at(k, all[i]);
+        finding_add(k->f, FINDING_MEANING, all[i]->line, 0, S("data[tls.crt]"), S("replace the certificate"),
+                    "the certificate %s on " STR_FMT, c->not_after_s < now_s ? "expired" : "expires",
+                    STR_ARG(certs_day(k->a, c->not_after_s)));
+    }
+}
+
+static void look_at_policies(struct look *k) {
+    size_t n;
+    const struct object **all = store_list(k->store, k->a, KIND_BACKEND_TLS_POLICY, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (policies_status(k->r, all[i]->kind, all[i]->meta.ns, all[i]->meta.name)) continue;
+        point_at(k, all[i]);
+        finding_add(k->f, FINDING_MEANING, all[i]->line, 0, S("spec.targetRefs"),
+                    S("name a Service that an attached route uses"),
+                    "no route of a Gateway here uses a target of the policy: it has no effect");
+    }
+}
+
+void resolve_warnings(const struct resolver *r, const struct store *s, const struct plan *plan, int64_t now_s,
+                      struct findings *f) {
+    OWNED(arena) a = arena_new();
+    struct look k = {.a = a, .r = r, .store = s, .plan = plan, .f = f};
+    str file = f->file, kind = f->kind, ns = f->ns, name = f->name;
+    gather_listeners(&k);
+    look_at_routes(&k);
+    look_at_gateways(&k);
+    look_at_secrets(&k, now_s);
+    look_at_policies(&k);
+    f->file = file, f->kind = kind, f->ns = ns, f->name = name;
+    map_fini(&k.takers);
+    map_fini(&k.ports);
+}
