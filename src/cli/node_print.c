@@ -62,32 +62,37 @@ static void add_string(struct buf *b, str s) {
     }
 }
 
+static bool is_branch(const struct node *n) { return n->kind == NODE_MAP || n->kind == NODE_SEQ; }
+
+static void add_leaf(struct buf *b, const struct node *n) {
+    if (is_branch(n))
+        buf_add(b, n->kind == NODE_MAP ? S("{}") : S("[]"));
+    else if (n->quoted)
+        add_string(b, n->scalar);
+    else
+        add_scalar(b, n);
+    buf_add_char(b, '\n');
+}
+
+/* What stands before the value of a child: "- ", or "key:". */
+static void add_head(struct buf *b, const struct node *parent, const struct node *c, unsigned indent) {
+    bool after_dash = c == parent->child && b->n && b->p[b->n - 1] == ' ';
+    buf_printf(b, "%*s", after_dash ? 0 : (int)indent, "");
+    if (parent->kind == NODE_SEQ) {
+        buf_add(b, S("- "));
+        return;
+    }
+    add_string(b, c->key);
+    buf_add(b, is_branch(c) && c->child ? S(":\n") : S(": "));
+}
+
 void node_print_yaml(struct buf *b, const struct node *n, unsigned indent) {
     for (const struct node *c = n->child; c; c = c->next) {
-        bool nested = (c->kind == NODE_MAP || c->kind == NODE_SEQ) && c->child;
-        bool item = n->kind == NODE_SEQ;
-        buf_printf(b, "%*s", c == n->child && b->n && b->p[b->n - 1] == ' ' ? 0 : (int)indent, "");
-        if (item) {
-            buf_add(b, S("- "));
-        } else {
-            add_string(b, c->key);
-            buf_add_char(b, ':');
-        }
-        if (nested && item) {
-            node_print_yaml(b, c, indent + 2);
-        } else if (nested) {
-            buf_add_char(b, '\n');
-            node_print_yaml(b, c, c->kind == NODE_SEQ ? indent : indent + 2);
-        } else {
-            if (!item) buf_add_char(b, ' ');
-            if (c->kind == NODE_MAP || c->kind == NODE_SEQ) {
-                buf_add(b, c->kind == NODE_MAP ? S("{}") : S("[]"));
-            } else if (c->quoted) {
-                add_string(b, c->scalar);
-            } else {
-                add_scalar(b, c);
-            }
-            buf_add_char(b, '\n');
-        }
+        add_head(b, n, c, indent);
+        bool list_in_map = n->kind != NODE_SEQ && c->kind == NODE_SEQ;
+        if (is_branch(c) && c->child)
+            node_print_yaml(b, c, list_in_map ? indent : indent + 2);
+        else
+            add_leaf(b, c);
     }
 }

@@ -35,6 +35,12 @@ static const str names[HTTP_FIELD_ID_COUNT] = {
 
 str http_field_name(enum http_field_id id) { return names[id]; }
 
+static enum http_field_id candidate_of_10(char c) {
+    if (c == 'u') return FIELD_USER_AGENT;
+    if (c == 'c') return FIELD_CONNECTION;
+    return c == 'k' ? FIELD_KEEP_ALIVE : FIELD_SET_COOKIE;
+}
+
 /* The one name of the table that it can be, by its length and a letter. */
 static enum http_field_id candidate(str name) {
     char c = (char)(name.p[0] | 0x20);
@@ -46,11 +52,7 @@ static enum http_field_id candidate(str name) {
     case 7: return c == 'u' ? FIELD_UPGRADE : FIELD_TRAILER;
     case 8: return FIELD_LOCATION;
     case 9: return FIELD_FORWARDED;
-    case 10:
-        return c == 'u'   ? FIELD_USER_AGENT
-               : c == 'c' ? FIELD_CONNECTION
-               : c == 'k' ? FIELD_KEEP_ALIVE
-                          : FIELD_SET_COOKIE;
+    case 10: return candidate_of_10(c);
     case 12: return c == 'c' ? FIELD_CONTENT_TYPE : FIELD_X_REQUEST_ID;
     case 14: return c == 'c' ? FIELD_CONTENT_LENGTH : FIELD_HTTP2_SETTINGS;
     case 15: return FIELD_X_FORWARDED_FOR;

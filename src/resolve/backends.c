@@ -132,8 +132,8 @@ struct backend_state *backends_use(struct pass *p, str key) {
         b = base_zalloc(sizeof *b + key.n);
         b->port = (uint16_t)port;
         b->protocol = PLAN_BACKEND_HTTP;
-        for (uint8_t i = PLAN_BACKEND_H2C; i < COUNT_OF(suffixes); i++)
-            if (str_eq(str_from(key, plus), str_of(suffixes[i]))) b->protocol = i;
+        for (size_t i = PLAN_BACKEND_H2C; i < COUNT_OF(suffixes); i++)
+            if (str_eq(str_from(key, plus), str_of(suffixes[i]))) b->protocol = (uint8_t)i;
         b->ns_n = (uint16_t)slash;
         b->name_n = (uint16_t)(colon - slash - 1);
         b->key_n = (uint16_t)key.n;

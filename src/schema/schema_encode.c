@@ -87,6 +87,20 @@ static struct node *encode_list(struct encoder *e, const struct field *f, const 
     return n;
 }
 
+static struct node *encode_bool(struct encoder *e, const struct field *f, bool v, bool set) {
+    str word = v ? S("true") : S("false");
+    return !set || is_initial(f, word) ? NULL : node_scalar(e->a, word, false);
+}
+
+static struct node *encode_inner(struct encoder *e, const struct field *f, const char *p) {
+    bool required = f->flags & FIELD_REQUIRED;
+    bool empty_counts = f->initial && !str_eq(str_of(f->initial), S("{}"));
+    if (empty_counts) return encode_struct(e, f->of, p);
+    if (!required && schema_equal(f->of, p, arena_bytes(e->a, f->of->size))) return NULL; /* not given */
+    struct node *n = encode_struct(e, f->of, p);
+    return n->n || required ? n : NULL;
+}
+
 /* NULL: left out. */
 static struct node *encode_field(struct encoder *e, const struct field *f, const char *obj) {
     const void *p = obj + f->offset;
@@ -95,15 +109,11 @@ static struct node *encode_field(struct encoder *e, const struct field *f, const
     case FIELD_STR:
     case FIELD_BYTES: return encode_str(e, f, *(const str *)p);
     case FIELD_BOOL: {
-        str word = *(const bool *)p ? S("true") : S("false");
-        bool left_out = f->initial ? is_initial(f, word) : !required && !*(const bool *)p;
-        return left_out ? NULL : node_scalar(e->a, word, false);
+        bool v = *(const bool *)p;
+        return encode_bool(e, f, v, v || f->initial || required);
     }
-    case FIELD_OPT_BOOL: {
-        const struct opt_bool *o = p;
-        str word = o->v ? S("true") : S("false");
-        return !o->set || is_initial(f, word) ? NULL : node_scalar(e->a, word, false);
-    }
+    case FIELD_OPT_BOOL:
+        return encode_bool(e, f, ((const struct opt_bool *)p)->v, ((const struct opt_bool *)p)->set);
     case FIELD_INT: {
         int64_t v = *(const int64_t *)p;
         return encode_int(e, f, v, v || f->initial || required);
@@ -123,13 +133,7 @@ static struct node *encode_field(struct encoder *e, const struct field *f, const
         const struct int_or_str *v = p;
         return !v->set ? NULL : v->s.p ? string(e, f, v->s) : integer(e, v->i);
     }
-    case FIELD_STRUCT: {
-        if (f->initial && !str_eq(str_of(f->initial), S("{}")))
-            return encode_struct(e, f->of, p); /* empty is not left out */
-        if (!required && schema_equal(f->of, p, arena_bytes(e->a, f->of->size))) return NULL; /* not given */
-        struct node *n = encode_struct(e, f->of, p);
-        return n->n || required ? n : NULL;
-    }
+    case FIELD_STRUCT: return encode_inner(e, f, obj + f->offset);
     case FIELD_OPT_STRUCT: return *(void *const *)p ? encode_struct(e, f->of, *(void *const *)p) : NULL;
     case FIELD_LIST:
     case FIELD_STR_LIST:
