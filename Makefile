@@ -5,7 +5,7 @@ BUILD := build
 J := $(shell nproc)
 PRESET_debug := $(BUILD)/debug
 PRESET_release := $(BUILD)/release
-.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates fuzz tsan clang bench clean deps refs install
+.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates crd fuzz tsan clang bench clean deps refs install
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,10 @@ e2e: build ## end to end with real clients and servers; K=name runs the matching
 gates: build ## what a request may cost, counted: system calls, allocations, futexes, instructions
 	@tests/gates/gates.sh $(BUILD)/postern
 	@tests/gates/instructions.sh --most 10500 $(BUILD)/postern
+
+crd: $(BUILD)/debug/build.ninja ## our field tables against the CRDs' own validation; needs Go 1.21 or later and its module proxy
+	@cmake --build $(BUILD)/debug -- -j $(J)
+	@tests/crd/run.sh $(BUILD)/debug/crd_probe
 
 fuzz: $(BUILD)/fuzz/build.ninja ## each fuzzer for S seconds (30), or T=name alone
 	@scripts/fuzz.sh $(or $(S),30) $(T)

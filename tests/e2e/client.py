@@ -69,11 +69,16 @@ class Connection:
         return out
 
     def exactly(self, n):
-        while len(self.buffer) < n:
+        parts, have = [], 0
+        while have + len(self.buffer) < n:
+            parts.append(self.buffer)
+            have += len(self.buffer)
+            self.buffer = b''
             if not self.more():
-                raise Cut(f'{n - len(self.buffer)} bytes are missing')
-        data, self.buffer = self.buffer[:n], self.buffer[n:]
-        return data
+                raise Cut(f'{n - have} bytes are missing')
+        parts.append(self.buffer[:n - have])
+        self.buffer = self.buffer[n - have:]
+        return b''.join(parts)
 
     def ended(self):
         """Whether the peer has closed, with nothing left to read."""
