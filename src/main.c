@@ -21,7 +21,7 @@ static const char *name_at(const void *table, size_t i) {
 }
 
 static int print_help(void) {
-    printf("postern %s: the Kubernetes Gateway API, complete, in one program.\n\n"
+    printf("postern %s: the Kubernetes Gateway API in one program.\n\n"
            "Usage: postern COMMAND [options]\n\nCommands:\n",
            POSTERN_VERSION);
     for (size_t i = 0; i < COUNT_OF(commands); i++)
