@@ -104,9 +104,9 @@ static err decode_piece(struct reader *r, enum plan_kind kind, str text, uint32_
 static err take_pieces(struct reader *r, enum plan_kind kind, struct plan *p, struct plan_delta *d) {
     TRY(take(r, '['));
     while (next(r) != ']') {
-        str text;
-        uint32_t line;
-        struct plan_piece *piece;
+        str text = {0};
+        uint32_t line = 0;
+        struct plan_piece *piece = NULL;
         TRY(take_object(r, &text, &line));
         TRY(decode_piece(r, kind, text, line, &piece));
         plan_set(p, kind, piece->key, piece, d);
@@ -117,7 +117,7 @@ static err take_pieces(struct reader *r, enum plan_kind kind, struct plan *p, st
 }
 
 static err take_member(struct reader *r, struct plan *p, struct plan_delta *d) {
-    str name;
+    str name = {0};
     TRY(take_name(r, &name));
     if (str_eq(name, S("revision"))) {
         next(r);
