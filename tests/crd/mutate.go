@@ -41,15 +41,14 @@ type mutator struct {
 	schemas  map[string]apiextensionsv1.JSONSchemaProps
 	donors   map[string][]interface{}
 	bases    []object
-	visits   map[string]int
 	patterns map[string]bool // that all texts were tried against
 }
 
-// The places of one path in the schema beyond these are changed by chance alone.
+// Of an object's places of one path in the schema these are changed; the others by chance alone.
 const visitsMax = 1
 
 func newMutator(v *version, bases []object) *mutator {
-	m := &mutator{v: v, schemas: map[string]apiextensionsv1.JSONSchemaProps{}, donors: map[string][]interface{}{}, bases: bases, visits: map[string]int{}, patterns: map[string]bool{}}
+	m := &mutator{v: v, schemas: map[string]apiextensionsv1.JSONSchemaProps{}, donors: map[string][]interface{}{}, bases: bases, patterns: map[string]bool{}}
 	each("", &v.props, func(path string, s *apiextensionsv1.JSONSchemaProps) { m.schemas[path] = *s })
 	for _, o := range bases {
 		m.collect("spec", o["spec"])
@@ -180,9 +179,10 @@ func (p place) child(at interface{}) place { return append(append(place{}, p...)
 // steps are all changes that are made of one object.
 func (m *mutator) steps(o object) []step {
 	var all []step
+	visits := map[string]int{}
 	m.walk("spec", place{"spec"}, o["spec"], func(path string, at place, value interface{}) {
-		m.visits[path]++
-		if m.visits[path] <= visitsMax {
+		visits[path]++
+		if visits[path] <= visitsMax {
 			m.at(&all, path, at, value)
 		}
 	})
@@ -241,7 +241,8 @@ func (m *mutator) replace(all *[]step, path string, s *apiextensionsv1.JSONSchem
 	switch value.(type) {
 	case string:
 		words := texts
-		if m.patterns[s.Pattern] && len(s.XValidations) == 0 {
+		parent := m.schemas[path[:max(strings.LastIndex(path, "."), 0)]]
+		if m.patterns[s.Pattern] && len(s.XValidations)+len(parent.XValidations) == 0 {
 			words = []string{"", "a", "A_b", "a b", "é"}
 		}
 		m.patterns[s.Pattern] = true
