@@ -43,7 +43,8 @@ static const struct field spec_fields[] = {
      .of = &target_schema, .min = 1, .max = 16},
     {"validation", FIELD_STRUCT, AT(backend_tls_policy, spec.validation), .flags = FIELD_REQUIRED,
      .of = &policy_schema_validation},
-    {"options", FIELD_STR_MAP, AT(backend_tls_policy, spec.options), .max = 16, .item_max = 4096},
+    {"options", FIELD_STR_MAP, AT(backend_tls_policy, spec.options), .flags = FIELD_DROP_NULL, .max = 16,
+     .item_max = 4096},
 };
 static const struct schema spec_schema = SCHEMA(backend_tls_policy, spec_fields, spec_rules);
 

@@ -48,10 +48,10 @@ static const struct field parameters_fields[] = {
 static const struct schema parameters_schema = SCHEMA(parameters_reference, parameters_fields, NULL);
 
 static const struct field infrastructure_fields[] = {
-    {"labels", FIELD_STR_MAP, AT(gateway_infrastructure, labels), .max = 8, .item_max = 63,
-     .pattern = &pattern_label_value, .key_pattern = &pattern_qualified},
-    {"annotations", FIELD_STR_MAP, AT(gateway_infrastructure, annotations), .max = 16, .item_max = 4096,
-     .key_pattern = &pattern_qualified},
+    {"labels", FIELD_STR_MAP, AT(gateway_infrastructure, labels), .flags = FIELD_DROP_NULL, .max = 8,
+     .item_max = 63, .pattern = &pattern_label_value, .key_pattern = &pattern_qualified},
+    {"annotations", FIELD_STR_MAP, AT(gateway_infrastructure, annotations), .flags = FIELD_DROP_NULL,
+     .max = 16, .item_max = 4096, .key_pattern = &pattern_qualified},
     {"parametersRef", FIELD_OPT_STRUCT, AT(gateway_infrastructure, parameters_ref), .of = &parameters_schema},
 };
 static const struct schema infrastructure_schema =

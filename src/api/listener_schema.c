@@ -13,7 +13,7 @@ static const struct field requirement_fields[] = {
 static const struct schema requirement_schema = SCHEMA(selector_requirement, requirement_fields, NULL);
 
 static const struct field selector_fields[] = {
-    {"matchLabels", FIELD_STR_MAP, AT(label_selector, match_labels)},
+    {"matchLabels", FIELD_STR_MAP, AT(label_selector, match_labels), .flags = FIELD_DROP_NULL},
     {"matchExpressions", FIELD_LIST, AT(label_selector, match_expressions), .of = &requirement_schema},
 };
 const struct schema listener_schema_selector = SCHEMA(label_selector, selector_fields, NULL);
@@ -51,7 +51,8 @@ static const struct field tls_fields[] = {
     {"mode", FIELD_ENUM, AT(listener_tls, mode), .values = tls_modes, .initial = "Terminate"},
     {"certificateRefs", FIELD_LIST, AT(listener_tls, certificate_refs), .of = &reference_schema_secret,
      .max = 64},
-    {"options", FIELD_STR_MAP, AT(listener_tls, options), .max = 16, .item_max = 4096},
+    {"options", FIELD_STR_MAP, AT(listener_tls, options), .flags = FIELD_DROP_NULL, .max = 16,
+     .item_max = 4096},
 };
 static const struct schema tls_schema = SCHEMA(listener_tls, tls_fields, tls_rules);
 

@@ -22,8 +22,9 @@ static const struct field hostname_fields[] = {
 static const struct schema hostname_schema = SCHEMA(external_hostname, hostname_fields, hostname_rules);
 
 static const struct field selector_fields[] = {
-    {"matchLabels", FIELD_STR_MAP, AT(endpoint_selector, match_labels), .flags = FIELD_REQUIRED, .min = 1,
-     .max = 64, .item_max = 63, .pattern = &pattern_label_value, .key_pattern = &pattern_qualified},
+    {"matchLabels", FIELD_STR_MAP, AT(endpoint_selector, match_labels),
+     .flags = FIELD_REQUIRED | FIELD_DROP_NULL, .min = 1, .max = 64, .item_max = 63,
+     .pattern = &pattern_label_value, .key_pattern = &pattern_qualified},
 };
 static const struct schema selector_schema = SCHEMA(endpoint_selector, selector_fields, NULL);
 

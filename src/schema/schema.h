@@ -75,6 +75,8 @@ enum {
     FIELD_EXPERIMENTAL = 4, /* in the experimental channel's CRDs only */
     FIELD_KEEP_EMPTY = 8,   /* an empty list or map is encoded, too */
     FIELD_UNIQUE = 16,      /* STR_LIST, INT_LIST: no item twice */
+    FIELD_DROP_NULL =
+        32, /* STR_MAP: a value of null is not given (as in a CRD's), not empty (as in Kubernetes' own) */
 };
 
 /* An expression of the CRDs as a function: no expression is compiled to decode, and the words say what is wanted. */

@@ -237,11 +237,11 @@ static void take_map(struct decoder *d, const struct field *f, const struct node
         wrong_type(d, n, at, "object");
         return;
     }
-    if (f->max > 0 || f->min != 0) check_length(d, n, at, n->n, f->min, f->max, "entries");
     p->p = arena_array(d->a, struct str_pair, n->n);
     for (const struct node *c = n->child; c; c = c->next) {
         step in = {at, c->key, 0};
         struct str_pair *pair = &p->p[p->n];
+        if (c->kind == NODE_NULL && f->flags & FIELD_DROP_NULL) continue;
         pair->key = arena_str(d->a, c->key);
         if (f->key_pattern) check_pattern(d, f->key_pattern, c, &in, c->key);
         if (c->kind == NODE_NULL)
@@ -252,6 +252,7 @@ static void take_map(struct decoder *d, const struct field *f, const struct node
             check_string(d, f, c, &in, pair->value, true);
         p->n++;
     }
+    if (f->max > 0 || f->min != 0) check_length(d, n, at, p->n, f->min, f->max, "entries");
     qsort(p->p, p->n, sizeof *p->p, compare_pairs);
     for (uint32_t i = 1; i < p->n; i++)
         if (str_eq(p->p[i].key, p->p[i - 1].key)) duplicate_key(d, n, at, p->p[i].key);
