@@ -3,10 +3,10 @@
 
 #include "base/num.h"
 #include "filter/filter.h"
+#include "filter/forwarded.h"
 #include "proxy/admission.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
-#include "proxy/forwarding.h"
 #include "proxy/relay.h"
 
 static const uint8_t exchange_moves[] = {
@@ -243,7 +243,8 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
     exchange_move(x, X_ROUTE);
     enum http_reason why = admission_check(x);
     if (why == REASON_NONE && !x->redirect) {
-        forwarding_set(x);
+        const struct downstream *d = x->client;
+        forwarded_set(m, (str){d->peer_text, d->peer_text_n}, d->tls, x->listener_port);
         if (apply_filters(x) != OK) why = REASON_FILTER_FAILED;
     }
     if (why != REASON_NONE) {

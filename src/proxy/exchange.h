@@ -9,7 +9,7 @@
  *                          ^--------/                        another endpoint, or a fresh connection
  *
  * Files: exchange.c moves the state and holds the deadlines, admission.c checks and routes, attempt.c is the side of the backend up to the
- * response, relay.c what flows, answer.c our own answers, forwarding.c the fields of a gateway. */
+ * response, relay.c what flows, answer.c our own answers. */
 enum exchange_state {
     X_HEAD,    /* the request's head is arriving */
     X_ROUTE,   /* it is looked at, within the call */
