@@ -12,20 +12,11 @@
 #include "resolve/gateways.h"
 #include "resolve/routes.h"
 
-enum { KEY_BYTES_MAX = 520, ANCESTORS_MAX = 16 /* [GW PolicyStatus.ancestors] */ };
-
-static str key_of(char *space, enum api_kind kind, str ns, str name) {
-    if (ns.n + 2 + name.n > KEY_BYTES_MAX) return (str){0};
-    space[0] = (char)kind;
-    if (ns.n) memcpy(space + 1, ns.p, ns.n);
-    space[1 + ns.n] = '/';
-    if (name.n) memcpy(space + 2 + ns.n, name.p, name.n);
-    return (str){space, ns.n + 2 + name.n};
-}
+enum { ANCESTORS_MAX = 16 /* [GW PolicyStatus.ancestors] */ };
 
 static struct policy_state *find(const struct resolver *r, enum api_kind kind, str ns, str name) {
-    char space[KEY_BYTES_MAX];
-    str key = key_of(space, kind, ns, name);
+    char space[RESOLVER_STATE_KEY_BYTES_MAX];
+    str key = resolver_state_key(space, kind, ns, name);
     return key.p ? map_get(&r->policies, key) : NULL;
 }
 
@@ -33,8 +24,8 @@ static str ns_of(const struct policy_state *ps) { return (str){ps->key + 1, ps->
 static str name_of(const struct policy_state *ps) { return (str){ps->key + 2 + ps->ns_n, ps->name_n}; }
 
 void policies_mark(struct resolver *r, enum api_kind kind, str ns, str name) {
-    char space[KEY_BYTES_MAX];
-    str key = key_of(space, kind, ns, name);
+    char space[RESOLVER_STATE_KEY_BYTES_MAX];
+    str key = resolver_state_key(space, kind, ns, name);
     assert(key.p); /* the store holds no longer names */
     struct policy_state *ps = map_get(&r->policies, key);
     if (!ps) {

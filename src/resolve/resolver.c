@@ -88,3 +88,12 @@ str resolver_lower(struct arena *a, str s) {
     for (size_t i = 0; i < s.n; i++) p[i] = str_lower(s.p[i]);
     return (str){p, s.n};
 }
+
+str resolver_state_key(char space[RESOLVER_STATE_KEY_BYTES_MAX], enum api_kind kind, str ns, str name) {
+    if (ns.n + 2 + name.n > RESOLVER_STATE_KEY_BYTES_MAX) return (str){0};
+    space[0] = (char)kind;
+    if (ns.n) memcpy(space + 1, ns.p, ns.n);
+    space[1 + ns.n] = '/';
+    if (name.n) memcpy(space + 2 + ns.n, name.p, name.n);
+    return (str){space, ns.n + 2 + name.n};
+}

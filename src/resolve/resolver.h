@@ -182,3 +182,6 @@ str resolver_a_kind(struct arena *a, enum api_kind kind);
 /* "ns/name" in a. */
 str resolver_key(struct arena *a, str ns, str name);
 str resolver_lower(struct arena *a, str s);
+/* The key of a route's or a policy's state: its kind, "ns/name". Not given (p == NULL) for names that the store would not hold. */
+enum { RESOLVER_STATE_KEY_BYTES_MAX = 512 };
+str resolver_state_key(char space[RESOLVER_STATE_KEY_BYTES_MAX], enum api_kind kind, str ns, str name);

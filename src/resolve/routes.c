@@ -11,24 +11,13 @@
 #include "resolve/rules.h"
 #include "resolve/verdicts.h"
 
-enum { KEY_BYTES_MAX = 512 };
-
-static str key_of(char *space, enum api_kind kind, str ns, str name) {
-    if (ns.n + 2 + name.n > KEY_BYTES_MAX) return (str){0};
-    space[0] = (char)kind;
-    if (ns.n) memcpy(space + 1, ns.p, ns.n);
-    space[1 + ns.n] = '/';
-    if (name.n) memcpy(space + 2 + ns.n, name.p, name.n);
-    return (str){space, ns.n + 2 + name.n};
-}
-
 static str ns_of(const struct route_state *rs) { return (str){rs->key + 1, rs->ns_n}; }
 static str name_of(const struct route_state *rs) { return (str){rs->key + 2 + rs->ns_n, rs->name_n}; }
 static str map_key(const struct route_state *rs) { return (str){rs->key, rs->ns_n + 2u + rs->name_n}; }
 
 void routes_mark(struct resolver *r, enum api_kind kind, str ns, str name) {
-    char space[KEY_BYTES_MAX];
-    str key = key_of(space, kind, ns, name);
+    char space[RESOLVER_STATE_KEY_BYTES_MAX];
+    str key = resolver_state_key(space, kind, ns, name);
     assert(key.p); /* the store holds no longer names */
     struct route_state *rs = map_get(&r->routes, key);
     if (!rs) {
@@ -55,8 +44,8 @@ void routes_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name)
 }
 
 const struct route_state *routes_find(const struct resolver *r, enum api_kind kind, str ns, str name) {
-    char space[KEY_BYTES_MAX];
-    str key = key_of(space, kind, ns, name);
+    char space[RESOLVER_STATE_KEY_BYTES_MAX];
+    str key = resolver_state_key(space, kind, ns, name);
     return key.p ? map_get(&r->routes, key) : NULL;
 }
 
