@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing of Debian's packages for one purpose: deps.sh build|test|bench. Says nothing when nothing is missing.
 set -eu
-build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev"
+build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev"
 run="$build curl openssl ca-certificates"
 test="$run libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils universal-ctags python3 nginx-light strace iproute2 valgrind git"
 bench="$run haproxy nginx-light iproute2 procps python3 strace"
