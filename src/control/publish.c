@@ -218,7 +218,7 @@ static void open_port(struct publish_port *o) {
     int why = EINVAL, before = o->why;
     bool ok = ip_of(o->address, &ip) == OK &&
               supervisor_open(p->c.supervisor, &ip, o->port, p->c.workers_n, o->fds, &why) == OK;
-    facts_set_bind(&p->c.pipeline->facts, str_of(o->address), o->port, ok,
+    facts_set_bind(&p->c.pipeline->facts, str_of(o->address), o->port, FACT_TCP, ok,
                    str_of(ok ? "" : why_refused(why)));
     if (ok) {
         o->state = PORT_OPEN, o->why = 0;

@@ -19,8 +19,14 @@ static struct socket_state *socket_for(struct pass *p, str address, uint16_t por
     memcpy(s->key, key.p, key.n);
     s->address = (str){s->key, address.n};
     s->port = port;
+    s->udp = udp;
     map_put(&p->r->sockets, (str){s->key, key.n}, s);
     return s;
+}
+
+const struct fact_bind *claims_fact(const struct pass *p, const struct claim *c) {
+    const struct socket_state *s = c->socket;
+    return facts_bind(p->facts, s->address, s->port, s->udp ? FACT_UDP : FACT_TCP);
 }
 
 void claims_make(struct pass *p, struct listener_state *l) {

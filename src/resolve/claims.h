@@ -13,4 +13,6 @@ void claims_drop(struct pass *p, struct listener_state *l);
 void claims_judge(struct pass *p);
 /* Why the listener did not get all of its sockets; not given when it did. */
 str claims_loss(const struct listener_state *l);
+/* What is known of the claim's socket; NULL: nothing yet. */
+const struct fact_bind *claims_fact(const struct pass *p, const struct claim *c);
 void claims_fini(struct resolver *r);

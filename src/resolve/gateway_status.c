@@ -30,7 +30,7 @@ static const struct fact_bind *address_failure(struct pass *p, const struct gate
     for (uint32_t i = 0; i < g->own_n && p->facts->serving; i++) {
         const struct listener_state *l = g->listeners[i];
         if (!l->served || address >= l->claims_n) continue;
-        failure = facts_bind(p->facts, l->claims[address].socket->address, l->claims[address].socket->port);
+        failure = claims_fact(p, &l->claims[address]);
         if (!failure || failure->ok) return NULL;
     }
     return failure;

@@ -12,19 +12,20 @@ static struct verdict judge_accepted(const struct listener_state *l) {
     return loss.p ? (struct verdict){"PortUnavailable", loss} : (struct verdict){0};
 }
 
-/* "port 80", "192.0.2.1:80", "[2001:db8::1]:80" */
+/* "port 80", "UDP port 53", "192.0.2.1:80", "[2001:db8::1]:80" */
 static str socket_name(struct arena *a, const struct socket_state *s) {
-    if (!s->address.n) return arena_printf(a, "port %u", s->port);
+    const char *udp = s->udp ? "UDP " : "";
+    if (!s->address.n) return arena_printf(a, "%sport %u", udp, s->port);
     bool v6 = str_find(s->address, ':') < s->address.n;
-    return arena_printf(a, v6 ? "[" STR_FMT "]:%u" : STR_FMT ":%u", STR_ARG(s->address), s->port);
+    return arena_printf(a, v6 ? "%s[" STR_FMT "]:%u" : "%s" STR_FMT ":%u", udp, STR_ARG(s->address), s->port);
 }
 
 /* One socket: none known yet, failed, or open. `check` and `explain` have no sockets: there all would come about. */
-static struct verdict judge_bind(struct pass *p, const struct socket_state *s) {
+static struct verdict judge_bind(struct pass *p, const struct claim *c) {
     if (!p->facts->serving) return (struct verdict){0};
-    const struct fact_bind *b = facts_bind(p->facts, s->address, s->port);
+    const struct fact_bind *b = claims_fact(p, c);
     if (b && b->ok) return (struct verdict){0};
-    str name = socket_name(p->scratch, s);
+    str name = socket_name(p->scratch, c->socket);
     if (!b) return resolver_refuse(p->scratch, "Pending", STR_FMT " is not open yet", STR_ARG(name));
     return resolver_refuse(p->scratch, "PortUnavailable",
                            STR_FMT " can not be opened: " STR_FMT "; free it or use another one",
@@ -45,7 +46,7 @@ static struct verdict judge_programmed(struct pass *p, const struct listener_sta
     if (p->facts->serving && l->revision > p->facts->revision_adopted)
         worst = (struct verdict){"Pending", S("the workers do not have this state of the listener yet")};
     for (uint32_t i = 0; i < l->claims_n; i++) {
-        struct verdict v = judge_bind(p, l->claims[i].socket);
+        struct verdict v = judge_bind(p, &l->claims[i]);
         if (v.reason && (!worst.reason || strcmp(worst.reason, "Pending") == 0)) worst = v;
     }
     return worst;

@@ -37,9 +37,10 @@ struct socket_state {
     struct claim **claims;
     uint32_t n, cap;
     bool dirty;
+    bool udp;
     uint16_t port;
     str address;
-    char key[]; /* "address:port" */
+    char key[]; /* "address:port", "address:port/udp" */
 };
 
 /* One listener of one of our Gateways or of a ListenerSet on it. Strings live in the Gateway's arena but for the name. */

@@ -17,15 +17,17 @@ void facts_fini(struct facts *f) {
     *f = (struct facts){0};
 }
 
-static str bind_key(char *space, str address, uint16_t port) {
-    int n = snprintf(space, KEY_BYTES_MAX, STR_FMT ":%u", STR_ARG(address), port);
+static str bind_key(char *space, str address, uint16_t port, enum fact_transport transport) {
+    int n = snprintf(space, KEY_BYTES_MAX, STR_FMT ":%u%s", STR_ARG(address), port,
+                     transport == FACT_UDP ? "/udp" : "");
     assert(n > 0 && n < KEY_BYTES_MAX);
     return (str){space, (size_t)n};
 }
 
-const struct fact_bind *facts_bind(const struct facts *f, str address, uint16_t port) {
+const struct fact_bind *facts_bind(const struct facts *f, str address, uint16_t port,
+                                   enum fact_transport transport) {
     char space[KEY_BYTES_MAX];
-    return map_get(&f->binds, bind_key(space, address, port));
+    return map_get(&f->binds, bind_key(space, address, port, transport));
 }
 
 static str append(char **at, str s) {
@@ -35,16 +37,17 @@ static str append(char **at, str s) {
     return copy;
 }
 
-void facts_set_bind(struct facts *f, str address, uint16_t port, bool ok, str error) {
+void facts_set_bind(struct facts *f, str address, uint16_t port, enum fact_transport transport, bool ok,
+                    str error) {
     if (ok) error = S("");
-    const struct fact_bind *known = facts_bind(f, address, port);
+    const struct fact_bind *known = facts_bind(f, address, port, transport);
     if (known && known->ok == ok && str_eq(known->error, error)) return;
     char space[KEY_BYTES_MAX];
-    str key = bind_key(space, address, port);
+    str key = bind_key(space, address, port, transport);
     struct kept *k = base_zalloc(sizeof *k + key.n + address.n + error.n);
     char *at = k->text;
     str own_key = append(&at, key);
-    k->bind = (struct fact_bind){.port = port, .ok = ok};
+    k->bind = (struct fact_bind){.port = port, .transport = transport, .ok = ok};
     k->bind.address = append(&at, address);
     k->bind.error = append(&at, error);
     free(map_put(&f->binds, own_key, k));

@@ -5,7 +5,7 @@
  * Facts stand in comment lines of the case:
  *   #! now 1800000000             seconds since 1970 (this one when not given)
  *   #! serving                    there is a data plane: sockets that are not named below are pending
- *   #! bind :80 ok                how a socket came about; implies serving
+ *   #! bind :80 ok                how a socket came about; implies serving; ":53/udp" is UDP's
  *   #! bind :443 error WORDS
  *   #! map 80:8080                --map-port
  *   #! address 192.0.2.1          of this machine
@@ -86,10 +86,12 @@ static void take_bind(struct kase *k, str line, void *arg) {
     if (!str_starts(line, S("bind "))) return;
     line = str_from(line, 5);
     str socket = str_cut(&line, ' '), how = str_cut(&line, ' ');
+    bool udp = str_ends(socket, S("/udp"));
+    if (udp) socket.n -= strlen("/udp");
     size_t colon = str_rfind(socket, ':');
     uint16_t port;
     if (num_parse_port(str_from(socket, colon + 1), &port) != OK) stop("bad #! bind", k->name);
-    facts_set_bind(f, str_upto(socket, colon), port, str_eq(how, S("ok")), line);
+    facts_set_bind(f, str_upto(socket, colon), port, udp ? FACT_UDP : FACT_TCP, str_eq(how, S("ok")), line);
 }
 
 static void read_case(struct kase *k, const char *path) {

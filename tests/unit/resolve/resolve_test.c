@@ -154,13 +154,13 @@ static void test_facts_change_statuses_alone(void **state) {
     w->facts.revision_adopted = UINT64_MAX;
     world_pass(w);
     assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "False/Pending");
-    facts_set_bind(&w->facts, S(""), 80, true, S(""));
+    facts_set_bind(&w->facts, S(""), 80, FACT_TCP, true, S(""));
     world_pass(w);
     expect(w, 0, 0, 0, 0);
     assert_int_equal(w->work.statuses, 1);
     assert_false(w->facts.changed);
     assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "True/Programmed");
-    facts_set_bind(&w->facts, S(""), 80, false, S("address already in use"));
+    facts_set_bind(&w->facts, S(""), 80, FACT_TCP, false, S("address already in use"));
     world_pass(w);
     assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "False/NoResources");
     struct fact_port_map map = {80, 8080};
@@ -177,7 +177,7 @@ static void test_programmed_waits_for_the_workers(void **state) {
     struct world *w = *state;
     put_base(w);
     w->facts.serving = true;
-    facts_set_bind(&w->facts, S(""), 80, true, S(""));
+    facts_set_bind(&w->facts, S(""), 80, FACT_TCP, true, S(""));
     world_pass(w);
     w->plan.revision++; /* as control/ does when a pass changed the plan */
     assert_string_equal(world_gateway(w, S("default"), S("gw"), "Programmed"), "False/Pending");

@@ -9,22 +9,25 @@ static void test_binds(void **state) {
     facts_init(&f);
     assert_true(f.changed); /* the first pass looks at them */
     f.changed = false;
-    assert_null(facts_bind(&f, S(""), 80));
-    facts_set_bind(&f, S(""), 80, false, S("in use"));
+    assert_null(facts_bind(&f, S(""), 80, FACT_TCP));
+    facts_set_bind(&f, S(""), 80, FACT_TCP, false, S("in use"));
     assert_true(f.changed);
-    assert_str(facts_bind(&f, S(""), 80)->error, "in use");
+    assert_str(facts_bind(&f, S(""), 80, FACT_TCP)->error, "in use");
     f.changed = false;
-    facts_set_bind(&f, S(""), 80, false, S("in use"));
+    facts_set_bind(&f, S(""), 80, FACT_TCP, false, S("in use"));
     assert_false(f.changed);
-    facts_set_bind(&f, S(""), 80, true, S("ignored"));
-    assert_true(f.changed && facts_bind(&f, S(""), 80)->ok);
-    assert_str(facts_bind(&f, S(""), 80)->error, "");
+    facts_set_bind(&f, S(""), 80, FACT_TCP, true, S("ignored"));
+    assert_true(f.changed && facts_bind(&f, S(""), 80, FACT_TCP)->ok);
+    assert_str(facts_bind(&f, S(""), 80, FACT_TCP)->error, "");
     f.changed = false;
-    facts_set_bind(&f, S(""), 80, true, S(""));
+    facts_set_bind(&f, S(""), 80, FACT_TCP, true, S(""));
     assert_false(f.changed);
-    facts_set_bind(&f, S("2001:db8::1"), 80, true, S(""));
-    assert_str(facts_bind(&f, S("2001:db8::1"), 80)->address, "2001:db8::1");
-    assert_null(facts_bind(&f, S("2001:db8::1"), 81));
+    facts_set_bind(&f, S("2001:db8::1"), 80, FACT_TCP, true, S(""));
+    assert_str(facts_bind(&f, S("2001:db8::1"), 80, FACT_TCP)->address, "2001:db8::1");
+    assert_null(facts_bind(&f, S("2001:db8::1"), 81, FACT_TCP));
+    facts_set_bind(&f, S(""), 80, FACT_UDP, false, S("in use"));
+    assert_true(facts_bind(&f, S(""), 80, FACT_TCP)->ok);
+    assert_str(facts_bind(&f, S(""), 80, FACT_UDP)->error, "in use");
     facts_fini(&f);
 }
 
