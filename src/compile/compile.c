@@ -6,14 +6,46 @@
 #include "compile/compile_listener.h"
 #include "compile/compile_route.h"
 
-/* What tables carry today: HTTP and HTTPS listeners with their HTTPRoutes. */
-static struct plan_piece *carried(struct plan_piece *p) {
-    if (p && p->kind == PLAN_ROUTE && container_of(p, struct plan_route, piece)->kind != PLAN_ROUTE_HTTP)
-        return NULL;
-    if (p && p->kind == PLAN_LISTENER && container_of(p, struct plan_listener, piece)->protocol > PLAN_HTTPS)
-        return NULL;
-    return p;
+static bool carries_filters(const struct plan_filter *v, uint32_t n, bool of_target) {
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].type > PLAN_FILTER_REWRITE || (of_target && v[i].type == PLAN_FILTER_REDIRECT)) return false;
+    return true;
 }
+
+static bool carries_values(const struct plan_value_match *v, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].type == PLAN_VALUE_REGEX) return false;
+    return true;
+}
+
+static bool carries_rule(const struct plan_rule *r) {
+    if (r->retry || !carries_filters(r->filters.p, r->filters.n, false)) return false;
+    for (uint32_t i = 0; i < r->matches.n; i++) {
+        const struct plan_match *m = &r->matches.p[i];
+        if (m->path_type == PLAN_PATH_REGEX || !carries_values(m->headers.p, m->headers.n) ||
+            !carries_values(m->query.p, m->query.n))
+            return false;
+    }
+    for (uint32_t i = 0; i < r->targets.n; i++) {
+        const struct plan_target *t = &r->targets.p[i];
+        if (t->session || !carries_filters(t->filters.p, t->filters.n, true)) return false;
+    }
+    return true;
+}
+
+/* HTTP and HTTPS listeners with their HTTPRoutes. A route that asks for more is not carried in part: what is left of it would let through
+ * what it is there to change. */
+bool compile_carries(const struct plan_piece *p) {
+    if (p->kind == PLAN_LISTENER)
+        return container_of(p, const struct plan_listener, piece)->protocol <= PLAN_HTTPS;
+    if (p->kind != PLAN_ROUTE) return true;
+    const struct plan_route *r = container_of(p, const struct plan_route, piece);
+    bool all = r->kind == PLAN_ROUTE_HTTP;
+    for (uint32_t i = 0; i < r->rules.n && all; i++) all = carries_rule(&r->rules.p[i]);
+    return all;
+}
+
+static struct plan_piece *carried(struct plan_piece *p) { return p && compile_carries(p) ? p : NULL; }
 
 /* A piece that turns into one that is not carried is gone for the table. */
 static void each_change(struct compiler *c, const struct plan_delta *d, enum plan_kind kind,

@@ -13,7 +13,7 @@ const struct plan_match *compile_paths_match(const struct plan_rule *r, uint32_t
 }
 
 static bool is_prefix(const struct plan_match *m) {
-    assert(m->path_type != PLAN_PATH_REGEX); /* refused by resolve/: not served by this binary */
+    assert(m->path_type != PLAN_PATH_REGEX); /* compile_carries() */
     return m->path_type != PLAN_PATH_EXACT;
 }
 

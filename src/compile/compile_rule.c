@@ -90,9 +90,12 @@ static enum table_filter_type filter_type(uint8_t plan_type) {
     case PLAN_FILTER_RESPONSE_HEADERS: return TABLE_RESPONSE_HEADERS;
     case PLAN_FILTER_REDIRECT: return TABLE_REDIRECT;
     case PLAN_FILTER_REWRITE: return TABLE_REWRITE;
+    case PLAN_FILTER_MIRROR:
+    case PLAN_FILTER_CORS:
+    case PLAN_FILTER_AUTH:
     case PLAN_FILTER_UNSET: break;
     }
-    abort(); /* resolve/ gives each filter its type */
+    abort(); /* resolve/ gives each filter its type, and compile_carries() lets no other in */
 }
 
 static struct table_filter *put_filters(struct block *b, const struct plan_filter *v, uint32_t n) {

@@ -39,6 +39,9 @@ struct plan_listener {
 /* One route's rules and where they are attached. Key: "HTTPRoute/NS/NAME", by its kind. TLS, TCP and UDP: one rule without matches; on
  * a listener of TCP or UDP the first of all routes (plan_route_order) has all traffic.             [GW TCPRoute] */
 enum plan_route_kind { PLAN_ROUTE_HTTP, PLAN_ROUTE_GRPC, PLAN_ROUTE_TLS, PLAN_ROUTE_TCP, PLAN_ROUTE_UDP };
+/* Of one hostname's paths Exact goes first, then Regex, longer expressions before shorter ones, then Prefix. An expression is
+ * PCRE2's, on bytes, and must match the whole text: of the path without its query, of a value, of a service or method.
+ *                                                                         [GW HTTPPathMatch.type RegularExpression] */
 enum plan_path { PLAN_PATH_UNSET, PLAN_PATH_EXACT, PLAN_PATH_PREFIX, PLAN_PATH_REGEX };
 enum plan_value { PLAN_VALUE_UNSET, PLAN_VALUE_EXACT, PLAN_VALUE_REGEX };
 struct plan_value_match {
@@ -61,10 +64,38 @@ enum plan_filter_type {
     PLAN_FILTER_RESPONSE_HEADERS,
     PLAN_FILTER_REDIRECT,
     PLAN_FILTER_REWRITE,
+    PLAN_FILTER_MIRROR,
+    PLAN_FILTER_CORS,
+    PLAN_FILTER_AUTH,
 };
 enum plan_path_change { PLAN_PATH_KEEP, PLAN_PATH_REPLACE_FULL, PLAN_PATH_REPLACE_PREFIX };
 struct plan_header {
     str name, value;
+};
+/* A copy of numerator in denominator requests to one endpoint; what it answers is nobody's.   [GW HTTPRequestMirrorFilter] */
+struct plan_mirror {
+    str backend; /* key of a PLAN_BACKEND */
+    int64_t numerator, denominator;
+};
+/* Lists may be "*" alone, and empty: nothing is allowed then.                              [GW HTTPCORSFilter] */
+struct plan_cors {
+    LIST_OF(str) origins; /* lower case; a host may begin with "*." */
+    LIST_OF(str) methods, headers, expose;
+    bool credentials;
+    int64_t max_age_s;
+};
+enum plan_auth_protocol { PLAN_AUTH_UNSET, PLAN_AUTH_HTTP, PLAN_AUTH_GRPC };
+/* Nobody passes whom the backend does not let in: no answer from it, no entry.             [GW HTTPExternalAuthFilter] */
+struct plan_auth {
+    uint8_t protocol; /* enum plan_auth_protocol */
+    str backend;      /* key of a PLAN_BACKEND; "": nobody can be asked, every request gets 500, and */
+    str why;          /* this is what is wrong */
+    str path;         /* HTTP: what goes before the request's path, "" or "/..." without a "/" at its end */
+    /* Lower case. Fields of the request that it is told; HTTP: besides Host, Content-Length and Authorization; GRPC: empty = all. */
+    LIST_OF(str) request_headers;
+    LIST_OF(str)
+    response_headers;       /* HTTP: fields of its answer that go into the request; empty = all but Host */
+    int64_t body_bytes_max; /* of the request's body that it is told; 0 = none; 413 for a longer one */
 };
 struct plan_filter {
     uint8_t type;                         /* enum plan_filter_type */
@@ -75,6 +106,19 @@ struct plan_filter {
     str path;             /* the replacement */
     int64_t port;         /* REDIRECT; 0 = by the rules of [GW HTTPRequestRedirectFilter.port] */
     int64_t status;       /* REDIRECT */
+    struct plan_mirror *mirror;
+    struct plan_cors *cors;
+    struct plan_auth *auth;
+};
+/* A request that follows another of its client goes to the same endpoint of the backend, which is chosen by weight first and each
+ * time. The token names the endpoint and, with absolute_timeout, its end.                  [GW SessionPersistence] */
+enum plan_session_type { PLAN_SESSION_UNSET, PLAN_SESSION_COOKIE, PLAN_SESSION_HEADER };
+struct plan_session {
+    uint8_t type;   /* enum plan_session_type */
+    str name;       /* of the cookie or the header; no two targets of a rule share it */
+    str path;       /* COOKIE */
+    bool permanent; /* COOKIE: the client keeps it until its end; else until it forgets its session */
+    struct opt_int absolute_timeout; /* microseconds; not set: none */
 };
 struct plan_target {
     str backend; /* key of a PLAN_BACKEND; "" when `answer` is set */
@@ -82,6 +126,13 @@ struct plan_target {
     int64_t answer; /* HTTP status instead of a backend (500 for an invalid reference), 0 = none */
     str why;        /* with answer: what is wrong, for logs and explain */
     LIST_OF(struct plan_filter) filters;
+    struct plan_session *session; /* NULL: none */
+};
+/* Requests that no backend has processed are tried again, and those that got one of the codes.  [GW HTTPRouteRetry] */
+struct plan_retry {
+    LIST_OF(int64_t) codes;
+    int64_t attempts;       /* after the first; 0 = never again */
+    struct opt_int backoff; /* microseconds, before the second attempt; not set: the default */
 };
 struct plan_rule {
     int64_t index; /* in the route's rules */
@@ -90,6 +141,7 @@ struct plan_rule {
     LIST_OF(struct plan_filter) filters;
     LIST_OF(struct plan_target) targets;
     struct opt_int request_timeout, backend_timeout; /* microseconds; not set = the defaults; 0 = none */
+    struct plan_retry *retry;                        /* NULL: the defaults */
 };
 struct plan_attachment {
     str listener;           /* key of a PLAN_LISTENER */

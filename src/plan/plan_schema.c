@@ -10,7 +10,10 @@ static const char *const alt_names[] = {"DNS", "URI", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const paths[] = {"Exact", "Prefix", "Regex", NULL};
 static const char *const values[] = {"Exact", "Regex", NULL};
-static const char *const filter_types[] = {"RequestHeaders", "ResponseHeaders", "Redirect", "Rewrite", NULL};
+static const char *const filter_types[] = {
+    "RequestHeaders", "ResponseHeaders", "Redirect", "Rewrite", "Mirror", "CORS", "Auth", NULL};
+static const char *const auth_protocols[] = {"HTTP", "GRPC", NULL};
+static const char *const session_types[] = {"Cookie", "Header", NULL};
 static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
 static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UDP", NULL};
 
@@ -49,6 +52,31 @@ static const struct field header_fields[] = {
     {.name = "value", .type = FIELD_STR, .offset = AT(plan_header, value)},
 };
 static const struct schema header = SCHEMA(plan_header, header_fields, NULL);
+static const struct field mirror_fields[] = {
+    {.name = "backend", .type = FIELD_STR, .offset = AT(plan_mirror, backend)},
+    {.name = "numerator", .type = FIELD_INT, .offset = AT(plan_mirror, numerator)},
+    {.name = "denominator", .type = FIELD_INT, .offset = AT(plan_mirror, denominator)},
+};
+static const struct schema mirror = SCHEMA(plan_mirror, mirror_fields, NULL);
+static const struct field cors_fields[] = {
+    {.name = "origins", .type = FIELD_STR_LIST, .offset = AT(plan_cors, origins)},
+    {.name = "methods", .type = FIELD_STR_LIST, .offset = AT(plan_cors, methods)},
+    {.name = "headers", .type = FIELD_STR_LIST, .offset = AT(plan_cors, headers)},
+    {.name = "expose", .type = FIELD_STR_LIST, .offset = AT(plan_cors, expose)},
+    {.name = "credentials", .type = FIELD_BOOL, .offset = AT(plan_cors, credentials)},
+    {.name = "maxAgeSeconds", .type = FIELD_INT, .offset = AT(plan_cors, max_age_s)},
+};
+static const struct schema cors = SCHEMA(plan_cors, cors_fields, NULL);
+static const struct field auth_fields[] = {
+    {.name = "protocol", .type = FIELD_ENUM, .offset = AT(plan_auth, protocol), .values = auth_protocols},
+    {.name = "backend", .type = FIELD_STR, .offset = AT(plan_auth, backend)},
+    {.name = "why", .type = FIELD_STR, .offset = AT(plan_auth, why)},
+    {.name = "path", .type = FIELD_STR, .offset = AT(plan_auth, path)},
+    {.name = "requestHeaders", .type = FIELD_STR_LIST, .offset = AT(plan_auth, request_headers)},
+    {.name = "responseHeaders", .type = FIELD_STR_LIST, .offset = AT(plan_auth, response_headers)},
+    {.name = "bodyBytesMax", .type = FIELD_INT, .offset = AT(plan_auth, body_bytes_max)},
+};
+static const struct schema auth = SCHEMA(plan_auth, auth_fields, NULL);
 static const struct field filter_fields[] = {
     {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_filter, type), .values = filter_types},
     {.name = "set", .type = FIELD_LIST, .offset = AT(plan_filter, set), .of = &header},
@@ -63,16 +91,34 @@ static const struct field filter_fields[] = {
     {.name = "path", .type = FIELD_STR, .offset = AT(plan_filter, path)},
     {.name = "port", .type = FIELD_INT, .offset = AT(plan_filter, port)},
     {.name = "status", .type = FIELD_INT, .offset = AT(plan_filter, status)},
+    {.name = "mirror", .type = FIELD_OPT_STRUCT, .offset = AT(plan_filter, mirror), .of = &mirror},
+    {.name = "cors", .type = FIELD_OPT_STRUCT, .offset = AT(plan_filter, cors), .of = &cors},
+    {.name = "auth", .type = FIELD_OPT_STRUCT, .offset = AT(plan_filter, auth), .of = &auth},
 };
 static const struct schema filter = SCHEMA(plan_filter, filter_fields, NULL);
+static const struct field session_fields[] = {
+    {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_session, type), .values = session_types},
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_session, name)},
+    {.name = "path", .type = FIELD_STR, .offset = AT(plan_session, path)},
+    {.name = "permanent", .type = FIELD_BOOL, .offset = AT(plan_session, permanent)},
+    {.name = "absoluteTimeout", .type = FIELD_DURATION, .offset = AT(plan_session, absolute_timeout)},
+};
+static const struct schema session = SCHEMA(plan_session, session_fields, NULL);
 static const struct field target_fields[] = {
     {.name = "backend", .type = FIELD_STR, .offset = AT(plan_target, backend)},
     {.name = "weight", .type = FIELD_INT, .offset = AT(plan_target, weight)},
     {.name = "answer", .type = FIELD_INT, .offset = AT(plan_target, answer)},
     {.name = "why", .type = FIELD_STR, .offset = AT(plan_target, why)},
     {.name = "filters", .type = FIELD_LIST, .offset = AT(plan_target, filters), .of = &filter},
+    {.name = "session", .type = FIELD_OPT_STRUCT, .offset = AT(plan_target, session), .of = &session},
 };
 static const struct schema target = SCHEMA(plan_target, target_fields, NULL);
+static const struct field retry_fields[] = {
+    {.name = "codes", .type = FIELD_INT_LIST, .offset = AT(plan_retry, codes)},
+    {.name = "attempts", .type = FIELD_INT, .offset = AT(plan_retry, attempts)},
+    {.name = "backoff", .type = FIELD_DURATION, .offset = AT(plan_retry, backoff)},
+};
+static const struct schema retry = SCHEMA(plan_retry, retry_fields, NULL);
 static const struct field rule_fields[] = {
     {.name = "index", .type = FIELD_INT, .offset = AT(plan_rule, index)},
     {.name = "name", .type = FIELD_STR, .offset = AT(plan_rule, name)},
@@ -81,6 +127,7 @@ static const struct field rule_fields[] = {
     {.name = "targets", .type = FIELD_LIST, .offset = AT(plan_rule, targets), .of = &target},
     {.name = "requestTimeout", .type = FIELD_DURATION, .offset = AT(plan_rule, request_timeout)},
     {.name = "backendTimeout", .type = FIELD_DURATION, .offset = AT(plan_rule, backend_timeout)},
+    {.name = "retry", .type = FIELD_OPT_STRUCT, .offset = AT(plan_rule, retry), .of = &retry},
 };
 static const struct schema rule = SCHEMA(plan_rule, rule_fields, NULL);
 static const struct field attachment_fields[] = {

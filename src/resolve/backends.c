@@ -36,10 +36,11 @@ static struct verdict judge_transport(struct arena *a, const struct service_port
 
 /* How the backend is spoken to. What this version or this kind of route can not speak is refused; any other value of appProtocol is as
  * good as none.                                                                             [GEP-1911] */
-static struct verdict judge_protocol(struct pass *p, enum api_kind from, const struct service_port *port,
-                                     str where, str service, enum plan_backend_protocol *ret) {
+static struct verdict judge_protocol(struct pass *p, enum api_kind from, bool grpc,
+                                     const struct service_port *port, str where, str service,
+                                     enum plan_backend_protocol *ret) {
     struct arena *a = p->scratch;
-    bool udp = from == KIND_UDP_ROUTE, grpc = from == KIND_GRPC_ROUTE;
+    bool udp = from == KIND_UDP_ROUTE;
     bool h2c = str_eq(port->app_protocol, S("kubernetes.io/h2c")),
          ws = str_eq(port->app_protocol, S("kubernetes.io/ws")),
          wss = str_eq(port->app_protocol, S("kubernetes.io/wss"));
@@ -54,6 +55,15 @@ static struct verdict judge_protocol(struct pass *p, enum api_kind from, const s
                                        ", which is not for gRPC; name a port with kubernetes.io/h2c or none",
                                STR_ARG(where), (long long)port->port, STR_ARG(service),
                                STR_ARG(port->app_protocol));
+    if (wss && *ret == PLAN_BACKEND_HTTP && features_served(p->facts, FEATURE_WEBSOCKET_TLS) &&
+        !backend_tls_find(p, str_upto(service, str_find(service, '/')),
+                          str_from(service, str_find(service, '/') + 1), port->name))
+        return resolver_refuse(a, "UnsupportedProtocol",
+                               STR_FMT
+                               ": port %lld of Service " STR_FMT
+                               " has the appProtocol kubernetes.io/wss, and nothing says how its TLS is "
+                               "verified; add a BackendTLSPolicy for the port",
+                               STR_ARG(where), (long long)port->port, STR_ARG(service));
     enum feature f = h2c && !grpc ? FEATURE_H2C : ws ? FEATURE_WEBSOCKET : FEATURE_WEBSOCKET_TLS;
     if (*ret <= PLAN_BACKEND_H2C && (h2c || ws || wss) && !grpc && !features_served(p->facts, f))
         return resolver_refuse(a, "UnsupportedProtocol",
@@ -88,7 +98,7 @@ static struct verdict judge_reference(struct pass *p, enum api_kind from, str fr
     return (struct verdict){0};
 }
 
-struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns,
+struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, bool grpc,
                               const struct backend_object_ref *ref, str where, str *ret_key) {
     struct arena *a = p->scratch;
     struct verdict v = judge_reference(p, from, from_ns, ref, where);
@@ -109,7 +119,7 @@ struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns,
                                STR_FMT ": Service " STR_FMT " has no port %lld; correct the port",
                                STR_ARG(where), STR_ARG(service), (long long)ref->port.v);
     enum plan_backend_protocol protocol;
-    v = judge_protocol(p, from, port, where, service, &protocol);
+    v = judge_protocol(p, from, grpc, port, where, service, &protocol);
     if (!v.reason)
         *ret_key =
             arena_printf(a, STR_FMT ":%lld%s", STR_ARG(service), (long long)port->port, suffixes[protocol]);

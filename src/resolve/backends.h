@@ -6,9 +6,9 @@
 /* Backends: a Service's port as a target of rules, and its endpoints. A backend is in the plan while a rule in the plan
  * names it. */
 
-/* Can routes of that kind in namespace from_ns send to ref? where: the reference's path for the message. *ret_key: that of the plan,
+/* Can routes of that kind in namespace from_ns send to ref, gRPC or what the kind carries else? where: the reference's path for the message. *ret_key: that of the plan,
  * "NS/NAME:PORT+h2c", in p->scratch when they can. */
-struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns,
+struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, bool grpc,
                               const struct backend_object_ref *ref, str where, str *ret_key);
 struct backend_state *backends_use(struct pass *p, str key);
 void backends_release(struct pass *p, struct backend_state *b);

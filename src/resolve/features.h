@@ -34,22 +34,30 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(REQUEST_TIMEOUT, "HTTPRouteRequestTimeout", SERVED, NULL, NULL)                                        \
     X(RESPONSE_HEADERS, "HTTPRouteResponseHeaderModification", SERVED, NULL, NULL)                           \
     X(SCHEME_REDIRECT, "HTTPRouteSchemeRedirect", SERVED, NULL, NULL)                                        \
-    X(PATH_REGEX, NULL, REFUSED, "path matches of type RegularExpression", "use Exact or PathPrefix")        \
-    X(HEADER_REGEX, NULL, REFUSED, "header matches of type RegularExpression", "use Exact")                  \
-    X(QUERY_REGEX, NULL, REFUSED, "query parameter matches of type RegularExpression", "use Exact")          \
-    X(MIRROR, "HTTPRouteRequestMirror", REFUSED, "the filter RequestMirror", "remove the filter")            \
-    X(CORS, "HTTPRouteCORS", REFUSED, "the filter CORS", "remove the filter")                                \
-    X(EXTERNAL_AUTH, NULL, REFUSED, "the filter ExternalAuth", "remove the filter")                          \
+    X(PATH_REGEX, NULL, RESOLVED, "path matches of type RegularExpression", "use Exact or PathPrefix")       \
+    X(HEADER_REGEX, NULL, RESOLVED, "header matches of type RegularExpression", "use Exact")                 \
+    X(QUERY_REGEX, NULL, RESOLVED, "query parameter matches of type RegularExpression", "use Exact")         \
+    X(MIRROR, "HTTPRouteRequestMirror", RESOLVED, "the filter RequestMirror", "remove the filter")           \
+    X(MIRRORS, "HTTPRouteRequestMultipleMirrors", RESOLVED, "a second filter RequestMirror",                 \
+      "leave one of them")                                                                                   \
+    X(MIRROR_PERCENT, "HTTPRouteRequestPercentageMirror", RESOLVED, "a share of requests to mirror",         \
+      "remove percent and fraction")                                                                         \
+    X(CORS, "HTTPRouteCORS", RESOLVED, "the filter CORS", "remove the filter")                               \
+    X(EXTERNAL_AUTH, NULL, RESOLVED, "the filter ExternalAuth", "remove the filter")                         \
+    X(EXTERNAL_AUTH_GRPC, NULL, RESOLVED, "the filter ExternalAuth with protocol GRPC", "use HTTP")          \
+    X(EXTERNAL_AUTH_BODY, NULL, RESOLVED, "forwardBody of the filter ExternalAuth", "remove the field")      \
     X(EXTENSION_REF, NULL, REFUSED, "the filter ExtensionRef", "remove the filter")                          \
-    X(BACKEND_REDIRECT, NULL, REFUSED, "the filter RequestRedirect on a backendRef",                         \
+    X(BACKEND_REDIRECT, NULL, RESOLVED, "the filter RequestRedirect on a backendRef",                        \
       "move the filter to a rule without backendRefs")                                                       \
-    X(RETRY, "HTTPRouteRetryCodes", REFUSED, "retry", "remove the field")                                    \
-    X(SESSION, NULL, REFUSED, "sessionPersistence", "remove the field")                                      \
-    X(H2C, "HTTPRouteBackendProtocolH2C", REFUSED, "the appProtocol kubernetes.io/h2c",                      \
+    X(RETRY, "HTTPRouteRetryCodes", RESOLVED, "retry", "remove the field")                                   \
+    X(RETRY_CONNECTION, "HTTPRouteRetryConnectionError", RESOLVED, "retry", "remove the field")              \
+    X(RETRY_BACKOFF, NULL, RESOLVED, "a backoff of retries", "remove the field")                             \
+    X(SESSION, NULL, RESOLVED, "sessionPersistence", "remove the field")                                     \
+    X(H2C, "HTTPRouteBackendProtocolH2C", RESOLVED, "the appProtocol kubernetes.io/h2c",                     \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
-    X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", REFUSED, "the appProtocol kubernetes.io/ws",           \
+    X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", RESOLVED, "the appProtocol kubernetes.io/ws",          \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
-    X(WEBSOCKET_TLS, NULL, REFUSED, "the appProtocol kubernetes.io/wss",                                     \
+    X(WEBSOCKET_TLS, NULL, RESOLVED, "the appProtocol kubernetes.io/wss",                                    \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
     X(DEFAULT_GATEWAYS, NULL, REFUSED, "default Gateways", "name the Gateway in spec.parentRefs")            \
     X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
@@ -62,7 +70,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(GRPC_RULE_NAME, "GRPCRouteNamedRouteRule", RESOLVED, "names of GRPCRoute rules", "remove the field")   \
     X(GRPC_HEADERS, "GRPCRouteRequestHeaderModifier", RESOLVED, "header filters of GRPCRoutes",              \
       "remove the filter")                                                                                   \
-    X(CALL_REGEX, NULL, REFUSED, "method matches of type RegularExpression", "use Exact")                    \
+    X(CALL_REGEX, NULL, RESOLVED, "method matches of type RegularExpression", "use Exact")                   \
     X(TLS_ROUTE, "TLSRoute", RESOLVED, "TLSRoutes", "use HTTPS listeners and HTTPRoutes")                    \
     X(TLS_TERMINATE, "TLSRouteModeTerminate", RESOLVED, "TLS listeners that terminate",                      \
       "use HTTPS listeners and HTTPRoutes")                                                                  \

@@ -26,6 +26,6 @@ void l4_rules_resolve(struct pass *p, const struct l4_route *route, struct rules
                                 STR_FMT ": nothing tells connections of this rule from those of the first; "
                                         "put it into a route of its own",
                                 STR_ARG(path));
-        rules_sort(a, ret, i, &one, v);
+        rules_sort(a, ret, i, &one, v, false);
     }
 }

@@ -79,6 +79,14 @@ static str targets_of(struct arena *a, const struct object *o) {
     return s;
 }
 
+/* A port that speaks TLS by its appProtocol is a backend by grace of a policy alone. */
+static bool needs_policy(const struct pass *p, str ns, str name) {
+    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
+    for (uint32_t i = 0; s && i < s->spec.ports.n; i++)
+        if (str_eq(s->spec.ports.p[i].app_protocol, S("kubernetes.io/wss"))) return true;
+    return false;
+}
+
 static void mark_targets(struct pass *p, enum api_kind kind, str ns, str targets) {
     while (targets.n) {
         str name = str_cut(&targets, '\n');
@@ -87,7 +95,9 @@ static void mark_targets(struct pass *p, enum api_kind kind, str ns, str targets
             continue;
         }
         policies_mark_service(p, ns, name);
-        if (kind == KIND_BACKEND_TLS_POLICY) backends_mark(p, ns, name);
+        if (kind != KIND_BACKEND_TLS_POLICY) continue;
+        backends_mark(p, ns, name);
+        if (needs_policy(p, ns, name)) routes_mark_referrers(p, KIND_SERVICE, ns, name);
     }
 }
 

@@ -58,14 +58,13 @@ static void mark_policies(struct pass *p, const struct route_state *rs) {
     }
 }
 
-static uint32_t hold_listeners(struct pass *p, const struct attach *at, void **refs) {
+static void hold_listeners(struct pass *p, const struct attach *at, void **refs) {
     for (uint32_t i = 0; at && i < at->listeners_n; i++) {
         struct listener_state *l = at->listeners[i].listener;
         l->attached++;
         gateways_mark_status(p->r, l->gateway);
         refs[i] = l;
     }
-    return at ? at->listeners_n : 0;
 }
 
 static void release_refs(struct pass *p, struct route_state *rs) {
@@ -79,17 +78,39 @@ static void release_refs(struct pass *p, struct route_state *rs) {
     free(rs->refs);
 }
 
+static void use(struct pass *p, str key, void **refs, uint32_t *n) {
+    if (refs) refs[*n] = backends_use(p, key);
+    ++*n;
+}
+
+static void use_filters(struct pass *p, const struct plan_filter *filters, uint32_t count, void **refs,
+                        uint32_t *n) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (filters[i].mirror) use(p, filters[i].mirror->backend, refs, n);
+        if (filters[i].auth && filters[i].auth->backend.n) use(p, filters[i].auth->backend, refs, n);
+    }
+}
+
+/* All backends that the piece names, as often as it does, from refs[n] on; refs == NULL: counted only. */
+static uint32_t use_backends(struct pass *p, const struct plan_route *piece, void **refs, uint32_t n) {
+    for (uint32_t i = 0; piece && i < piece->rules.n; i++) {
+        const struct plan_rule *r = &piece->rules.p[i];
+        use_filters(p, r->filters.p, r->filters.n, refs, &n);
+        for (uint32_t k = 0; k < r->targets.n; k++) {
+            if (!r->targets.p[k].answer) use(p, r->targets.p[k].backend, refs, &n);
+            use_filters(p, r->targets.p[k].filters.p, r->targets.p[k].filters.n, refs, &n);
+        }
+    }
+    return n;
+}
+
 /* What a route is counted at and uses, new before old: what stays is not touched in between. */
 static void set_refs(struct pass *p, struct route_state *rs, const struct attach *at,
                      const struct plan_route *piece) {
-    uint32_t listeners_n = at ? at->listeners_n : 0, backends_n = 0, n = 0;
-    for (uint32_t i = 0; piece && i < piece->rules.n; i++) backends_n += piece->rules.p[i].targets.n;
-    void **refs = listeners_n + backends_n ? base_alloc((listeners_n + backends_n) * sizeof *refs) : NULL;
-    n = hold_listeners(p, at, refs);
-    for (uint32_t i = 0; piece && i < piece->rules.n; i++)
-        for (uint32_t k = 0; k < piece->rules.p[i].targets.n; k++)
-            if (!piece->rules.p[i].targets.p[k].answer)
-                refs[n++] = backends_use(p, piece->rules.p[i].targets.p[k].backend);
+    uint32_t listeners_n = at ? at->listeners_n : 0, n = use_backends(p, piece, NULL, listeners_n);
+    void **refs = n ? base_alloc(n * sizeof *refs) : NULL;
+    hold_listeners(p, at, refs);
+    use_backends(p, piece, refs, listeners_n);
     mark_policies(p, rs);
     release_refs(p, rs);
     rs->refs = refs;
@@ -161,6 +182,16 @@ static struct verdict judge_kind(struct pass *p, enum api_kind kind) {
                            STR_ARG(features_remedy(f)));
 }
 
+static struct verdict tell_partial(struct arena *a, const struct rules *rules) {
+    str closed = S("");
+    if (rules->closed_n)
+        closed = arena_printf(a, "; what rule%s " STR_FMT " would take gets 500",
+                              rules->closed_n > 1 ? "s" : "", STR_ARG(rules->closed_rules));
+    return resolver_refuse(a, "UnsupportedValue", "Dropped Rule%s " STR_FMT ": " STR_FMT STR_FMT,
+                           rules->bad_n > 1 ? "s" : "", STR_ARG(rules->bad_rules),
+                           STR_ARG(rules->bad.message), STR_ARG(closed));
+}
+
 /* Rules that are all bad make the route unacceptable; some bad ones are dropped and told.  [GW RouteConditionPartiallyInvalid] */
 static void judge_parents(struct pass *p, const struct route *route, const struct rules *rules,
                           struct attach *at) {
@@ -173,12 +204,10 @@ static void judge_parents(struct pass *p, const struct route *route, const struc
                               " are not served by this version; remove the field and " STR_FMT,
                               STR_ARG(features_what(FEATURE_DEFAULT_GATEWAYS)),
                               STR_ARG(features_remedy(FEATURE_DEFAULT_GATEWAYS)));
-    else if (rules->bad_n && !rules->good_n)
+    else if (rules->bad_n && rules->good_n == rules->closed_n)
         bad = rules->bad;
     else if (rules->bad_n)
-        partial = resolver_refuse(p->scratch, "UnsupportedValue", "Dropped Rule%s " STR_FMT ": " STR_FMT,
-                                  rules->bad_n > 1 ? "s" : "", STR_ARG(rules->bad_rules),
-                                  STR_ARG(rules->bad.message));
+        partial = tell_partial(p->scratch, rules);
     for (uint32_t i = 0; i < at->parents_n; i++) {
         struct parent_verdict *v = &at->parents[i];
         if (!v->accepted.reason || kind.reason) v->accepted = bad;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/rule_filters.h"
 
-#include "resolve/features.h"
+#include "resolve/rule_traffic.h"
 
 /* Framing, routing and the connection are the gateway's own: no filter may write them. [RFC 9110 7.6.1] [RFC 9112 6] */
 static const char *const reserved_fields[] = {
@@ -9,28 +9,21 @@ static const char *const reserved_fields[] = {
     "trailer", "transfer-encoding", "upgrade",    "http2-settings",   "content-length",
 };
 
-struct mapping {
-    struct arena *a;
-    str path; /* of the filter: "spec.rules[0].filters[1]" */
-    const struct http_route_filter *from;
-    const struct http_route_rule *rule;
-};
-
-static struct verdict not_served(const struct mapping *m, enum feature f) {
+struct verdict rule_filters_not_served(const struct filter_mapping *m, enum feature f) {
     return resolver_refuse(m->a, "UnsupportedValue",
                            STR_FMT ": " STR_FMT " is not served by this version; " STR_FMT, STR_ARG(m->path),
                            STR_ARG(features_what(f)), STR_ARG(features_remedy(f)));
 }
 
-static bool is_reserved(str name) {
+bool rule_filters_reserved(str name) {
     for (size_t i = 0; i < COUNT_OF(reserved_fields); i++)
         if (str_ieq(name, str_of(reserved_fields[i]))) return true;
     return false;
 }
 
 /* One action a name: names is the list of those that had theirs. */
-static struct verdict check_name(const struct mapping *m, str name, str *names, uint32_t *n) {
-    if (is_reserved(name))
+static struct verdict check_name(const struct filter_mapping *m, str name, str *names, uint32_t *n) {
+    if (rule_filters_reserved(name))
         return resolver_refuse(
             m->a, "UnsupportedValue", STR_FMT ": the header " STR_FMT " is the gateway's own; %s",
             STR_ARG(m->path), STR_ARG(name),
@@ -44,7 +37,7 @@ static struct verdict check_name(const struct mapping *m, str name, str *names, 
     return (struct verdict){0};
 }
 
-static struct verdict map_headers(const struct mapping *m, const struct http_header *from, uint32_t n,
+static struct verdict map_headers(const struct filter_mapping *m, const struct http_header *from, uint32_t n,
                                   str *names, uint32_t *names_n, struct plan_header **ret) {
     *ret = arena_array(m->a, struct plan_header, n);
     for (uint32_t i = 0; i < n; i++) {
@@ -55,7 +48,7 @@ static struct verdict map_headers(const struct mapping *m, const struct http_hea
     return (struct verdict){0};
 }
 
-static struct verdict map_modifier(const struct mapping *m, const struct header_modifier *h,
+static struct verdict map_modifier(const struct filter_mapping *m, const struct header_modifier *h,
                                    struct plan_filter *to) {
     if (!h)
         return resolver_refuse(m->a, "UnsupportedValue",
@@ -79,7 +72,7 @@ static bool has_one_prefix(const struct http_route_rule *rule) {
                                 rule->matches.p[0].path.type != PATH_REGEX);
 }
 
-static struct verdict map_path(const struct mapping *m, const struct path_modifier *path,
+static struct verdict map_path(const struct filter_mapping *m, const struct path_modifier *path,
                                struct plan_filter *to) {
     if (!path) return (struct verdict){0};
     if (path->type == MODIFIER_FULL_PATH) {
@@ -99,7 +92,7 @@ static struct verdict map_path(const struct mapping *m, const struct path_modifi
     return (struct verdict){0};
 }
 
-static struct verdict map_redirect(const struct mapping *m, struct plan_filter *to) {
+static struct verdict map_redirect(const struct filter_mapping *m, struct plan_filter *to) {
     const struct request_redirect *r = m->from->request_redirect;
     if (!r)
         return resolver_refuse(m->a, "UnsupportedValue", STR_FMT ": requestRedirect is missing; add it",
@@ -113,7 +106,7 @@ static struct verdict map_redirect(const struct mapping *m, struct plan_filter *
     return map_path(m, r->path, to);
 }
 
-static struct verdict map_rewrite(const struct mapping *m, struct plan_filter *to) {
+static struct verdict map_rewrite(const struct filter_mapping *m, struct plan_filter *to) {
     const struct url_rewrite *r = m->from->url_rewrite;
     if (!r)
         return resolver_refuse(m->a, "UnsupportedValue", STR_FMT ": urlRewrite is missing; add it",
@@ -123,7 +116,18 @@ static struct verdict map_rewrite(const struct mapping *m, struct plan_filter *t
     return map_path(m, r->path, to);
 }
 
-static struct verdict map_one(const struct mapping *m, bool of_backend, struct plan_filter *to) {
+/* A kind of filter that nobody here knows can not be skipped: what it would have done is not known.  [GW HTTPRouteFilter.extensionRef] */
+static struct verdict refuse_extension(const struct filter_mapping *m) {
+    const struct local_ref *ref = m->from->extension_ref;
+    if (!ref) return rule_filters_not_served(m, FEATURE_EXTENSION_REF);
+    return resolver_refuse(m->a, "UnsupportedValue",
+                           STR_FMT ".extensionRef: " STR_FMT "%s" STR_FMT
+                                   " is no filter that is known; " STR_FMT,
+                           STR_ARG(m->path), STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind),
+                           STR_ARG(features_remedy(FEATURE_EXTENSION_REF)));
+}
+
+static struct verdict map_one(const struct filter_mapping *m, struct plan_filter *to) {
     switch ((enum http_filter_type)m->from->type) {
     case FILTER_REQUEST_HEADER_MODIFIER:
         to->type = PLAN_FILTER_REQUEST_HEADERS;
@@ -132,12 +136,14 @@ static struct verdict map_one(const struct mapping *m, bool of_backend, struct p
         to->type = PLAN_FILTER_RESPONSE_HEADERS;
         return map_modifier(m, m->from->response_header_modifier, to);
     case FILTER_REQUEST_REDIRECT:
-        return of_backend ? not_served(m, FEATURE_BACKEND_REDIRECT) : map_redirect(m, to);
+        if (m->of_backend && !features_served(m->p->facts, FEATURE_BACKEND_REDIRECT))
+            return rule_filters_not_served(m, FEATURE_BACKEND_REDIRECT);
+        return map_redirect(m, to);
     case FILTER_URL_REWRITE: return map_rewrite(m, to);
-    case FILTER_REQUEST_MIRROR: return not_served(m, FEATURE_MIRROR);
-    case FILTER_EXTENSION_REF: return not_served(m, FEATURE_EXTENSION_REF);
-    case FILTER_CORS: return not_served(m, FEATURE_CORS);
-    case FILTER_EXTERNAL_AUTH: return not_served(m, FEATURE_EXTERNAL_AUTH);
+    case FILTER_REQUEST_MIRROR: return rule_traffic_mirror(m, to);
+    case FILTER_EXTENSION_REF: return refuse_extension(m);
+    case FILTER_CORS: return rule_traffic_cors(m, to);
+    case FILTER_EXTERNAL_AUTH: return rule_traffic_auth(m, to);
     case FILTER_UNSET: break;
     }
     return resolver_refuse(m->a, "UnsupportedValue", STR_FMT ".type: is missing or unknown; name a filter",
@@ -145,7 +151,7 @@ static struct verdict map_one(const struct mapping *m, bool of_backend, struct p
 }
 
 /* A redirect answers; a rewrite forwards.                                            [GW HTTPRouteFilter] */
-static struct verdict check_mix(const struct mapping *m, const struct plan_filter *all, uint32_t n) {
+static struct verdict check_mix(const struct filter_mapping *m, const struct plan_filter *all, uint32_t n) {
     bool redirect = false, rewrite = false;
     for (uint32_t i = 0; i < n; i++) {
         redirect |= all[i].type == PLAN_FILTER_REDIRECT;
@@ -157,18 +163,28 @@ static struct verdict check_mix(const struct mapping *m, const struct plan_filte
                            STR_ARG(m->path));
 }
 
-struct verdict rule_filters_map(struct pass *p, str path, const struct http_route_filter *filters, uint32_t n,
+struct verdict rule_filters_map(struct pass *p, const struct route *route, str path,
+                                const struct http_route_filter *filters, uint32_t n,
                                 const struct http_route_rule *rule, bool of_backend, struct plan_filter **ret,
                                 uint32_t *ret_n) {
-    struct mapping m = {.a = p->scratch, .rule = rule};
+    struct filter_mapping m = {
+        .p = p, .a = p->scratch, .route = route, .rule = rule, .of_backend = of_backend};
     *ret = n ? arena_array(p->scratch, struct plan_filter, n) : NULL;
-    *ret_n = n;
+    *ret_n = 0;
     for (uint32_t i = 0; i < n; i++) {
         m.path = arena_printf(p->scratch, STR_FMT "[%u]", STR_ARG(path), i);
         m.from = &filters[i];
-        struct verdict v = map_one(&m, of_backend, &(*ret)[i]);
+        struct verdict v = map_one(&m, &(*ret)[*ret_n]);
         if (v.reason) return v;
+        m.mirrors += m.from->type == FILTER_REQUEST_MIRROR;
+        *ret_n += (*ret)[*ret_n].type != PLAN_FILTER_UNSET;
     }
     m.path = path;
-    return check_mix(&m, *ret, n);
+    return check_mix(&m, *ret, *ret_n);
+}
+
+bool rule_filters_guard(const struct http_route_filter *filters, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (filters[i].type == FILTER_EXTENSION_REF || filters[i].type == FILTER_EXTERNAL_AUTH) return true;
+    return false;
 }

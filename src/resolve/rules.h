@@ -6,13 +6,14 @@
 #include "resolve/resolver.h"
 
 /* A route's rules in the plan's words. A rule that asks for what this binary does not serve is left out whole; a target
- * that is wrong keeps its share and answers 500. */
+ * that is wrong keeps its share and answers 500. A rule left out that might have kept requests out is closed instead: it takes what it
+ * matches, and answers 500. */
 struct rules {
-    struct plan_rule *good;
-    uint32_t good_n, bad_n;
-    struct verdict bad;  /* of the first that was left out, */
-    str bad_rules;       /* and "Rule 0, 3": which */
-    struct verdict refs; /* ResolvedRefs */
+    struct plan_rule *good; /* closed ones among them */
+    uint32_t good_n, closed_n, bad_n;
+    struct verdict bad;          /* of the first that was left out or closed, */
+    str bad_rules, closed_rules; /* and "0, 3": which */
+    struct verdict refs;         /* ResolvedRefs */
 };
 void rules_resolve(struct pass *p, const struct route *route, struct rules *ret);
 
@@ -28,13 +29,18 @@ struct plan_target *rules_add_target(struct pass *p, const struct route *route, 
                                      struct plan_rule *to, struct rules *out);
 /* A rule without backends answers 500. to->targets has room. */
 void rules_answer_500(struct arena *a, str path, struct plan_rule *to);
-/* References of mirrors count for ResolvedRefs. */
-void rules_judge_mirrors(struct pass *p, const struct route *route, str path,
+/* References of filters count for ResolvedRefs. */
+void rules_judge_filters(struct pass *p, const struct route *route, str path,
                          const struct http_route_filter *filters, uint32_t n, struct rules *out);
 struct verdict rules_not_served(struct arena *a, str path, const char *field, enum feature f);
 /* Header matches, or those of query parameters. */
-struct verdict rules_map_values(struct arena *a, str path, const char *field, const struct value_match *from,
+struct verdict rules_map_values(struct pass *p, str path, const char *field, const struct value_match *from,
                                 uint32_t n, bool headers, struct plan_value_match **ret, uint32_t *ret_n);
-/* Puts the i-th rule where its verdict belongs. */
-void rules_sort(struct arena *a, struct rules *out, uint32_t i, const struct plan_rule *rule,
-                struct verdict v);
+/* Has the rule or a backend of it a filter that may keep requests out? */
+bool rules_guarded(const struct http_route_filter *filters, uint32_t n, const struct http_backend_ref *refs,
+                   uint32_t refs_n);
+/* One expression of a match by itself. */
+struct verdict rules_check_regex(struct arena *a, str path, const char *field, str expression);
+/* Puts the i-th rule where its verdict belongs. close: its matches stand, and nobody else may have what they take. */
+void rules_sort(struct arena *a, struct rules *out, uint32_t i, struct plan_rule *rule, struct verdict v,
+                bool close);

@@ -301,13 +301,10 @@ static void print_statuses(struct buf *b, const struct pipeline *p, const struct
     }
 }
 
-/* What tables do not carry yet: listeners and routes that are not HTTP, and how backends are reached. */
+/* What tables do not carry: listeners and routes that are not HTTP or ask for more, and how backends are reached. */
 static bool in_table(enum plan_kind kind, const void *piece) {
-    const struct plan_listener *l = piece;
-    const struct plan_route *r = piece;
     const struct plan_backend *b = piece;
-    if (kind == PLAN_LISTENER) return l->protocol <= PLAN_HTTPS;
-    if (kind == PLAN_ROUTE) return r->kind == PLAN_ROUTE_HTTP;
+    if (kind == PLAN_LISTENER || kind == PLAN_ROUTE) return compile_carries(piece);
     if (kind == PLAN_BACKEND) return b->protocol == PLAN_BACKEND_HTTP && !b->tls && !b->refused.n;
     return kind == PLAN_CERTIFICATE; /* its key differs with each secret */
 }

@@ -40,9 +40,15 @@ struct full {
     struct plan_value_match header, query;
     struct plan_match match;
     struct plan_header set, add;
-    str remove;
+    str remove, text;
+    int64_t code;
+    struct plan_mirror mirror;
+    struct plan_cors cors;
+    struct plan_auth auth;
     struct plan_filter filter;
+    struct plan_session session;
     struct plan_target target;
+    struct plan_retry retry;
     struct plan_rule rule;
     struct plan_attachment attachment;
     str hostname;
@@ -55,11 +61,25 @@ static void fill(struct full *f) {
     f->match = (struct plan_match){PLAN_PATH_EXACT, S("/p"), S("GET"), {&f->header, 1}, {&f->query, 1}};
     f->set = f->add = (struct plan_header){S("n"), S("v")};
     f->remove = S("r");
-    f->filter = (struct plan_filter){
-        .type = PLAN_FILTER_REDIRECT, .set = {&f->set, 1}, .add = {&f->add, 1}, .remove = {&f->remove, 1}};
-    f->target = (struct plan_target){.backend = S("b"), .filters = {&f->filter, 1}};
-    f->rule =
-        (struct plan_rule){.matches = {&f->match, 1}, .filters = {&f->filter, 1}, .targets = {&f->target, 1}};
+    f->text = S("t");
+    f->code = 500;
+    f->mirror = (struct plan_mirror){S("b"), 1, 2};
+    f->cors = (struct plan_cors){.origins = {&f->text, 1}};
+    f->auth = (struct plan_auth){.protocol = PLAN_AUTH_HTTP, .backend = S("b")};
+    f->filter = (struct plan_filter){.type = PLAN_FILTER_REDIRECT,
+                                     .set = {&f->set, 1},
+                                     .add = {&f->add, 1},
+                                     .remove = {&f->remove, 1},
+                                     .mirror = &f->mirror,
+                                     .cors = &f->cors,
+                                     .auth = &f->auth};
+    f->session = (struct plan_session){.type = PLAN_SESSION_COOKIE, .name = S("n")};
+    f->target = (struct plan_target){.backend = S("b"), .filters = {&f->filter, 1}, .session = &f->session};
+    f->retry = (struct plan_retry){.codes = {&f->code, 1}, .attempts = 1};
+    f->rule = (struct plan_rule){.matches = {&f->match, 1},
+                                 .filters = {&f->filter, 1},
+                                 .targets = {&f->target, 1},
+                                 .retry = &f->retry};
     f->hostname = S("h");
     f->attachment = (struct plan_attachment){S("l"), {&f->hostname, 1}};
     f->route = (struct plan_route){.piece = {.kind = PLAN_ROUTE, .key = S("k")},
@@ -101,6 +121,32 @@ static void test_nested_fields(void **state) {
     LEAF(f.filter.path = S("x"));
     LEAF(f.filter.port = 1);
     LEAF(f.filter.status = 1);
+    LEAF(f.mirror.backend = S("x"));
+    LEAF(f.mirror.numerator = 3);
+    LEAF(f.mirror.denominator = 3);
+    LEAF(f.text = S("x"));
+    LEAF(f.cors.methods.p = &f.text, f.cors.methods.n = 1);
+    LEAF(f.cors.headers.p = &f.text, f.cors.headers.n = 1);
+    LEAF(f.cors.expose.p = &f.text, f.cors.expose.n = 1);
+    LEAF(f.cors.credentials = true);
+    LEAF(f.cors.max_age_s = 1);
+    LEAF(f.auth.protocol = PLAN_AUTH_GRPC);
+    LEAF(f.auth.backend = S("x"));
+    LEAF(f.auth.why = S("x"));
+    LEAF(f.auth.path = S("/x"));
+    LEAF(f.auth.request_headers.p = &f.text, f.auth.request_headers.n = 1);
+    LEAF(f.auth.response_headers.p = &f.text, f.auth.response_headers.n = 1);
+    LEAF(f.auth.body_bytes_max = 1);
+    LEAF(f.session.type = PLAN_SESSION_HEADER);
+    LEAF(f.session.name = S("x"));
+    LEAF(f.session.path = S("/"));
+    LEAF(f.session.permanent = true);
+    LEAF(f.session.absolute_timeout = ((struct opt_int){1000, true}));
+    LEAF(f.target.session = NULL);
+    LEAF(f.code = 503);
+    LEAF(f.retry.attempts = 2);
+    LEAF(f.retry.backoff = ((struct opt_int){1000, true}));
+    LEAF(f.rule.retry = NULL);
     LEAF(f.target.backend = S("x"));
     LEAF(f.target.weight = 1);
     LEAF(f.target.answer = 500);
