@@ -6,9 +6,9 @@
 #include "compile/compile_listener.h"
 #include "compile/compile_route.h"
 
-static bool carries_filters(const struct plan_filter *v, uint32_t n, bool of_target) {
+static bool carries_filters(const struct plan_filter *v, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
-        if (v[i].type > PLAN_FILTER_REWRITE || (of_target && v[i].type == PLAN_FILTER_REDIRECT)) return false;
+        if (v[i].type > PLAN_FILTER_REWRITE) return false;
     return true;
 }
 
@@ -19,7 +19,7 @@ static bool carries_values(const struct plan_value_match *v, uint32_t n) {
 }
 
 static bool carries_rule(const struct plan_rule *r) {
-    if (r->retry || !carries_filters(r->filters.p, r->filters.n, false)) return false;
+    if (r->retry || !carries_filters(r->filters.p, r->filters.n)) return false;
     for (uint32_t i = 0; i < r->matches.n; i++) {
         const struct plan_match *m = &r->matches.p[i];
         if (m->path_type == PLAN_PATH_REGEX || !carries_values(m->headers.p, m->headers.n) ||
@@ -28,7 +28,7 @@ static bool carries_rule(const struct plan_rule *r) {
     }
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];
-        if (t->session || !carries_filters(t->filters.p, t->filters.n, true)) return false;
+        if (t->session || !carries_filters(t->filters.p, t->filters.n)) return false;
     }
     return true;
 }

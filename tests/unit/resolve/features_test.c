@@ -33,7 +33,7 @@ static void test_facts_turn_features_on(void **state) {
     features_enable_all(&facts);
     assert_true(facts.changed && features_served(&facts, FEATURE_GRPC_ROUTE));
     assert_true(features_served(&facts, FEATURE_UDP_ROUTE));
-    assert_false(features_served(&facts, FEATURE_CORS));
+    assert_false(features_served(&facts, FEATURE_EXTENSION_REF));
 }
 
 int main(void) {
