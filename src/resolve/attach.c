@@ -170,12 +170,41 @@ static void attach_parent(struct pass *p, const struct route *route, const struc
     v->accepted = tell(p->scratch, furthest, ref, name, route->obj.kind);
 }
 
+static bool names(const struct route *route, const struct gateway_state *g) {
+    for (uint32_t i = 0; i < route->spec.parent_refs.n; i++) {
+        const struct parent_ref *ref = &route->spec.parent_refs.p[i];
+        bool gateway = !ref->kind.n || str_eq(ref->kind, S("Gateway"));
+        str ns = ref->ns.n ? ref->ns : route->obj.meta.ns;
+        if (gateway && !ref->section_name.n && !ref->port.set && str_eq(ref->name, g->name) &&
+            str_eq(ns, g->ns))
+            return true;
+    }
+    return false;
+}
+
+/* The parents that the route names and the default Gateways that claim it: as many as a status has room for. */
+static const struct parent_ref *list_parents(struct pass *p, const struct route *route, uint32_t *ret_n) {
+    const struct worklist *defaults = &p->r->defaults;
+    *ret_n = route->spec.parent_refs.n;
+    if (route->spec.use_default_gateways != SCOPE_ALL || !defaults->n) return route->spec.parent_refs.p;
+    struct parent_ref *all = arena_array(p->scratch, struct parent_ref, *ret_n + ATTACH_PARENTS_MAX);
+    if (*ret_n) memcpy(all, route->spec.parent_refs.p, *ret_n * sizeof *all);
+    for (size_t i = 0; i < defaults->n && *ret_n < ATTACH_PARENTS_MAX; i++) {
+        const struct gateway_state *g = defaults->p[i];
+        if (names(route, g)) continue;
+        all[(*ret_n)++] = (struct parent_ref){
+            .group = S(RESOLVE_GROUP), .kind = S("Gateway"), .ns = g->ns, .name = g->name};
+    }
+    return all;
+}
+
 void attach_route(struct pass *p, const struct route *route, struct attach *ret) {
-    uint32_t n = route->spec.parent_refs.n, listeners = 0;
+    uint32_t n, listeners = 0;
     struct parent parent;
+    const struct parent_ref *all = list_parents(p, route, &n);
     for (uint32_t i = 0; i < n; i++)
-        if (find_parent(p, route, &route->spec.parent_refs.p[i], &parent)) listeners += parent.listeners_n;
+        if (find_parent(p, route, &all[i], &parent)) listeners += parent.listeners_n;
     *ret = (struct attach){.parents = arena_array(p->scratch, struct parent_verdict, n),
                            .listeners = arena_array(p->scratch, struct attach_listener, listeners)};
-    for (uint32_t i = 0; i < n; i++) attach_parent(p, route, &route->spec.parent_refs.p[i], ret);
+    for (uint32_t i = 0; i < n; i++) attach_parent(p, route, &all[i], ret);
 }

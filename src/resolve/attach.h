@@ -5,6 +5,7 @@
 #include "resolve/verdicts.h"
 
 /* Where a route is attached: for each of its parents that is ours a judgement, and all listeners that take it. */
+enum { ATTACH_PARENTS_MAX = 32 /* [GW RouteStatus.parents] */ };
 struct attach_listener {
     struct listener_state *listener;
     str *hostnames; /* the route's own that meet the listener's, lower case; one "" when it has none */

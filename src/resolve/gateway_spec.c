@@ -8,14 +8,14 @@ static struct verdict not_served(struct arena *a, const char *reason, const char
                            STR_ARG(features_what(f)), STR_ARG(features_remedy(f)));
 }
 
-static struct verdict judge_fields(struct arena *a, const struct gateway *gw) {
+static struct verdict judge_fields(struct arena *a, const struct gateway *gw, const struct facts *facts) {
     const struct gateway_infrastructure *in = gw->spec.infrastructure;
     if (in && in->parameters_ref)
         return resolver_refuse(a, "InvalidParameters",
                                "spec.infrastructure.parametersRef: this version reads no parameters, " STR_FMT
                                " " STR_FMT " is not used; remove the field",
                                STR_ARG(in->parameters_ref->kind), STR_ARG(in->parameters_ref->name));
-    if (gw->spec.default_scope == SCOPE_ALL)
+    if (gw->spec.default_scope == SCOPE_ALL && !features_served(facts, FEATURE_DEFAULT_GATEWAYS))
         return resolver_refuse(
             a, "Invalid", "spec.defaultScope: " STR_FMT " are not served by this version; remove the field",
             STR_ARG(features_what(FEATURE_DEFAULT_GATEWAYS)));
@@ -66,10 +66,10 @@ static void judge_address(struct arena *a, struct gateway_state *g, const struct
     add_once(g->shown, &g->shown_n, arena_str(a, ad->value));
 }
 
-void gateway_spec_judge(struct gateway_state *g, const struct gateway *gw) {
+void gateway_spec_judge(struct gateway_state *g, const struct gateway *gw, const struct facts *facts) {
     struct arena *a = g->arena;
     uint32_t n = gw->spec.addresses.n;
-    g->accepted = judge_fields(a, gw);
+    g->accepted = judge_fields(a, gw, facts);
     g->refs = g->address = (struct verdict){0};
     g->addresses = arena_array(a, str, n + 1);
     g->shown = arena_array(a, str, n + 1);

@@ -88,6 +88,9 @@ static struct verdict build(struct pass *p, const struct gateway_state *g, struc
                                                             t.programmed, g->own_n)
                                              : S("all listeners take connections"));
     conditions_judge(&c, "ResolvedRefs", refs, "ResolvedRefs", S("all references are resolved"));
+    if (g->is_default)
+        conditions_add(&c, "DefaultGateway", CONDITION_TRUE, "DefaultGateway",
+                       S("the Gateway has the default scope All"));
     st->conditions.p = c.p, st->conditions.n = c.n;
     add_addresses(p, g, st);
     return programmed;

@@ -7,6 +7,7 @@
 #include "resolve/certs.h"
 #include "resolve/claims.h"
 #include "resolve/classes.h"
+#include "resolve/default_gateways.h"
 #include "resolve/gateway_spec.h"
 #include "resolve/listeners.h"
 #include "resolve/policies.h"
@@ -120,6 +121,7 @@ void gateways_end_listeners(struct pass *p, struct gateway_state *g, uint32_t fr
 static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ours) {
     *ret_ours = g->arena != NULL;
     sets_forget(p, g);
+    default_gateways_forget(p, g);
     for (uint32_t i = 0; i < g->listeners_n; i++) end_listener(p, g->listeners[i]);
     free(TAKE(g->listeners));
     g->listeners_n = g->own_n = 0;
@@ -218,7 +220,7 @@ static void resolve_one(struct pass *p, struct gateway_state *g, const struct ga
     if (!before) policies_mark_gateway(p, g->ns, g->name);
     sets_gather(p, g);
     match_listeners(p, g, gw);
-    gateway_spec_judge(g, gw);
+    gateway_spec_judge(g, gw, p->facts);
     for (uint32_t i = 0; i < g->listeners_n; i++) {
         struct listener_state *l = g->listeners[i];
         struct cert_state **certs = l->certs;
@@ -339,6 +341,7 @@ void gateways_emit(struct pass *p) {
         for (uint32_t k = 0; k < g->listeners_n; k++) emit_listener(p, g->listeners[k]);
         uint64_t view = gateways_hash_view(p, g, 0, g->own_n);
         if (view != g->view) routes_mark_referrers(p, KIND_GATEWAY, g->ns, g->name);
+        default_gateways_update(p, g, view != g->view);
         g->view = view;
         sets_emit(p, g);
         arena_reset(p->scratch);

@@ -39,6 +39,7 @@ void resolver_free(struct resolver *r) {
     free_worklist(&r->dirty_sockets);
     free_worklist(&r->emit);
     free_worklist(&r->restatus);
+    free_worklist(&r->defaults);
     free(r->changed);
     free(r->controller_bytes);
     arena_free(r->told);

@@ -92,6 +92,7 @@ struct gateway_state {
     struct arena *arena; /* of the last own pass */
     int64_t generation, created_s;
     struct verdict accepted, refs, address; /* address: a requested one that can not be had */
+    bool is_default;                        /* in resolver.defaults */
     bool stands; /* a listener of its own is accepted: else its ListenerSets are not served */
     struct listener_state **listeners; /* its own, then those of its sets, in the order of right */
     uint32_t listeners_n, own_n;
@@ -154,7 +155,8 @@ struct resolver {
     str controller_name;
     char *controller_bytes;
     struct worklist dirty_gateways, dirty_routes, dirty_backends, dirty_sockets, dirty_policies;
-    struct worklist emit, restatus;         /* Gateways */
+    struct worklist emit, restatus; /* Gateways */
+    struct worklist defaults;       /* Gateways that claim routes unasked, ordered by key; kept over passes */
     struct worklist ended, gone, gone_sets; /* listeners, Gateways and ListenerSets that end with this pass */
     struct store_change *changed;
     size_t changed_n, changed_cap;

@@ -198,7 +198,8 @@ static void judge_parents(struct pass *p, const struct route *route, const struc
     struct verdict kind = judge_kind(p, route->obj.kind), bad = kind, partial = {0};
     if (bad.reason)
         ;
-    else if (route->spec.use_default_gateways == SCOPE_ALL)
+    else if (route->spec.use_default_gateways == SCOPE_ALL &&
+             !features_served(p->facts, FEATURE_DEFAULT_GATEWAYS))
         bad = resolver_refuse(p->scratch, "UnsupportedValue",
                               "spec.useDefaultGateways: " STR_FMT
                               " are not served by this version; remove the field and " STR_FMT,

@@ -101,6 +101,7 @@ static void gather_parents(struct gathering *g, const struct route *route) {
         if (!p->kind.n || str_eq(p->kind, S("Gateway"))) add_target(g, KIND_GATEWAY, ns, p->name);
         if (str_eq(p->kind, S("ListenerSet"))) add_target(g, KIND_LISTENER_SET, ns, p->name);
     }
+    if (route->spec.use_default_gateways == SCOPE_ALL) add_target(g, KIND_GATEWAY, S(""), S(""));
     add_target(g, KIND_NAMESPACE, S(""), g->ns);
 }
 

@@ -27,6 +27,7 @@ const struct object **store_list(const struct store *s, struct arena *a, enum ap
 /* Objects that name (kind, ns, name) in any reference field, in no useful order, in a. Kinds of referrers ("route": each kind):
  *   GatewayClass <- Gateway by gatewayClassName
  *   Gateway      <- route by parentRefs, ListenerSet by parentRef, XTelemetryPolicy by targetRefs     ListenerSet <- route by parentRefs
+ *   Gateway, asked with ns and name "" <- route with useDefaultGateways All
  *   Service      <- route by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name,
  *                   BackendTLSPolicy and XBackendTrafficPolicy by targetRefs             XBackend <- route by backendRefs
  *   Secret       <- Gateway and ListenerSet by certificateRefs      ConfigMap <- BackendTLSPolicy by caCertificateRefs
