@@ -34,10 +34,21 @@ static const struct field fields[] = {
 _Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
 
 /* As the same two of a rule have to be. [GW HTTPRouteTimeouts.backendRequest] */
+bool settings_fit(const struct settings *s) {
+    bool bounded = s->request.set && s->request.v;
+    return !bounded || !s->backend_request.set || s->backend_request.v <= s->request.v;
+}
+
 static void rules(struct schema_check *c, const void *obj) {
     const struct settings *s = obj;
-    bool over = s->request.set && s->request.v && s->backend_request.v > s->request.v;
-    if (s->backend_request.set && over)
+    const struct opt_int *bounds[] = {&s->connect, &s->idle, &s->backend_idle, &s->head};
+    static const char *const names[] = {"timeouts.connect", "timeouts.idle", "timeouts.backendIdle",
+                                        "timeouts.head"};
+    for (size_t i = 0; i < COUNT_OF(bounds); i++)
+        if (bounds[i]->set && !bounds[i]->v)
+            breach(c, str_of(names[i]), S("give it some time, or remove the key"),
+                   "must be longer than 0s: it can not be without a bound");
+    if (!settings_fit(s))
         breach(c, S("timeouts.backendRequest"), S("make it shorter, or timeouts.request longer"),
                "is longer than timeouts.request");
 }

@@ -9,14 +9,14 @@
 #define SETTINGS(X)                                                                                          \
     X(REQUEST, "timeouts.request", 1)                                                                        \
     X(BACKEND_REQUEST, "timeouts.backendRequest", 1)                                                         \
-    X(CONNECT, "timeouts.connect", 0)                                                                        \
-    X(IDLE, "timeouts.idle", 0)                                                                              \
-    X(BACKEND_IDLE, "timeouts.backendIdle", 0)                                                               \
-    X(HEAD, "timeouts.head", 0)                                                                              \
-    X(HEAD_BYTES, "limits.headBytes", 0)                                                                     \
-    X(BODY_BYTES, "limits.bodyBytes", 0)                                                                     \
-    X(TRUSTED_PROXIES, "trustedProxies", 0)                                                                  \
-    X(TRUSTED_HOPS, "trustedHops", 0)                                                                        \
+    X(CONNECT, "timeouts.connect", 1)                                                                        \
+    X(IDLE, "timeouts.idle", 1)                                                                              \
+    X(BACKEND_IDLE, "timeouts.backendIdle", 1)                                                               \
+    X(HEAD, "timeouts.head", 1)                                                                              \
+    X(HEAD_BYTES, "limits.headBytes", 1)                                                                     \
+    X(BODY_BYTES, "limits.bodyBytes", 1)                                                                     \
+    X(TRUSTED_PROXIES, "trustedProxies", 1)                                                                  \
+    X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
     X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
     X(BALANCING, "balancing", 0)
 #define SETTINGS_ID(id, key, served) SETTINGS_##id,
@@ -30,7 +30,8 @@ enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
 enum settings_proxy_protocol { SETTINGS_PROXY_UNSET, SETTINGS_PROXY_OFF, SETTINGS_PROXY_REQUIRED };
 enum settings_balancing { SETTINGS_BALANCING_UNSET, SETTINGS_LEAST_REQUESTS, SETTINGS_ROUND_ROBIN };
 struct settings { /* each "not set" when not given: the built-in default holds, or the class's */
-    /* microseconds; request and backend_request: of rules that say nothing of their own; 0 = none */
+    /* microseconds; request and backend_request: of rules that say nothing of their own; 0 = none. The others are bounds that must be:
+     * never 0 */
     struct opt_int request, backend_request, connect, idle, backend_idle, head;
     struct opt_int head_bytes, body_bytes;
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
@@ -45,3 +46,5 @@ err settings_read(struct arena *a, const struct config_map *m, uint64_t served, 
                   struct findings *f);
 /* Key by key: what `above` (the Gateway's) does not say is as `below` (its class's) has it. Lists are shared. */
 struct settings settings_over(const struct settings *below, const struct settings *above);
+/* false: backend_request is longer than request, as when one is the class's and the other the Gateway's. */
+bool settings_fit(const struct settings *s);

@@ -156,8 +156,20 @@ static void gather_backend_tls(struct gathering *g, const struct backend_tls_pol
         add_target(g, KIND_CONFIG_MAP, g->ns, policy->spec.validation.ca_certificate_refs.p[i].name);
 }
 
+/* The ConfigMap with the settings of a class, or of a Gateway of that namespace. */
+static void gather_parameters(struct gathering *g, const struct parameters_reference *ref, str ns) {
+    if (ref && !ref->group.n && str_eq(ref->kind, S("ConfigMap")) && ns.n)
+        add_target(g, KIND_CONFIG_MAP, ns, ref->name);
+}
+
+static void gather_class(struct gathering *g, const struct gateway_class *c) {
+    const struct parameters_reference *ref = c->spec.parameters_ref;
+    if (ref) gather_parameters(g, ref, ref->ns);
+}
+
 static void gather_gateway(struct gathering *g, const struct gateway *gw) {
     add_target(g, KIND_GATEWAY_CLASS, S(""), gw->spec.gateway_class_name);
+    if (gw->spec.infrastructure) gather_parameters(g, gw->spec.infrastructure->parameters_ref, g->ns);
     gather_listeners(g, gw->spec.listeners.p, gw->spec.listeners.n);
     if (gw->spec.tls && gw->spec.tls->backend && gw->spec.tls->backend->client_certificate_ref) {
         const struct secret_ref *ref = gw->spec.tls->backend->client_certificate_ref;
@@ -173,6 +185,7 @@ static void gather(struct gathering *g, const struct object *o) {
     const void *any = o;
     if (route_is(o->kind)) gather_parents(g, any);
     switch (o->kind) {
+    case KIND_GATEWAY_CLASS: gather_class(g, any); break;
     case KIND_GATEWAY: gather_gateway(g, any); break;
     case KIND_LISTENER_SET: gather_listener_set(g, any); break;
     case KIND_HTTP_ROUTE: gather_http_route(g, any); break;
@@ -197,7 +210,6 @@ static void gather(struct gathering *g, const struct object *o) {
         if (referrers_service_of(o).n) add_target(g, KIND_SERVICE, g->ns, referrers_service_of(o));
         break;
     case KIND_REFERENCE_GRANT: add_target(g, KIND_NAMESPACE, S(""), g->ns); break;
-    case KIND_GATEWAY_CLASS:
     case KIND_XBACKEND:
     case KIND_XMESH:
     case KIND_SERVICE:

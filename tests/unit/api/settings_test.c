@@ -67,7 +67,7 @@ static void every_key_is_read(void **state) {
     (void)state;
     struct one *o = read_pairs(SETTINGS_ALL, "balancing", "RoundRobin", "limits.bodyBytes", "1048576",
                                "limits.headBytes", "16384", "proxyProtocol", "Required", "timeouts.connect",
-                               "2s", "timeouts.head", "0s", "timeouts.idle", "1h", "trustedHops", "2",
+                               "2s", "timeouts.head", "10s", "timeouts.idle", "1h", "trustedHops", "2",
                                "trustedProxies", "10.0.0.0/8, 2001:db8::/32\n192.0.2.1\n", NULL);
     assert_int_equal(o->e, OK);
     assert_int_equal(o->f.n, 0);
@@ -76,7 +76,7 @@ static void every_key_is_read(void **state) {
     assert_int_equal(o->s.body_bytes.v, 1048576);
     assert_int_equal(o->s.head_bytes.v, 16384);
     assert_int_equal(o->s.connect.v, 2000000);
-    assert_true(o->s.head.set && o->s.head.v == 0);
+    assert_true(o->s.head.set && o->s.head.v == 10000000);
     assert_int_equal(o->s.trusted_hops.v, 2);
     assert_int_equal(o->s.trusted_proxies.n, 3);
     assert_true(str_eq(o->s.trusted_proxies.p[2], S("192.0.2.1")));
@@ -85,8 +85,8 @@ static void every_key_is_read(void **state) {
 
 static void what_is_not_served_is_refused(void **state) {
     (void)state;
-    says(read_pairs(SETTINGS_SERVED, "timeouts.idle", "5s", NULL),
-         "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.idle: postern " POSTERN_VERSION
+    says(read_pairs(SETTINGS_SERVED, "proxyProtocol", "Required", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.proxyProtocol: postern " POSTERN_VERSION
          " does not serve this setting yet; remove the key");
 }
 
@@ -104,6 +104,9 @@ static void what_is_wrong_is_told(void **state) {
                    "Best", NULL);
     assert_int_equal(o->f.n, 3);
     done(o);
+    says(read_pairs(SETTINGS_SERVED, "timeouts.idle", "0s", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.idle: must be longer than 0s: it can not be "
+         "without a bound; give it some time, or remove the key");
     says(read_pairs(SETTINGS_SERVED, "timeouts.backendRequest", "2s", "timeouts.request", "1s", NULL),
          "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.backendRequest: is longer than timeouts.request; "
          "make it shorter, or timeouts.request longer");

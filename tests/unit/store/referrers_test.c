@@ -113,6 +113,14 @@ static void test_the_other_kinds(void **state) {
     assert_int_equal(count(s, KIND_SERVICE, S("default"), S("web"), KIND_TCP_ROUTE), 1);
     assert_int_equal(count(s, KIND_SERVICE, S("default"), S("web"), KIND_BACKEND_TLS_POLICY), 1);
     assert_int_equal(count(s, KIND_CONFIG_MAP, S("default"), S("ca"), KIND_BACKEND_TLS_POLICY), 1);
+    manifest_put(s, "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: edge}\n"
+                    "spec: {controllerName: a.b/c, parametersRef: {group: \"\", kind: ConfigMap, namespace: "
+                    "infra, name: edge}}");
+    manifest_put(s, "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: own}\n"
+                    "spec: {gatewayClassName: edge, infrastructure: {parametersRef: {group: \"\", kind: "
+                    "ConfigMap, name: own}}, listeners: [{name: x, port: 80, protocol: HTTP}]}");
+    assert_int_equal(count(s, KIND_CONFIG_MAP, S("infra"), S("edge"), KIND_GATEWAY_CLASS), 1);
+    assert_int_equal(count(s, KIND_CONFIG_MAP, S("default"), S("own"), KIND_GATEWAY), 1);
 }
 
 int main(void) {
