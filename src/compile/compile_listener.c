@@ -112,6 +112,7 @@ static void enter_port(struct compiler *c, struct compiler_listener *l) {
     map_put(&p->by_hostname, first->plan->hostname, first);
     p->listeners_n++;
     p->tls_n += l->piece->tls;
+    p->settings_n += l->plan->settings != NULL;
     show_listener(c, p, l->plan->hostname);
 }
 
@@ -123,6 +124,7 @@ static void leave_port(struct compiler *c, struct compiler_listener *l) {
     if (first) map_put(&p->by_hostname, first->plan->hostname, first);
     p->listeners_n--;
     p->tls_n -= l->piece->tls;
+    p->settings_n -= l->plan->settings != NULL;
     show_listener(c, p, l->plan->hostname);
     l->port = NULL;
     l->next = NULL;
@@ -145,6 +147,28 @@ static void build_sockets(struct compiler *c) {
     c->sockets = s;
 }
 
+static void add_most(uint64_t v, uint64_t *most, bool *usual) {
+    if (v > *most) *most = v;
+    *usual |= !v;
+}
+
+/* Looks at all listeners of a port that has settings at all: they come from few Gateways, and change seldom. */
+static struct table_port_settings most_of(const struct compiler_port *p) {
+    struct table_port_settings most = {0};
+    uint64_t bytes = 0;
+    if (!p->settings_n) return most;
+    map_each (e, &p->by_hostname) {
+        for (const struct compiler_listener *l = e->value; l; l = l->next) {
+            const struct table_settings *s = l->piece->settings;
+            add_most(s->idle_us, &most.idle_us, &most.usual_idle);
+            add_most(s->head_us, &most.head_us, &most.usual_head);
+            add_most(s->head_bytes, &bytes, &most.usual_bytes);
+        }
+    }
+    most.head_bytes = (uint32_t)bytes;
+    return most;
+}
+
 /* Listeners of one port share a protocol: resolve/ sees to it. If not, TLS wins, so that nothing meant for TLS is served in the clear. */
 static void build_port(struct compiler *c, struct compiler_port *p) {
     struct table_port *before = p->piece;
@@ -152,7 +176,7 @@ static void build_port(struct compiler *c, struct compiler_port *p) {
     p->piece = NULL;
     if (p->listeners_n) {
         p->piece = base_alloc(sizeof *p->piece);
-        *p->piece = (struct table_port){p->slot, p->port, p->tls_n > 0, p->address, p->names};
+        *p->piece = (struct table_port){p->slot, p->port, p->tls_n > 0, p->address, p->names, most_of(p)};
     }
     compiler_array_set(c, &c->port_array, p->slot, p->piece);
     if (!before != !p->piece || (before && before->tls != p->piece->tls)) c->sockets_dirty = true;
@@ -182,12 +206,40 @@ void compile_listener_end_unused(struct compiler *c, struct compiler_listener *l
     free(l);
 }
 
+static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
+
+/* Networks are put behind it; one that can not be read is left out, as trusting less is the safe side. */
+static const struct table_settings *put_settings(struct table_settings *to, const struct plan_settings *p) {
+    struct ip_net *nets = (struct ip_net *)(void *)(to + 1);
+    *to = (struct table_settings){
+        .request_timeout_us = number_of(p->request_timeout),
+        .backend_timeout_us = number_of(p->backend_timeout),
+        .connect_us = number_of(p->connect_timeout),
+        .idle_us = number_of(p->idle_timeout),
+        .backend_idle_us = number_of(p->backend_idle_timeout),
+        .head_us = number_of(p->head_timeout),
+        .body_bytes = number_of(p->body_bytes),
+        .head_bytes = (uint32_t)number_of(p->head_bytes),
+        .trusted_hops = (uint32_t)number_of(p->trusted_hops),
+        .trusted = nets,
+    };
+    for (uint32_t i = 0; i < p->trusted_proxies.n; i++)
+        if (ip_parse_net(p->trusted_proxies.p[i], &nets[to->trusted_n]) == OK) to->trusted_n++;
+    return to;
+}
+
 static void make_piece(struct compiler *c, struct compiler_listener *l) {
+    static const struct table_settings none;
     const struct plan_listener *p = l->plan;
+    const struct plan_settings *settings = p->settings;
     size_t strings = p->piece.key.n + p->gateway.n + p->section.n + p->hostname.n;
-    struct table_listener *t = base_zalloc(sizeof *t + p->certificates.n * sizeof(void *) + strings);
+    size_t pointers = p->certificates.n * sizeof(void *);
+    size_t values =
+        !settings ? 0 : sizeof(struct table_settings) + settings->trusted_proxies.n * sizeof(struct ip_net);
+    struct table_listener *t = base_zalloc(sizeof *t + pointers + values + strings);
     const struct table_certificate **certificates = (void *)(t + 1);
-    char *at = (char *)(certificates + p->certificates.n);
+    struct table_settings *own = (void *)(certificates + p->certificates.n);
+    char *at = (char *)own + values;
     *t = (struct table_listener){
         .id = l->id,
         .slot = l->slot,
@@ -199,6 +251,7 @@ static void make_piece(struct compiler *c, struct compiler_listener *l) {
         .tls = p->protocol == PLAN_HTTPS,
         .tls_min = p->tls_min == PLAN_TLS_1_3 ? 13 : 12,
         .certificates = certificates,
+        .settings = settings ? put_settings(own, settings) : &none,
     };
     for (uint32_t i = 0; i < p->certificates.n; i++) {
         const struct compiler_certificate *s = get_certificate(c, p->certificates.p[i]);

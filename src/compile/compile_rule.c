@@ -134,9 +134,8 @@ static struct table_rule *put_rule(struct compiler *c, struct block *b, const st
         .targets_n = r->targets.n,
         .filters = put_filters(b, r->filters.p, r->filters.n),
         .targets = targets,
-        /* not set: no limit of its own; the proxy's limits on idling hold */
-        .request_timeout_us = r->request_timeout.set ? (uint64_t)r->request_timeout.v : 0,
-        .backend_timeout_us = r->backend_timeout.set ? (uint64_t)r->backend_timeout.v : 0,
+        .request_timeout_us = r->request_timeout.set ? (uint64_t)r->request_timeout.v : TABLE_TIME_UNSET,
+        .backend_timeout_us = r->backend_timeout.set ? (uint64_t)r->backend_timeout.v : TABLE_TIME_UNSET,
     };
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];

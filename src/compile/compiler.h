@@ -55,7 +55,7 @@ struct compiler_port { /* lives as long as the compiler: a slot belongs to one a
     struct names *names;      /* of struct table_listener */
     struct table_port *piece; /* NULL: no listener */
     uint32_t slot;
-    uint32_t listeners_n, tls_n;
+    uint32_t listeners_n, tls_n, settings_n;
     uint16_t port;
     bool dirty;
     str address, key;

@@ -22,18 +22,27 @@ struct plan_piece {
 enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS, PLAN_TLS, PLAN_TCP, PLAN_UDP };
 enum plan_tls_mode { PLAN_TLS_MODE_UNSET, PLAN_TLS_TERMINATE, PLAN_TLS_PASSTHROUGH };
 enum plan_tls_version { PLAN_TLS_UNSET, PLAN_TLS_1_2, PLAN_TLS_1_3 };
+/* What its Gateway's settings say; each "not set": as the proxy usually does. Times in microseconds. */
+struct plan_settings {
+    struct opt_int request_timeout, backend_timeout; /* of rules that say nothing of their own; 0 = none */
+    struct opt_int connect_timeout, idle_timeout, backend_idle_timeout, head_timeout;
+    struct opt_int head_bytes, body_bytes; /* of a request */
+    LIST_OF(str) trusted_proxies;          /* networks whose word on the client counts */
+    struct opt_int trusted_hops;           /* and how many proxies in a row */
+};
 struct plan_listener {
     struct plan_piece piece;
-    str gateway;               /* attachment point: "NS/NAME" of the Gateway */
-    str section;               /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
-    str bind_address;          /* "" = all addresses, both families */
-    int64_t bind_port;         /* where the socket listens */
-    int64_t port;              /* spec.port: what redirects and port matches speak of */
-    uint8_t protocol;          /* enum plan_protocol */
-    str hostname;              /* lower case; "" = any; "*.x" = wildcard */
-    uint8_t tls_mode;          /* enum plan_tls_mode; TLS only: HTTPS always terminates */
-    uint8_t tls_min;           /* enum plan_tls_version; HTTPS, and TLS that terminates */
-    LIST_OF(str) certificates; /* keys of PLAN_CERTIFICATE pieces, in order of preference */
+    str gateway;                    /* attachment point: "NS/NAME" of the Gateway */
+    str section;                    /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
+    str bind_address;               /* "" = all addresses, both families */
+    int64_t bind_port;              /* where the socket listens */
+    int64_t port;                   /* spec.port: what redirects and port matches speak of */
+    uint8_t protocol;               /* enum plan_protocol */
+    str hostname;                   /* lower case; "" = any; "*.x" = wildcard */
+    uint8_t tls_mode;               /* enum plan_tls_mode; TLS only: HTTPS always terminates */
+    uint8_t tls_min;                /* enum plan_tls_version; HTTPS, and TLS that terminates */
+    LIST_OF(str) certificates;      /* keys of PLAN_CERTIFICATE pieces, in order of preference */
+    struct plan_settings *settings; /* NULL: none is set */
 };
 
 /* One route's rules and where they are attached. Key: "HTTPRoute/NS/NAME", by its kind. TLS, TCP and UDP: one rule without matches; on

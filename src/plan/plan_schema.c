@@ -17,6 +17,19 @@ static const char *const session_types[] = {"Cookie", "Header", NULL};
 static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
 static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UDP", NULL};
 
+static const struct field settings_fields[] = {
+    {.name = "requestTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, request_timeout)},
+    {.name = "backendTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, backend_timeout)},
+    {.name = "connectTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, connect_timeout)},
+    {.name = "idleTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, idle_timeout)},
+    {.name = "backendIdleTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, backend_idle_timeout)},
+    {.name = "headTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, head_timeout)},
+    {.name = "headBytes", .type = FIELD_OPT_INT, .offset = AT(plan_settings, head_bytes)},
+    {.name = "bodyBytes", .type = FIELD_OPT_INT, .offset = AT(plan_settings, body_bytes)},
+    {.name = "trustedProxies", .type = FIELD_STR_LIST, .offset = AT(plan_settings, trusted_proxies)},
+    {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
+};
+static const struct schema settings = SCHEMA(plan_settings, settings_fields, NULL);
 static const struct field listener_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
     {.name = "gateway", .type = FIELD_STR, .offset = AT(plan_listener, gateway)},
@@ -29,6 +42,7 @@ static const struct field listener_fields[] = {
     {.name = "tlsMode", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_mode), .values = tls_modes},
     {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
     {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
+    {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
 };
 static const struct field value_match_fields[] = {
     {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_value_match, type), .values = values},

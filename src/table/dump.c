@@ -62,7 +62,11 @@ static void add_endpoints(struct buf *b, const struct table_endpoints *e) {
 }
 
 static void add_time(struct buf *b, const char *what, uint64_t us) {
-    if (!us) return;
+    if (us == TABLE_TIME_UNSET) return;
+    if (!us) {
+        buf_printf(b, "%s=none  ", what);
+        return;
+    }
     bool ms = us % 1000 == 0;
     buf_printf(b, "%s=%llu%s  ", what, (unsigned long long)(ms ? us / 1000 : us), ms ? "ms" : "us");
 }
@@ -134,6 +138,36 @@ static void add_host(struct buf *b, const struct table *t, const struct table_ho
 
 static str shown(str hostname) { return hostname.n ? hostname : S("*"); }
 
+static void add_number(struct buf *b, const char *what, uint64_t v) {
+    if (v) buf_printf(b, "%s=%llu  ", what, (unsigned long long)v);
+}
+
+static void add_settings(struct buf *b, const struct table_settings *s) {
+    const uint64_t times[] = {s->request_timeout_us, s->backend_timeout_us,
+                              s->connect_us,         s->idle_us,
+                              s->backend_idle_us,    s->head_us};
+    static const char *const names[] = {"timeout", "backend-timeout", "connect",
+                                        "idle",    "backend-idle",    "head"};
+    buf_add(b, S("  settings{"));
+    for (size_t i = 0; i < COUNT_OF(times); i++)
+        if (times[i]) add_time(b, names[i], times[i]);
+    add_number(b, "head-bytes", s->head_bytes);
+    add_number(b, "body-bytes", s->body_bytes);
+    for (uint32_t i = 0; i < s->trusted_n; i++) {
+        buf_add(b, S("trusts="));
+        ip_print(b, &s->trusted[i].ip);
+        buf_printf(b, "/%u  ", s->trusted[i].bits);
+    }
+    add_number(b, "hops", s->trusted_hops);
+    while (b->n && b->p[b->n - 1] == ' ') b->n--;
+    buf_add_char(b, '}');
+}
+
+static bool any_settings(const struct table_settings *s) {
+    static const struct table_settings none;
+    return memcmp(s, &none, sizeof none) != 0;
+}
+
 static void add_listener(struct buf *b, const struct table *t, str at, const struct table_listener *l) {
     buf_printf(b, "serve   " STR_FMT " listener=" STR_FMT "/" STR_FMT " " STR_FMT, STR_ARG(at),
                STR_ARG(l->gateway), STR_ARG(l->section), STR_ARG(shown(l->hostname)));
@@ -145,6 +179,7 @@ static void add_listener(struct buf *b, const struct table *t, str at, const str
             buf_printf(b, "%s" STR_FMT, k ? " " : "", STR_ARG(c->names[k]));
         buf_add_char(b, '}');
     }
+    if (any_settings(l->settings)) add_settings(b, l->settings);
     buf_add_char(b, '\n');
     size_t n;
     struct names_item *hosts = names_sorted(spine_get(&spine_of(t)->hosts, l->slot), &n);

@@ -31,6 +31,7 @@ struct table_port {
     bool tls;
     str address;
     const struct names *listeners; /* of struct table_listener */
+    struct table_port_settings settings;
 };
 static inline const struct spine *spine_of(const struct table *t) {
     return (const struct spine *)(const void *)t;

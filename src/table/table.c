@@ -11,6 +11,8 @@ const struct table_port *table_port(const struct table *t, uint32_t port_slot) {
 
 bool table_port_tls(const struct table_port *p) { return p->tls; }
 
+const struct table_port_settings *table_port_settings(const struct table_port *p) { return &p->settings; }
+
 uint32_t table_sockets(const struct table *t, const struct table_socket **ret) {
     const struct spine_sockets *s = spine_of(t)->sockets;
     *ret = s ? s->v : NULL;

@@ -43,6 +43,7 @@ struct table_target {
     uint32_t filters_n;
     const struct table_filter *filters;
 };
+#define TABLE_TIME_UNSET UINT64_MAX
 struct table_rule {
     uint32_t slot; /* index of a worker's count of exchanges that use it */
     int32_t index; /* in its route */
@@ -53,7 +54,8 @@ struct table_rule {
     const struct table_filter *filters;
     const struct table_target *targets;
     uint64_t weight_sum;
-    uint64_t request_timeout_us, backend_timeout_us; /* 0 = none */
+    uint64_t request_timeout_us,
+        backend_timeout_us; /* 0 = none; TABLE_TIME_UNSET: as the listener's settings say */
 };
 
 /* The endpoints of a backend in one state. version: never reused, so that a worker knows whether its own state is of this one. */
@@ -74,6 +76,23 @@ struct table_certificate {
     const str *names; /* lower case, wildcards as "*.x" */
 };
 
+/* What a Gateway's settings say for a listener. */
+struct table_settings {
+    uint64_t request_timeout_us, backend_timeout_us; /* of rules that leave them unset; 0 = none */
+    uint64_t connect_us, idle_us, backend_idle_us, head_us, body_bytes; /* 0: as the proxy usually does */
+    uint32_t head_bytes;                                                /* the same */
+    uint32_t
+        trusted_hops; /* proxies in a row before us whose word counts; 0: as many as are among `trusted` */
+    uint32_t trusted_n;
+    const struct ip_net *trusted; /* none: whoever is within trusted_hops */
+};
+/* What holds on a connection before its listener is known: the most that one of the port's listeners gives. usual_*: one of them leaves it to
+ * the proxy; 0: all do. */
+struct table_port_settings {
+    uint64_t idle_us, head_us;
+    uint32_t head_bytes;
+    bool usual_idle, usual_head, usual_bytes;
+};
 struct table_listener {
     uint32_t id;   /* never reused; stable while the key is there: what a TLS connection remembers */
     uint32_t slot; /* where a spine has its routes */
@@ -83,6 +102,7 @@ struct table_listener {
     uint8_t tls_min; /* 12 or 13 */
     uint32_t certificates_n;
     const struct table_certificate *const *certificates;
+    const struct table_settings *settings; /* never NULL */
 };
 
 struct table_port;
@@ -100,6 +120,7 @@ struct table {           /* owner: builder; immutable once published */
 /* The port that a socket belongs to; NULL when the table has none such. Slots are stable for (bind address, bind port). */
 const struct table_port *table_port(const struct table *t, uint32_t port_slot);
 bool table_port_tls(const struct table_port *p);
+const struct table_port_settings *table_port_settings(const struct table_port *p);
 /* All ports, for whoever opens sockets. */
 struct table_socket {
     uint32_t slot;
