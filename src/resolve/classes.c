@@ -3,11 +3,12 @@
 
 #include "resolve/conditions.h"
 #include "resolve/features.h"
+#include "resolve/parameters.h"
 
 struct class_state {
     struct gateway_class_status *status; /* packed */
     uint64_t hash;
-    bool accepted;
+    struct settings *settings; /* packed; not NULL: its Gateways are served, by these */
     char name[];
 };
 
@@ -25,8 +26,9 @@ static struct class_state *class_for(struct resolver *r, str name) {
 static bool forget(struct pass *p, str name) {
     struct class_state *k = map_take(&p->r->classes, name);
     if (!k) return false;
-    bool was = k->accepted;
+    bool was = k->settings != NULL;
     free(k->status);
+    free(k->settings);
     free(k);
     resolver_note_status(p, KIND_GATEWAY_CLASS, S(""), name);
     return was;
@@ -42,22 +44,36 @@ static void build_status(struct pass *p, const struct gateway_class *c, struct v
         st->supported_features.p[st->supported_features.n++].name = name;
 }
 
+/* A mistake in parameters stops nothing that works: while there is a data plane, what was good last goes on. *ret_changed: Gateways are to
+ * be looked at again. */
+static struct verdict judge_parameters(struct pass *p, const struct gateway_class *c, struct class_state *k,
+                                       bool *ret_changed) {
+    const struct parameters_reference *ref = c->spec.parameters_ref;
+    struct settings s = {0};
+    struct verdict v = {0};
+    if (ref) v = parameters_read(p, p->scratch, "spec.parametersRef", ref, ref->ns, &s);
+    if (v.reason && k->settings && p->facts->serving) {
+        v.message =
+            arena_printf(p->scratch, STR_FMT "; until then the last good settings hold", STR_ARG(v.message));
+        *ret_changed = false;
+        return v;
+    }
+    struct settings *now = v.reason ? NULL : parameters_pack(&s);
+    *ret_changed = !parameters_equal(k->settings, now);
+    free(k->settings);
+    k->settings = now;
+    return v;
+}
+
 bool classes_resolve(struct pass *p, str name) {
     const struct gateway_class *c = (const void *)store_get(p->store, KIND_GATEWAY_CLASS, S(""), name);
     if (!c || !str_eq(c->spec.controller_name, p->facts->controller_name)) return forget(p, name);
-    struct verdict accepted = {0};
-    const struct parameters_reference *ref = c->spec.parameters_ref;
-    if (ref)
-        accepted = resolver_refuse(p->scratch, "InvalidParameters",
-                                   "spec.parametersRef: this version reads no parameters, " STR_FMT
-                                   " " STR_FMT " is not used; remove the field",
-                                   STR_ARG(ref->kind), STR_ARG(ref->name));
+    struct class_state *k = class_for(p->r, name);
+    bool changed;
+    struct verdict accepted = judge_parameters(p, c, k, &changed);
     struct gateway_class_status st = {0};
     build_status(p, c, accepted, &st);
-    struct class_state *k = class_for(p->r, name);
     uint64_t hash = schema_hash(status_schema(), &st);
-    bool was = k->accepted;
-    k->accepted = !accepted.reason;
     if (!k->status || hash != k->hash) {
         size_t bytes;
         free(k->status);
@@ -65,12 +81,12 @@ bool classes_resolve(struct pass *p, str name) {
         k->hash = hash;
         resolver_note_status(p, KIND_GATEWAY_CLASS, S(""), name);
     }
-    return was != k->accepted;
+    return changed;
 }
 
-bool classes_accepted(const struct resolver *r, str name) {
+const struct settings *classes_settings(const struct resolver *r, str name) {
     const struct class_state *k = map_get(&r->classes, name);
-    return k && k->accepted;
+    return k ? k->settings : NULL;
 }
 
 const struct gateway_class_status *classes_status(const struct resolver *r, str name) {
@@ -82,6 +98,7 @@ void classes_fini(struct resolver *r) {
     map_each (e, &r->classes) {
         struct class_state *k = e->value;
         free(k->status);
+        free(k->settings);
         free(k);
     }
     map_fini(&r->classes);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/gateway_spec.h"
 
+#include "resolve/classes.h"
 #include "resolve/features.h"
+#include "resolve/parameters.h"
+
+#define PARAMETERS "spec.infrastructure.parametersRef"
 
 static struct verdict not_served(struct arena *a, const char *reason, const char *path, enum feature f) {
     return resolver_refuse(a, reason, "%s: " STR_FMT " are not served by this version; " STR_FMT, path,
@@ -9,17 +13,38 @@ static struct verdict not_served(struct arena *a, const char *reason, const char
 }
 
 static struct verdict judge_fields(struct arena *a, const struct gateway *gw, const struct facts *facts) {
-    const struct gateway_infrastructure *in = gw->spec.infrastructure;
-    if (in && in->parameters_ref)
-        return resolver_refuse(a, "InvalidParameters",
-                               "spec.infrastructure.parametersRef: this version reads no parameters, " STR_FMT
-                               " " STR_FMT " is not used; remove the field",
-                               STR_ARG(in->parameters_ref->kind), STR_ARG(in->parameters_ref->name));
     if (gw->spec.default_scope == SCOPE_ALL && !features_served(facts, FEATURE_DEFAULT_GATEWAYS))
         return resolver_refuse(
             a, "Invalid", "spec.defaultScope: " STR_FMT " are not served by this version; remove the field",
             STR_ARG(features_what(FEATURE_DEFAULT_GATEWAYS)));
     return (struct verdict){0};
+}
+
+/* The Gateway's own over its class's. A mistake stops nothing that works: while there is a data plane, what was good last goes on. */
+static struct verdict judge_parameters(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
+    const struct gateway_infrastructure *in = gw->spec.infrastructure;
+    const struct settings *class = classes_settings(p->r, gw->spec.gateway_class_name);
+    struct settings own = {0};
+    struct verdict v = {0};
+    if (in && in->parameters_ref)
+        v = parameters_read(p, g->arena, PARAMETERS, in->parameters_ref, g->ns, &own);
+    struct settings all = settings_over(class, &own);
+    if (!v.reason && settings_fit(class) && !settings_fit(&all))
+        v = resolver_refuse(g->arena, "InvalidParameters",
+                            PARAMETERS ": with the settings of the class, timeouts.backendRequest is longer "
+                                       "than timeouts.request; give both here");
+    g->kept = (struct verdict){0};
+    if (!v.reason) {
+        free(g->own);
+        g->own = parameters_pack(&own);
+    } else if (p->facts->serving && g->own) {
+        g->kept = resolver_refuse(g->arena, v.reason, STR_FMT "; until then the last good settings hold",
+                                  STR_ARG(v.message));
+        v = (struct verdict){0};
+        all = settings_over(class, g->own);
+    }
+    g->settings = parameters_plan(g->arena, &all);
+    return v;
 }
 
 static void add_once(str *list, uint32_t *n, str s) {
@@ -66,10 +91,12 @@ static void judge_address(struct arena *a, struct gateway_state *g, const struct
     add_once(g->shown, &g->shown_n, arena_str(a, ad->value));
 }
 
-void gateway_spec_judge(struct gateway_state *g, const struct gateway *gw, const struct facts *facts) {
+void gateway_spec_judge(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
     struct arena *a = g->arena;
     uint32_t n = gw->spec.addresses.n;
-    g->accepted = judge_fields(a, gw, facts);
+    struct verdict parameters = judge_parameters(p, g, gw);
+    g->accepted = judge_fields(a, gw, p->facts);
+    if (parameters.reason) g->accepted = parameters;
     g->refs = g->address = (struct verdict){0};
     g->addresses = arena_array(a, str, n + 1);
     g->shown = arena_array(a, str, n + 1);

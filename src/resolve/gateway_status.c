@@ -14,8 +14,9 @@ static void add_accepted(struct conditions *c, const struct gateway_state *g,
     str words = bad ? arena_printf(c->arena, "%u of %u listeners are not accepted; see status.listeners", bad,
                                    g->own_n)
                     : S("the Gateway is accepted");
-    if (g->accepted.reason)
-        conditions_add(c, "Accepted", CONDITION_FALSE, g->accepted.reason, g->accepted.message);
+    const struct verdict *own = g->accepted.reason ? &g->accepted : &g->kept;
+    if (own->reason)
+        conditions_add(c, "Accepted", CONDITION_FALSE, own->reason, own->message);
     else if (!bad)
         conditions_add(c, "Accepted", CONDITION_TRUE, "Accepted", words);
     else

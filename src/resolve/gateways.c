@@ -127,6 +127,7 @@ static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ou
     g->listeners_n = g->own_n = 0;
     if (g->status) resolver_note_status(p, KIND_GATEWAY, g->ns, g->name);
     free(TAKE(g->status));
+    free(TAKE(g->own));
     arena_free(TAKE(g->arena));
     map_take(&p->r->gateways, g->key);
     g->view = 0;
@@ -220,7 +221,7 @@ static void resolve_one(struct pass *p, struct gateway_state *g, const struct ga
     if (!before) policies_mark_gateway(p, g->ns, g->name);
     sets_gather(p, g);
     match_listeners(p, g, gw);
-    gateway_spec_judge(g, gw, p->facts);
+    gateway_spec_judge(p, g, gw);
     for (uint32_t i = 0; i < g->listeners_n; i++) {
         struct listener_state *l = g->listeners[i];
         struct cert_state **certs = l->certs;
@@ -244,7 +245,7 @@ void gateways_resolve(struct pass *p) {
         struct gateway_state *g = w->p[i];
         const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
         g->dirty = false;
-        if (gw && classes_accepted(p->r, gw->spec.gateway_class_name)) {
+        if (gw && classes_settings(p->r, gw->spec.gateway_class_name)) {
             resolve_one(p, g, gw);
         } else {
             bool ours;
@@ -285,6 +286,7 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
             .tls_mode = l->tls_mode,
             .tls_min = listeners_terminates(l) ? l->tls_min : PLAN_TLS_UNSET,
             .certificates = {certs, l->certs_n},
+            .settings = l->gateway->settings,
         };
         const void *before = plan_get(p->plan, PLAN_LISTENER, piece.piece.key);
         plan_set(p->plan, PLAN_LISTENER, piece.piece.key, plan_pack(&piece), p->delta);
@@ -373,6 +375,7 @@ void gateways_fini(struct resolver *r) {
         free(g->listeners);
         free(g->sets);
         free(g->status);
+        free(g->own);
         arena_free(g->arena);
         free(g);
     }

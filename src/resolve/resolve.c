@@ -20,12 +20,24 @@ static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) 
     for (size_t i = 0; i < n; i++) gateways_mark(p->r, all[i]->meta.ns, all[i]->meta.name);
 }
 
+static void mark_class(struct pass *p, str name) {
+    if (classes_resolve(p, name)) mark_gateways(p, KIND_GATEWAY_CLASS, S(""), name);
+}
+
+/* Settings of classes and Gateways, sources of trust of policies. */
+static void mark_config_map(struct pass *p, str ns, str name) {
+    size_t n;
+    const struct object **all =
+        store_referrers(p->store, p->scratch, KIND_CONFIG_MAP, ns, name, KIND_GATEWAY_CLASS, &n);
+    for (size_t i = 0; i < n; i++) mark_class(p, all[i]->meta.name);
+    mark_gateways(p, KIND_CONFIG_MAP, ns, name);
+    policies_mark_config_map(p, ns, name);
+}
+
 /* Who has to be looked at because of one change. Changes come ordered by kind, classes first. */
 static void mark_change(struct pass *p, const struct store_change *c) {
     switch (c->kind) {
-    case KIND_GATEWAY_CLASS:
-        if (classes_resolve(p, c->name)) mark_gateways(p, c->kind, c->ns, c->name);
-        break;
+    case KIND_GATEWAY_CLASS: mark_class(p, c->name); break;
     case KIND_GATEWAY: gateways_mark(p->r, c->ns, c->name); break;
     case KIND_LISTENER_SET: sets_mark(p, c->ns, c->name); break;
     case KIND_HTTP_ROUTE:
@@ -55,7 +67,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         mark_gateways(p, c->kind, c->ns, c->name);
         sets_mark_referrers(p, c->kind, c->ns, c->name);
         break;
-    case KIND_CONFIG_MAP: policies_mark_config_map(p, c->ns, c->name); break;
+    case KIND_CONFIG_MAP: mark_config_map(p, c->ns, c->name); break;
     case KIND_NAMESPACE: /* its labels: they matter to selectors alone */
         if (p->r->selectors) routes_mark_referrers(p, c->kind, S(""), c->name);
         sets_mark_referrers(p, c->kind, S(""), c->name);

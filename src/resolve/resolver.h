@@ -93,6 +93,9 @@ struct gateway_state {
     int64_t generation, created_s;
     struct verdict accepted, refs, address; /* address: a requested one that can not be had */
     bool is_default;                        /* in resolver.defaults */
+    struct verdict kept;  /* its parameters are wrong, and it goes on by those that were good last */
+    struct settings *own; /* of its own parametersRef, good ones, packed; NULL: none were yet */
+    struct plan_settings *settings; /* with its class's, for its listeners; NULL: none */
     bool stands; /* a listener of its own is accepted: else its ListenerSets are not served */
     struct listener_state **listeners; /* its own, then those of its sets, in the order of right */
     uint32_t listeners_n, own_n;

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/parameters.h"
+
+#include "api/core.h"
+
+static struct verdict refuse_kind(struct arena *a, const char *path, const struct parameters_reference *ref) {
+    return resolver_refuse(a, "InvalidParameters",
+                           "%s: " STR_FMT "%s" STR_FMT " is not served; name a ConfigMap", path,
+                           STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
+}
+
+/* The first thing that is wrong is told, and how many more there are. */
+static struct verdict refuse_content(struct arena *a, const char *path, str key, const struct findings *f) {
+    const struct finding *first = f->first;
+    str more = f->n > 1 ? arena_printf(a, " (and %u more)", f->n - 1) : S("");
+    return resolver_refuse(a, "InvalidParameters",
+                           "%s: ConfigMap " STR_FMT ": " STR_FMT ": " STR_FMT "%s" STR_FMT STR_FMT, path,
+                           STR_ARG(key), STR_ARG(first->path), STR_ARG(first->message),
+                           first->remedy.n ? "; " : "", STR_ARG(first->remedy), STR_ARG(more));
+}
+
+struct verdict parameters_read(struct pass *p, struct arena *a, const char *path,
+                               const struct parameters_reference *ref, str ns, struct settings *ret) {
+    if (ref->group.n || !str_eq(ref->kind, S("ConfigMap"))) return refuse_kind(a, path, ref);
+    if (!ns.n)
+        return resolver_refuse(a, "InvalidParameters",
+                               "%s.namespace: a ConfigMap is in a namespace, and none is given; name it",
+                               path);
+    str key = resolver_key(p->scratch, ns, ref->name);
+    const struct config_map *m = (const void *)store_get(p->store, KIND_CONFIG_MAP, ns, ref->name);
+    if (!m)
+        return resolver_refuse(a, "InvalidParameters",
+                               "%s: ConfigMap " STR_FMT " does not exist; create it or correct the name",
+                               path, STR_ARG(key));
+    struct findings f;
+    finding_init(&f, p->scratch);
+    if (settings_read(a, m, SETTINGS_SERVED, ret, &f) == OK) return (struct verdict){0};
+    return refuse_content(a, path, key, &f);
+}
+
+struct settings *parameters_pack(const struct settings *s) {
+    size_t bytes;
+    return schema_pack(&settings_schema, s, 0, &bytes);
+}
+
+bool parameters_equal(const struct settings *x, const struct settings *y) {
+    return !x || !y ? x == y : schema_equal(&settings_schema, x, y);
+}
+
+struct plan_settings *parameters_plan(struct arena *a, const struct settings *s) {
+    bool any = s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
+               s->backend_idle.set || s->head.set || s->head_bytes.set || s->body_bytes.set ||
+               s->trusted_proxies.n || s->trusted_hops.set;
+    if (!any) return NULL;
+    struct plan_settings *to = arena_make(a, struct plan_settings);
+    uint32_t n = s->trusted_proxies.n;
+    str *trusted = arena_array(a, str, n);
+    for (uint32_t i = 0; i < n; i++) trusted[i] = arena_str(a, s->trusted_proxies.p[i]);
+    *to = (struct plan_settings){.request_timeout = s->request,
+                                 .backend_timeout = s->backend_request,
+                                 .connect_timeout = s->connect,
+                                 .idle_timeout = s->idle,
+                                 .backend_idle_timeout = s->backend_idle,
+                                 .head_timeout = s->head,
+                                 .head_bytes = s->head_bytes,
+                                 .body_bytes = s->body_bytes,
+                                 .trusted_proxies = {trusted, n},
+                                 .trusted_hops = s->trusted_hops};
+    return to;
+}
