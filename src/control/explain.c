@@ -241,7 +241,13 @@ static struct http_msg copy_message(struct explain_story *s) {
     m.fields_cap = m.fields_n + 8;
     m.fields = arena_array(s->arena, struct http_field, m.fields_cap);
     if (m.fields_n) memcpy(m.fields, s->m.fields, sizeof *m.fields * m.fields_n);
-    forwarded_set(&m, client, s->tls, s->listener->port);
+    struct ip sender;
+    struct forwarded f = {.peer = &(struct ip){0}, /* nobody's: no network has it */
+                          .peer_text = client,
+                          .tls = s->tls,
+                          .port = s->listener->port,
+                          .settings = s->listener->settings};
+    forwarded_set(&m, &f, &sender);
     return m;
 }
 

@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "http/http_msg.h"
+#include "table/table.h"
 
-/* What a backend is told of the client: X-Forwarded-For, -Proto, -Host and -Port are set from the connection; what the client itself sent of
- * these, Forwarded and Proxy-Authorization is removed, since nobody vouches for it. Before any filter: a filter may change the result.
- * client must live as long as the message. */
-void forwarded_set(struct http_msg *m, str client, bool tls, uint16_t port);
+/* What a backend is told of the client: X-Forwarded-For, -Proto, -Host and -Port. Of a peer that nobody trusts they are set from the
+ * connection, and what it sent of them itself is removed, since nobody vouches for it. A trusted proxy's word counts: its -Proto, -Host and
+ * -Port stay, and of its -For the addresses from the client on, which is the last one that no trusted proxy stands behind. Forwarded and
+ * Proxy-Authorization are always removed. Before any filter: a filter may change the result. */
+struct forwarded {
+    const struct ip *peer;
+    str peer_text; /* must live as long as the message */
+    bool tls;
+    uint16_t port;
+    const struct table_settings *settings;
+};
+void forwarded_set(struct http_msg *m, const struct forwarded *f, struct ip *ret_client);
