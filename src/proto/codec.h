@@ -69,6 +69,8 @@ struct codec_ops {
     bool (*reusable)(const struct codec *c);
     /* Finish what runs, begin nothing: Connection: close on the next response, GOAWAY. */
     void (*drain)(struct codec *c);
+    /* A server: the bound of heads that begin from now on (codec_limits.head_bytes_max); a request line may have half of it. */
+    void (*limit_head)(struct codec *c, uint32_t bytes_max);
     void (*free)(struct codec *c);
 };
 struct codec {

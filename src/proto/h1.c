@@ -534,6 +534,13 @@ static void h1_free(struct codec *c) {
     free(h);
 }
 
+static void h1_limit_head(struct codec *c, uint32_t bytes_max) {
+    struct h1 *h = self(c);
+    h->limits.head_bytes_max = bytes_max;
+    h->limits.line_bytes_max = bytes_max / 2;
+    h->partial.max = num_max(bytes_max, h->limits.trailer_bytes_max);
+}
+
 static const struct codec_ops ops = {
     .read = h1_read,
     .read_end = h1_read_end,
@@ -549,6 +556,7 @@ static const struct codec_ops ops = {
     .raw_bytes = h1_raw_bytes,
     .reusable = h1_reusable,
     .drain = h1_drain,
+    .limit_head = h1_limit_head,
     .free = h1_free,
 };
 

@@ -2,6 +2,7 @@
 #include "proxy/admission.h"
 
 #include "filter/filter.h"
+#include "filter/forwarded.h"
 #include "http/http_uri.h"
 
 static enum http_reason check_message(struct exchange *x) {
@@ -28,6 +29,7 @@ static enum http_reason find_listener(struct exchange *x, const struct table_lis
     /* A connection serves the listener that its handshake was for, and a plain one never a TLS listener. */
     if (l->tls != d->tls || (d->tls && l->id != d->listener_id)) return REASON_MISDIRECTED;
     x->listener_port = l->port;
+    downstream_settle(x->client, port, l);
     if (x->proxy->records) { /* a listener may go before the exchange does */
         x->gateway = arena_str(x->arena, l->gateway);
         x->section = arena_str(x->arena, l->section);
@@ -59,6 +61,28 @@ static enum http_reason choose(struct exchange *x) {
     return REASON_NONE;
 }
 
+/* What the rule leaves open is as the listener's settings have it. The listener is not kept: it may go before the exchange does. */
+static void take_settings(struct exchange *x, const struct table_settings *s) {
+    const struct table_rule *r = x->rule;
+    bool own_request = r->request_timeout_us != TABLE_TIME_UNSET,
+         own_backend = r->backend_timeout_us != TABLE_TIME_UNSET;
+    x->request_timeout_us = own_request ? r->request_timeout_us : s->request_timeout_us;
+    x->backend_timeout_us = own_backend ? r->backend_timeout_us : s->backend_timeout_us;
+    x->connect_max_us = s->connect_us;
+    x->backend_idle_us = s->backend_idle_us;
+    if (s->body_bytes) x->body_bytes_max = s->body_bytes;
+}
+
+static void tell_backend(struct exchange *x, const struct table_settings *s) {
+    const struct downstream *d = x->client;
+    struct forwarded f = {.peer = &d->peer,
+                          .peer_text = {d->peer_text, d->peer_text_n},
+                          .tls = d->tls,
+                          .port = x->listener_port,
+                          .settings = s};
+    forwarded_set(x->request, &f, &x->sender);
+}
+
 enum http_reason admission_check(struct exchange *x) {
     enum http_reason why = check_message(x);
     if (why != REASON_NONE) return why;
@@ -71,5 +95,9 @@ enum http_reason admission_check(struct exchange *x) {
     assert(x->match.rule->slot < x->proxy->uses_n);
     x->rule = x->match.rule;
     x->proxy->uses[x->rule->slot]++;
+    take_settings(x, l->settings);
+    if (x->request->body == HTTP_BODY_LENGTH && x->request->content_length > x->body_bytes_max)
+        return REASON_BODY_TOO_LARGE;
+    tell_backend(x, l->settings);
     return choose(x);
 }

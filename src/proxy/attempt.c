@@ -73,8 +73,7 @@ static void send_request(struct exchange *x) {
         exchange_fail(x, REASON_FILTER_FAILED);
         return;
     }
-    uint64_t timeout_us = x->rule->backend_timeout_us;
-    x->attempt_due_us = timeout_us ? proxy_core_now(x->proxy) + timeout_us : UINT64_MAX;
+    x->attempt_due_us = x->backend_timeout_us ? proxy_core_now(x->proxy) + x->backend_timeout_us : UINT64_MAX;
     exchange_progress(x);
     exchange_set_timer(x);
     conn_want_flush(&x->up->conn);
@@ -102,6 +101,7 @@ void attempt_start(struct exchange *x, bool fresh) {
                                       : REASON_NO_ENDPOINTS);
         return;
     }
+    upstream_bound(u, x->connect_max_us, x->backend_idle_us);
     x->attempts++;
     x->up = u;
     x->endpoint = u->endpoint->at;

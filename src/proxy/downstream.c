@@ -2,6 +2,7 @@
 #include "proxy/downstream.h"
 
 #include "base/ip.h"
+#include "base/num.h"
 #include "proto/h1.h"
 #include "proxy/answer.h"
 #include "proxy/exchange.h"
@@ -66,7 +67,7 @@ static void abort_all(struct downstream *d) {
 
 static void set_idle_deadline(struct downstream *d) {
     struct proxy *p = d->proxy;
-    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? p->limits.drain_idle_us : p->limits.idle_us));
+    conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? p->limits.drain_idle_us : d->idle_us));
 }
 
 static void on_opened(struct conn *c) {
@@ -86,7 +87,7 @@ static void on_failed(struct conn *c, const char *why) {
 static void note_head(struct downstream *d, struct exchange *x) {
     if (x->progress_us) return;
     exchange_progress(x);
-    conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.head_us);
+    conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->head_us);
 }
 
 static void on_did_read(struct conn *c) {
@@ -206,6 +207,37 @@ void downstream_drain(struct downstream *d) {
         conn_finish(&d->conn, true);
 }
 
+static uint64_t most_of(uint64_t set, bool usual_too, uint64_t usual) {
+    if (!set) return usual;
+    return usual_too ? num_max(set, usual) : set;
+}
+
+/* A plain connection carries requests for any listener of its port: heads are bounded before theirs is known. */
+static void settle_by_port(struct downstream *d, const struct table_port_settings *s) {
+    const struct proxy_limits *usual = &d->proxy->limits;
+    struct codec *c = d->conn.codec;
+    d->idle_us = most_of(s->idle_us, s->usual_idle, usual->idle_us);
+    d->head_us = most_of(s->head_us, s->usual_head, usual->head_us);
+    c->ops->limit_head(c, (uint32_t)most_of(s->head_bytes, s->usual_bytes, limits.head_bytes_max));
+}
+
+static void settle_by_listener(struct downstream *d, const struct table_settings *s) {
+    const struct proxy_limits *usual = &d->proxy->limits;
+    struct codec *c = d->conn.codec;
+    d->idle_us = most_of(s->idle_us, false, usual->idle_us);
+    d->head_us = most_of(s->head_us, false, usual->head_us);
+    c->ops->limit_head(c, s->head_bytes ? s->head_bytes : limits.head_bytes_max);
+}
+
+void downstream_settle(struct downstream *d, const struct table_port *port, const struct table_listener *l) {
+    if (d->tls) {
+        settle_by_listener(d, l->settings);
+        return;
+    }
+    settle_by_port(d, table_port_settings(port));
+    d->idle_us = most_of(l->settings->idle_us, false, d->proxy->limits.idle_us);
+}
+
 /* The certificate and the listener of a handshake.                                                        [GW 11.4, 11.5] */
 static struct tls_choice choose(void *arg, str server_name) {
     struct downstream *d = arg;
@@ -215,6 +247,7 @@ static struct tls_choice choose(void *arg, str server_name) {
     const struct table_certificate *cert = l && l->tls ? table_certificate_for(l, server_name) : NULL;
     if (!cert) return (struct tls_choice){0};
     d->listener_id = l->id;
+    settle_by_listener(d, l->settings);
     return (struct tls_choice){.certificate_id = cert->id,
                                .chain_pem = cert->chain_pem,
                                .key_pem = cert->key_pem,
@@ -249,6 +282,8 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     else
         d->conn.codec = h1_server(&sink, d, &limits);
     if (p->draining) d->conn.codec->ops->drain(d->conn.codec);
+    const struct table_port *port = p->table ? table_port(p->table, port_slot) : NULL;
+    settle_by_port(d, port ? table_port_settings(port) : &(struct table_port_settings){0});
     if (tls)
         conn_deadline(&d->conn, proxy_core_now(p) + p->limits.handshake_us);
     else

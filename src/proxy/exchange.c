@@ -3,7 +3,6 @@
 
 #include "base/num.h"
 #include "filter/filter.h"
-#include "filter/forwarded.h"
 #include "proxy/admission.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
@@ -106,7 +105,9 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
                            .timer = x->timer,
                            .request_due_us = UINT64_MAX,
                            .attempt_due_us = UINT64_MAX,
-                           .half_closed_due_us = UINT64_MAX};
+                           .half_closed_due_us = UINT64_MAX,
+                           .body_bytes_max = UINT64_MAX,
+                           .sender = d->peer};
     link_append(&d->exchanges, &x->on_client);
     return x;
 }
@@ -120,8 +121,8 @@ void exchange_drop(void *item) {
 static void report(struct exchange *x) {
     struct proxy *p = x->proxy;
     struct access_record r = {.time_us = x->wall_us,
-                              .client = x->client->peer,
-                              .client_port = x->client->peer_port,
+                              .client = x->sender,
+                              .client_port = ip_eq(&x->sender, &x->client->peer) ? x->client->peer_port : 0,
                               .version = x->version,
                               .tls = x->client->tls,
                               .status = x->status,
@@ -242,18 +243,13 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
     x->bodyless = x->request_ended = end;
     exchange_move(x, X_ROUTE);
     enum http_reason why = admission_check(x);
-    if (why == REASON_NONE && !x->redirect) {
-        const struct downstream *d = x->client;
-        forwarded_set(m, (str){d->peer_text, d->peer_text_n}, d->tls, x->listener_port);
-        if (apply_filters(x) != OK) why = REASON_FILTER_FAILED;
-    }
+    if (why == REASON_NONE && !x->redirect && apply_filters(x) != OK) why = REASON_FILTER_FAILED;
     if (why != REASON_NONE) {
         exchange_refuse(x, why);
     } else if (x->redirect) {
         answer_redirect(x);
     } else {
-        uint64_t timeout_us = x->rule->request_timeout_us;
-        if (timeout_us) x->request_due_us = x->start_us + timeout_us;
+        if (x->request_timeout_us) x->request_due_us = x->start_us + x->request_timeout_us;
         attempt_start(x, false);
     }
 }
@@ -262,6 +258,10 @@ void exchange_body(struct exchange *x, str bytes) {
     x->bytes_in += bytes.n;
     exchange_progress(x);
     x->owed_client += bytes.n;
+    if (x->bytes_in > x->body_bytes_max && x->state != X_SEND && x->state != X_DONE) {
+        exchange_fail(x, REASON_BODY_TOO_LARGE);
+        return;
+    }
     if (x->state == X_CONNECT || attempt_may_repeat(x)) attempt_keep_body(x, bytes);
     if ((x->state == X_WAIT || x->state == X_RELAY) && x->up) {
         relay_request_body(x, bytes);

@@ -55,12 +55,16 @@ struct exchange {          /* owner: worker */
     /* microseconds, monotonic */
     uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;
     uint64_t request_due_us, attempt_due_us, half_closed_due_us;
+    /* as the rule or the listener's settings say; 0: none, of the last two: as usual */
+    uint64_t request_timeout_us, backend_timeout_us, connect_max_us, backend_idle_us;
+    uint64_t body_bytes_max;
     /* for the record */
     int64_t wall_us;
     uint64_t bytes_in, bytes_out;
     uint16_t status, listener_port;
     uint8_t version;
     struct table_endpoint endpoint;
+    struct ip sender; /* who asks, as far as trusted proxies tell */
     str host, method, authority, path, query, gateway, section, user_agent, request_id;
 };
 

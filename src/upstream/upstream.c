@@ -154,7 +154,14 @@ void upstream_adopt(struct upstream *s, const struct table *t) { balance_adopt(&
 
 static void lend(struct upstream_conn *u, void *user) {
     u->user = user;
+    u->idle_us = u->set->config.idle_us;
     u->endpoint->outstanding++;
+}
+
+void upstream_bound(struct upstream_conn *u, uint64_t connect_us, uint64_t idle_us) {
+    if (idle_us) u->idle_us = idle_us;
+    if (connect_us && u->conn.state == CONN_CONNECTING)
+        conn_deadline(&u->conn, u->set->common->loop->now_us + connect_us);
 }
 
 static struct upstream_conn *take_idle(struct upstream *s, struct balance_endpoint *e) {
@@ -224,7 +231,7 @@ void upstream_release(struct upstream_conn *u) {
     u->endpoint->idle_n++;
     s->counts.idle++;
     u->conn.idle = true;
-    conn_deadline(&u->conn, s->common->loop->now_us + s->config.idle_us);
+    conn_deadline(&u->conn, s->common->loop->now_us + u->idle_us);
     conn_resume(&u->conn); /* when something is left to read, nobody asked for it */
 }
 

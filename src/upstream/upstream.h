@@ -20,6 +20,7 @@ struct upstream_conn {
     struct link idle;
     void *user; /* whom it is lent to; NULL: idle or ending */
     bool reused;
+    uint64_t idle_us; /* how long it may be kept */
 };
 
 /* What the user is told; each concerns a lent connection. */
@@ -54,6 +55,8 @@ void upstream_adopt(struct upstream *s, const struct table *t);
  * ERR_IO: the system refused at once; the endpoint is among the tried now. */
 err upstream_take(struct upstream *s, const struct table_backend *b, struct balance_tried *tried, bool again,
                   bool fresh, void *user, struct upstream_conn **ret);
+/* A lent connection's own bounds instead of the usual ones; 0: those. */
+void upstream_bound(struct upstream_conn *u, uint64_t connect_us, uint64_t idle_us);
 /* The user is through with it: pooled when it can carry another request, else closed. */
 void upstream_release(struct upstream_conn *u);
 /* The user gives it up: closed. */

@@ -258,6 +258,7 @@ struct rig {
     uint16_t port;
     enum worker_access access;
     bool tls;
+    struct plan_settings *settings; /* of listeners */
     unsigned adopted, released, buried, sockets, drained; /* what came home */
 };
 
@@ -279,6 +280,7 @@ static inline void rig_listener(struct rig *r, const char *section, const char *
                                        .protocol = certificate ? PLAN_HTTPS : PLAN_HTTP,
                                        .tls_min = certificate ? PLAN_TLS_1_2 : PLAN_TLS_UNSET,
                                        .certificates = {keys, certificate ? 1 : 0},
+                                       .settings = r->settings,
                                        .hostname = arena_str(r->a, str_of(hostname))});
 }
 /* A backend "ns/NAME:80" with endpoints on loopback. */

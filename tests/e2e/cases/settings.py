@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings by parametersRef: read, changed while requests run, and kept when they are broken."""
+import json
+import threading
+
+from harness import case, equal, eventually, holds
+from manifests import gateway, path, route, rule, service, thing
+
+
+def settings(name='edge', **data):
+    return thing('ConfigMap', name, version='v1', data={k.replace('_', '.', 1): v for k, v in data.items()})
+
+
+def named_class():
+    ref = {'group': '', 'kind': 'ConfigMap', 'namespace': 'default', 'name': 'edge'}
+    return thing('GatewayClass', 'postern', {'controllerName': 'postern.dev/gateway-controller', 'parametersRef': ref}, namespace=None)
+
+
+def own(g, name):
+    g['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': name}}
+    return g
+
+
+def accepted(s, kind, name):
+    """Its condition Accepted: status, reason, message."""
+    items = json.loads(s.page('/status').text())['items']
+    status = next(i['status'] for i in items if (i['kind'], i['metadata']['name']) == (kind, name))
+    return next((c['status'], c['reason'], c['message']) for c in status['conditions'] if c['type'] == 'Accepted')
+
+
+def start(t, *objects, handler=None):
+    b = t.backend(handler=handler)
+    t.put('all.yaml', named_class(), service('b', b.port), *objects)
+    return t.serve()
+
+
+@case
+def settings_changed_live(t):
+    """Do timeouts of a class change while requests run, is a broken change told while the old one stays, and is no connection dropped?"""
+    go = threading.Event()
+
+    def handler(stream, r):
+        stream.body(r)
+        if r.target in ('/slow', '/longer'):
+            go.wait(30)
+        stream.answer(200, [], b'done')
+        return True
+    t.put('settings.yaml', settings(timeouts_request='100ms'))
+    s = start(t, gateway(), route(rule('b', matches=[path('/longer')], timeouts={'request': '400ms'}), rule('b')), handler=handler)
+    load, c = t.load(s.port[80]), t.connection(s.port[80])
+    equal(accepted(s, 'GatewayClass', 'postern')[:2], ('True', 'Accepted'))
+    a = c.ask('/slow')
+    equal(a.status, 504)
+    holds(a.text(), 'backend_timeout')
+    t.put('settings.yaml', settings(timeouts_request='soon'))
+    eventually(lambda: accepted(s, 'GatewayClass', 'postern')[:2] == ('False', 'InvalidParameters'), 'the broken change is told')
+    holds(accepted(s, 'GatewayClass', 'postern')[2], 'default/edge', 'data.timeouts.request', 'last good')
+    equal(c.ask('/slow').status, 504)
+    t.put('settings.yaml', settings(timeouts_request='30s'))
+    eventually(lambda: 'timeout=30000ms' in s.page('/table').text(), 'the change is live')
+    equal(accepted(s, 'GatewayClass', 'postern')[:2], ('True', 'Accepted'))
+    c.send('GET /slow HTTP/1.1\r\nHost: example.com\r\n\r\n')
+    eventually(lambda: s.metric('postern_requests_open') >= 1, 'it is under way')
+    equal(s.ask('/longer').status, 504, 'the time of the rule itself, four times the one before')
+    go.set()
+    equal(c.answer().status, 200)
+    load.unharmed()
+
+
+@case
+def settings_of_a_gateway(t):
+    """Do a Gateway's own settings stand over those of its class, for it alone, and are they told when they are missing?"""
+    one, two = own(gateway(name='one'), 'own'), gateway({'name': 'x', 'port': 81, 'protocol': 'HTTP'}, name='two')
+    b = t.backend()
+    t.put('all.yaml', named_class(), settings(limits_bodyBytes='4'), settings('own', limits_bodyBytes='8'), service('b', b.port),
+          one, two, route(rule('b'), parents=('one', 'two')))
+    s = t.serve(ports=(80, 81))
+    post = lambda port, n: s.ask(port=port, method='POST', body=b'x' * n).status
+    equal([post(80, 8), post(80, 9), post(81, 4), post(81, 5)], [200, 413, 200, 413])
+    t.put('all.yaml', named_class(), settings(limits_bodyBytes='4'), service('b', b.port), one, two, route(rule('b'), parents=('one', 'two')))
+    eventually(lambda: accepted(s, 'Gateway', 'one')[:2] == ('False', 'InvalidParameters'), 'told that it is missing')
+    holds(accepted(s, 'Gateway', 'one')[2], 'default/own does not exist')
+    equal([post(80, 8), post(80, 9)], [200, 413])
+
+
+@case
+def settings_trusted(t):
+    """Is a proxy before the gateway believed about its client, in what the backend gets and in the access log, and nobody else?"""
+    t.put('settings.yaml', settings(trustedProxies='127.0.0.0/8'))
+    b = t.backend()
+    t.put('all.yaml', named_class(), service('b', b.port), gateway(), route(rule('b')))
+    s = t.serve(args=('--access-log', 'json'))
+    claims = [('X-Forwarded-For', '6.6.6.6, 203.0.113.9'), ('X-Forwarded-Proto', 'https')]
+    told = lambda: {k.lower(): v for k, v in s.told('/', headers=claims)['headers']}
+    f = told()
+    equal((f['x-forwarded-for'], f['x-forwarded-proto']), ('203.0.113.9, 127.0.0.1', 'https'))
+    eventually(lambda: '"client":"203.0.113.9"' in s.text(), 'the log tells the client')
+    t.put('settings.yaml', settings(trustedProxies='10.0.0.0/8'))
+    eventually(lambda: told()['x-forwarded-for'] == '127.0.0.1', 'believed no more')
+    equal(told()['x-forwarded-proto'], 'http')
