@@ -39,8 +39,8 @@ static void add_filters(struct buf *b, const struct table_filter *f, uint32_t n)
     }
 }
 
-/* All that a rule does, so that equal words mean equal treatment. */
-static str outcome_of(struct arena *a, const struct table_rule *r) {
+/* All that a rule does on a listener, so that equal words mean equal treatment. */
+static str outcome_of(struct arena *a, const struct table_rule *r, const struct table_settings *s) {
     struct buf b;
     buf_init(&b, WORDS_BYTES_MAX);
     bool redirects = filter_find_redirect(r->filters, r->filters_n);
@@ -59,8 +59,10 @@ static str outcome_of(struct arena *a, const struct table_rule *r) {
         add_filters(&b, t->filters, t->filters_n);
     }
     add_filters(&b, r->filters, r->filters_n);
-    if (r->request_timeout_us) buf_printf(&b, "; timeout %g s", (double)r->request_timeout_us / 1e6);
-    if (r->backend_timeout_us) buf_printf(&b, "; backend timeout %g s", (double)r->backend_timeout_us / 1e6);
+    uint64_t request_us = table_request_timeout_us(r, s), backend_us = table_backend_timeout_us(r, s);
+    if (request_us) buf_printf(&b, "; timeout %g s", (double)request_us / 1e6);
+    if (backend_us) buf_printf(&b, "; backend timeout %g s", (double)backend_us / 1e6);
+    if (s->body_bytes) buf_printf(&b, "; body of at most %llu bytes", (unsigned long long)s->body_bytes);
     str words = buf_str(&b);
     if (str_starts(words, S("; "))) words = str_from(words, 2);
     words = arena_str(a, words);
@@ -84,7 +86,7 @@ static struct diff_taker taker_of(struct arena *a, const struct table *t, const 
     for (uint32_t i = 0; i < p->headers_n; i++) http_msg_add(&m, p->headers[i].name, p->headers[i].value);
     none.outcome = S("404 no_route");
     if (!table_match(t, l, p->host, &m, a, &match)) return none;
-    return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule)};
+    return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule, l->settings)};
 }
 
 static struct diff_route *route_of(struct search *x, str route) {

@@ -61,13 +61,10 @@ static enum http_reason choose(struct exchange *x) {
     return REASON_NONE;
 }
 
-/* What the rule leaves open is as the listener's settings have it. The listener is not kept: it may go before the exchange does. */
+/* The listener is not kept: it may go before the exchange does. */
 static void take_settings(struct exchange *x, const struct table_settings *s) {
-    const struct table_rule *r = x->rule;
-    bool own_request = r->request_timeout_us != TABLE_TIME_UNSET,
-         own_backend = r->backend_timeout_us != TABLE_TIME_UNSET;
-    x->request_timeout_us = own_request ? r->request_timeout_us : s->request_timeout_us;
-    x->backend_timeout_us = own_backend ? r->backend_timeout_us : s->backend_timeout_us;
+    x->request_timeout_us = table_request_timeout_us(x->rule, s);
+    x->backend_timeout_us = table_backend_timeout_us(x->rule, s);
     x->connect_max_us = s->connect_us;
     x->backend_idle_us = s->backend_idle_us;
     if (s->body_bytes) x->body_bytes_max = s->body_bytes;

@@ -86,6 +86,13 @@ struct table_settings {
     uint32_t trusted_n;
     const struct ip_net *trusted; /* none: whoever is within trusted_hops */
 };
+/* The times that hold for a rule: its own, or the listener's where it has none; 0 = none. */
+static inline uint64_t table_request_timeout_us(const struct table_rule *r, const struct table_settings *s) {
+    return r->request_timeout_us != TABLE_TIME_UNSET ? r->request_timeout_us : s->request_timeout_us;
+}
+static inline uint64_t table_backend_timeout_us(const struct table_rule *r, const struct table_settings *s) {
+    return r->backend_timeout_us != TABLE_TIME_UNSET ? r->backend_timeout_us : s->backend_timeout_us;
+}
 /* What holds on a connection before its listener is known: the most that one of the port's listeners gives. usual_*: one of them leaves it to
  * the proxy; 0: all do. */
 struct table_port_settings {

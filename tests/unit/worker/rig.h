@@ -258,7 +258,7 @@ struct rig {
     uint16_t port;
     enum worker_access access;
     bool tls;
-    struct plan_settings *settings; /* of listeners */
+    struct plan_settings *settings;                       /* of listeners */
     unsigned adopted, released, buried, sockets, drained; /* what came home */
 };
 
