@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/classes.h"
 
+#include "base/num.h"
 #include "resolve/conditions.h"
 #include "resolve/features.h"
 #include "resolve/parameters.h"
@@ -34,10 +35,30 @@ static bool forget(struct pass *p, str name) {
     return was;
 }
 
+/* CRDs of another release are read as far as they are known.                 [GW GatewayClassConditionStatusSupportedVersion] */
+static void judge_version(struct conditions *c, const char *bundle) {
+    enum { MINOR_MAX = 7 };
+    if (!*bundle) return;
+    str rest = str_of(bundle), major = str_cut(&rest, '.'), minor = str_cut(&rest, '.');
+    uint64_t n;
+    bool known = str_eq(major, S("v1")) && num_parse(minor, UINT32_MAX, &n) == OK && n <= MINOR_MAX;
+    if (known)
+        conditions_add(c, "SupportedVersion", CONDITION_TRUE, "SupportedVersion",
+                       arena_printf(c->arena, "the Gateway API's CRDs are of %s", bundle));
+    else
+        conditions_add(
+            c, "SupportedVersion", CONDITION_FALSE, "UnsupportedVersion",
+            arena_printf(c->arena,
+                         "the Gateway API's CRDs are of %s; this version reads v1.0 to v1.%d: what "
+                         "is newer in them is not seen, install CRDs of v1.%d or a newer postern",
+                         bundle, MINOR_MAX, MINOR_MAX));
+}
+
 static void build_status(struct pass *p, const struct gateway_class *c, struct verdict accepted,
                          struct gateway_class_status *st) {
     struct conditions cs = conditions_begin(p->scratch, c->obj.meta.generation);
     conditions_judge(&cs, "Accepted", accepted, "Accepted", S("the class is handled by this controller"));
+    judge_version(&cs, p->facts->bundle);
     st->conditions.p = cs.p, st->conditions.n = cs.n;
     st->supported_features.p = arena_array(p->scratch, struct supported_feature, FEATURE_COUNT);
     for (str name; (name = features_supported(p->facts, st->supported_features.n)).p;)

@@ -55,8 +55,8 @@ static void add_once(str *list, uint32_t *n, str s) {
 
 /* One requested address. Wrong types make the Gateway unacceptable, values that no socket can have leave it accepted
  * and not programmed.                                                              [GW GatewaySpec.addresses] */
-static void judge_address(struct arena *a, struct gateway_state *g, const struct gateway_address *ad,
-                          uint32_t i) {
+static void judge_address(const struct facts *f, struct arena *a, struct gateway_state *g,
+                          const struct gateway_address *ad, uint32_t i) {
     if (ad->type.n && !str_eq(ad->type, S("IPAddress"))) {
         g->accepted = resolver_refuse(a, "UnsupportedAddress",
                                       "spec.addresses[%u].type: " STR_FMT " is not served; use IPAddress", i,
@@ -83,6 +83,7 @@ static void judge_address(struct arena *a, struct gateway_state *g, const struct
                                      i, STR_ARG(ad->value));
         return;
     }
+    if (f->cluster) return; /* the Gateway's Service asks for it */
     struct buf b;
     buf_init(&b, 64);
     ip_print(&b, &ip);
@@ -101,8 +102,8 @@ void gateway_spec_judge(struct pass *p, struct gateway_state *g, const struct ga
     g->addresses = arena_array(a, str, n + 1);
     g->shown = arena_array(a, str, n + 1);
     g->addresses_n = g->shown_n = 0;
-    for (uint32_t i = 0; i < n; i++) judge_address(a, g, &gw->spec.addresses.p[i], i);
-    if (!n) {
+    for (uint32_t i = 0; i < n; i++) judge_address(facts, a, g, &gw->spec.addresses.p[i], i);
+    if (!n || (facts->cluster && !g->addresses_n)) {
         g->addresses[g->addresses_n++] = S("");
         g->shown[g->shown_n++] = S("");
     }

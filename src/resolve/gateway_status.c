@@ -37,6 +37,14 @@ static const struct fact_bind *address_failure(struct pass *p, const struct gate
     return failure;
 }
 
+/* In a cluster: whether its Service got what it needs. */
+static struct verdict judge_reach(struct pass *p, const struct gateway_state *g) {
+    if (!p->facts->cluster || !p->facts->serving) return (struct verdict){0};
+    const struct fact_gateway *f = facts_gateway(p->facts, g->key);
+    if (!f) return (struct verdict){"Pending", S("the Gateway's Service is not there yet")};
+    return (struct verdict){f->reason, f->message};
+}
+
 static struct verdict judge_gateway(struct pass *p, const struct gateway_state *g,
                                     const struct listener_tally *t) {
     if (g->accepted.reason) return (struct verdict){"Invalid", g->accepted.message};
@@ -49,6 +57,8 @@ static struct verdict judge_gateway(struct pass *p, const struct gateway_state *
                                    "; name an address of this machine",
                                    STR_ARG(g->addresses[i]), STR_ARG(failure->error));
     }
+    struct verdict reach = judge_reach(p, g);
+    if (reach.reason && t->accepted) return reach;
     if (t->pending) return (struct verdict){"Pending", t->first_bad.message};
     if (t->programmed) return (struct verdict){0};
     if (t->first_bad.reason && strcmp(t->first_bad.reason, "PortUnavailable") == 0)
@@ -58,9 +68,21 @@ static struct verdict judge_gateway(struct pass *p, const struct gateway_state *
                                            : S("no listener is accepted; see status.listeners")};
 }
 
+static void add_given(struct pass *p, const struct gateway_state *g, struct gateway_status *st) {
+    const struct fact_gateway *f = facts_gateway(p->facts, g->key);
+    st->addresses.p = arena_array(p->scratch, struct gateway_status_address, f ? f->addresses_n : 0);
+    for (uint32_t i = 0; f && i < f->addresses_n; i++)
+        st->addresses.p[st->addresses.n++] =
+            (struct gateway_status_address){f->addresses[i].type, f->addresses[i].value};
+}
+
 static void add_addresses(struct pass *p, const struct gateway_state *g, struct gateway_status *st) {
     str machine = p->facts->address.n ? p->facts->address : S("127.0.0.1");
     if (g->accepted.reason) return;
+    if (p->facts->cluster) {
+        add_given(p, g, st);
+        return;
+    }
     st->addresses.p = arena_array(p->scratch, struct gateway_status_address, g->shown_n);
     for (uint32_t i = 0; i < g->shown_n; i++) /* shown and addresses run in parallel */
         if (!g->addresses[i].n || !address_failure(p, g, i))

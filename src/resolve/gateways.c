@@ -37,6 +37,11 @@ static void mark(struct resolver *r, struct gateway_state *g) {
 
 void gateways_mark(struct resolver *r, str ns, str name) { mark(r, state_for(r, ns, name)); }
 
+void gateways_mark_known(struct resolver *r, str key) {
+    struct gateway_state *g = map_get(&r->gateways, key);
+    if (g) mark(r, g);
+}
+
 void gateways_mark_emit(struct resolver *r, struct gateway_state *g) {
     gateways_mark_status(r, g);
     if (g->emit) return;
@@ -185,7 +190,7 @@ static void match_listeners(struct pass *p, struct gateway_state *g, const struc
 }
 
 static bool claims_sockets(const struct listener_state *l) {
-    return !l->gateway->accepted.reason && !l->accepted.reason && !l->conflict.reason;
+    return !l->gateway->accepted.reason && !l->accepted.reason && !l->conflict.reason && l->bind_port;
 }
 
 /* What the claims are made of: while it stays the same, they stay. */

@@ -5,6 +5,8 @@
 /* Gateways of our accepted classes, in three steps: each alone (gateways_resolve), against each other (claims.h), and
  * into the plan and towards their routes (gateways_emit). Statuses come last, once routes are counted. */
 void gateways_mark(struct resolver *r, str ns, str name);
+/* By "ns/name"; nothing when it is none of ours. */
+void gateways_mark_known(struct resolver *r, str key);
 void gateways_mark_emit(struct resolver *r, struct gateway_state *g);
 void gateways_mark_status(struct resolver *r, struct gateway_state *g);
 void gateways_mark_all(struct resolver *r);

@@ -41,6 +41,8 @@ static struct verdict judge_programmed(struct pass *p, const struct listener_sta
     if (l->conflict.reason) return l->conflict;
     if (accepted.reason) return (struct verdict){"Invalid", accepted.message};
     if (listeners_terminates(l) && !l->certs_n) return (struct verdict){"Invalid", l->refs.message};
+    if (!l->bind_port)
+        return (struct verdict){"Pending", S("the Gateway's Service gives the listener no port yet")};
     if (!l->claims_n) return (struct verdict){"Invalid", g->address.message};
     struct verdict worst = {0};
     if (p->facts->serving && l->revision > p->facts->revision_adopted)

@@ -247,7 +247,6 @@ void listeners_judge(struct pass *p, struct listener_state *l, const struct gate
     const struct listener *spec = listeners_spec(p, l);
     l->hostname = resolver_lower(a, spec->hostname);
     l->port = (uint16_t)spec->port;
-    l->bind_port = facts_map_port(p->facts, l->port);
     l->tls_min = PLAN_TLS_UNSET;
     l->kinds = 0;
     l->selects = spec->allowed_routes.namespaces.from == FROM_SELECTOR;
@@ -255,6 +254,7 @@ void listeners_judge(struct pass *p, struct listener_state *l, const struct gate
     l->overlap = l->notice = (str){0};
     l->overlap_certs = false;
     l->accepted = judge_protocol(p, l, spec);
+    l->bind_port = facts_bind_port(p->facts, l->gateway->key, l->port, l->protocol == PLAN_UDP);
     if (l->protocol) l->accepted = judge_values(p, l, gw, spec);
     struct verdict kinds = judge_kinds(p, l, spec);
     l->refs = judge_certificates(p, l, spec);

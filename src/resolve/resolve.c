@@ -128,7 +128,7 @@ static void mark_features(struct pass *p) {
 }
 
 static uint64_t hash_ports(const struct facts *f) {
-    uint64_t h = 1;
+    uint64_t h = 1 + f->cluster;
     for (uint32_t i = 0; i < f->port_maps_n; i++)
         h = hash_join(h, (uint64_t)f->port_maps[i].port << 16 | f->port_maps[i].to);
     return h;
@@ -139,11 +139,16 @@ static void mark_facts(struct pass *p, struct facts *f) {
     if (!f->changed) return;
     f->changed = false;
     if (memcmp(p->r->features, f->features, sizeof f->features) != 0) mark_features(p);
+    if (strcmp(p->r->bundle, f->bundle) != 0) {
+        memcpy(p->r->bundle, f->bundle, sizeof f->bundle);
+        mark_classes(p);
+    }
     uint64_t ports = hash_ports(f);
     if (ports != p->r->facts_hash)
         gateways_mark_all(p->r);
     else
         gateways_mark_all_statuses(p->r);
+    for (str key; (key = facts_take_moved(f)).p;) gateways_mark_known(p->r, key);
     p->r->facts_hash = ports;
 }
 

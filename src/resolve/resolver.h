@@ -154,7 +154,8 @@ struct resolver {
     struct heap expiries;                       /* of certificates */
     uint32_t selectors;                         /* listeners that select namespaces by label */
     uint64_t features[FACTS_FEATURES_MAX / 64]; /* as of the last pass */
-    uint64_t facts_hash;                        /* of facts that change more than Programmed */
+    char bundle[sizeof((struct facts *)0)->bundle];
+    uint64_t facts_hash; /* of facts that change more than Programmed */
     str controller_name;
     char *controller_bytes;
     struct worklist dirty_gateways, dirty_routes, dirty_backends, dirty_sockets, dirty_policies;

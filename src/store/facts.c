@@ -4,9 +4,17 @@
 enum { KEY_BYTES_MAX = 64 };
 
 /* One allocation: the fact, its address, its error and its key. */
-struct kept {
+struct kept_bind {
     struct fact_bind bind;
     char text[];
+};
+
+/* One allocation: the fact, what it points to, and its key. */
+struct kept_gateway {
+    struct fact_gateway fact;
+    str key;
+    bool moved;
+    struct fact_address addresses[]; /* then ports, then text */
 };
 
 void facts_init(struct facts *f) { *f = (struct facts){.changed = true}; }
@@ -14,6 +22,8 @@ void facts_init(struct facts *f) { *f = (struct facts){.changed = true}; }
 void facts_fini(struct facts *f) {
     map_each (e, &f->binds) free(e->value);
     map_fini(&f->binds);
+    map_each (e, &f->gateways) free(e->value);
+    map_fini(&f->gateways);
     *f = (struct facts){0};
 }
 
@@ -44,7 +54,7 @@ void facts_set_bind(struct facts *f, str address, uint16_t port, enum fact_trans
     if (known && known->ok == ok && str_eq(known->error, error)) return;
     char space[KEY_BYTES_MAX];
     str key = bind_key(space, address, port, transport);
-    struct kept *k = base_zalloc(sizeof *k + key.n + address.n + error.n);
+    struct kept_bind *k = base_zalloc(sizeof *k + key.n + address.n + error.n);
     char *at = k->text;
     str own_key = append(&at, key);
     k->bind = (struct fact_bind){.port = port, .transport = transport, .ok = ok};
@@ -58,4 +68,83 @@ uint16_t facts_map_port(const struct facts *f, uint16_t port) {
     for (uint32_t i = 0; i < f->port_maps_n; i++)
         if (f->port_maps[i].port == port) return f->port_maps[i].to;
     return port;
+}
+
+static bool same_ports(const struct fact_gateway *x, const struct fact_gateway *y) {
+    if (x->ports_n != y->ports_n) return false;
+    for (uint32_t i = 0; i < x->ports_n; i++)
+        if (x->ports[i].port != y->ports[i].port || x->ports[i].to != y->ports[i].to ||
+            x->ports[i].udp != y->ports[i].udp)
+            return false;
+    return true;
+}
+
+static bool same_gateway(const struct fact_gateway *x, const struct fact_gateway *y) {
+    if (!same_ports(x, y) || x->addresses_n != y->addresses_n || !str_eq(x->message, y->message) ||
+        !str_eq(str_of(x->reason), str_of(y->reason)))
+        return false;
+    for (uint32_t i = 0; i < x->addresses_n; i++)
+        if (!str_eq(x->addresses[i].type, y->addresses[i].type) ||
+            !str_eq(x->addresses[i].value, y->addresses[i].value))
+            return false;
+    return true;
+}
+
+static struct kept_gateway *keep_gateway(str key, const struct fact_gateway *g) {
+    size_t ports = g->ports_n * sizeof *g->ports, addresses = g->addresses_n * sizeof *g->addresses;
+    size_t text = key.n + g->message.n;
+    for (uint32_t i = 0; i < g->addresses_n; i++) text += g->addresses[i].type.n + g->addresses[i].value.n;
+    struct kept_gateway *k = base_zalloc(sizeof *k + addresses + ports + text);
+    struct fact_address *a = k->addresses;
+    struct fact_port *p = (void *)(a + g->addresses_n);
+    char *at = (char *)(p + g->ports_n);
+    if (ports) memcpy(p, g->ports, ports);
+    for (uint32_t i = 0; i < g->addresses_n; i++) {
+        a[i].type = append(&at, g->addresses[i].type);
+        a[i].value = append(&at, g->addresses[i].value);
+    }
+    k->fact = *g;
+    k->fact.ports = p, k->fact.addresses = a;
+    k->fact.message = append(&at, g->message);
+    k->key = append(&at, key);
+    return k;
+}
+
+static const struct kept_gateway *kept(const struct facts *f, str key) { return map_get(&f->gateways, key); }
+
+const struct fact_gateway *facts_gateway(const struct facts *f, str key) {
+    const struct kept_gateway *k = kept(f, key);
+    return k ? &k->fact : NULL;
+}
+
+void facts_set_gateway(struct facts *f, str key, const struct fact_gateway *g) {
+    const struct kept_gateway *known = kept(f, key);
+    if (!known && !g) return;
+    if (known && g && same_gateway(&known->fact, g)) return;
+    f->changed = true;
+    if (!g) { /* its listeners have no port any more, should it still be there */
+        free(map_take(&f->gateways, key));
+        return;
+    }
+    struct kept_gateway *k = keep_gateway(key, g);
+    k->moved = !known || known->moved || !same_ports(&known->fact, g);
+    free(map_put(&f->gateways, k->key, k));
+}
+
+uint16_t facts_bind_port(const struct facts *f, str gateway_key, uint16_t port, bool udp) {
+    if (!f->cluster) return facts_map_port(f, port);
+    const struct fact_gateway *g = facts_gateway(f, gateway_key);
+    for (uint32_t i = 0; g && i < g->ports_n; i++)
+        if (g->ports[i].port == port && g->ports[i].udp == udp) return g->ports[i].to;
+    return 0;
+}
+
+str facts_take_moved(struct facts *f) {
+    map_each (e, &f->gateways) {
+        struct kept_gateway *k = e->value;
+        if (!k->moved) continue;
+        k->moved = false;
+        return k->key;
+    }
+    return (str){0};
 }

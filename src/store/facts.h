@@ -17,6 +17,22 @@ struct fact_bind {
 struct fact_port_map {
     uint16_t port, to; /* --map-port 80:8080 */
 };
+/* What a Gateway got in a cluster, where each has addresses and ports of its own. */
+struct fact_port {
+    uint16_t port, to; /* of the listener, and the one that its socket has */
+    bool udp;
+};
+struct fact_address {
+    str type, value; /* "IPAddress" or "Hostname" */
+};
+struct fact_gateway {
+    const struct fact_port *ports;
+    uint32_t ports_n;
+    const struct fact_address *addresses; /* for status.addresses */
+    uint32_t addresses_n;
+    const char *reason; /* why it can not be reached: AddressNotAssigned and the like, static; NULL: it can */
+    str message;        /* in that case; else what is worth telling, or "" */
+};
 enum { FACTS_FEATURES_MAX = 128 };
 /* Changes made here must reach resolve_pass(), which looks at `changed` and clears it. */
 struct facts {
@@ -31,6 +47,10 @@ struct facts {
     /* Features taken as served besides those that this binary serves, as bits: resolve/features.h numbers them. */
     uint64_t features[FACTS_FEATURES_MAX / 64];
     str address; /* of this machine, for status.addresses of a Gateway that names none; "" = 127.0.0.1 */
+    bool
+        cluster; /* Gateways have ports and addresses of their own: `gateways` instead of port_maps and address */
+    struct map gateways; /* key "NS/NAME" -> what facts.c keeps; none yet = pending */
+    char bundle[32];     /* of the Gateway API's CRDs: "v1.7.0"; "" = not known, or there are no CRDs */
 };
 void facts_init(struct facts *f);
 void facts_fini(struct facts *f);
@@ -41,3 +61,10 @@ const struct fact_bind *facts_bind(const struct facts *f, str address, uint16_t 
                                    enum fact_transport transport);
 /* The port that a listener's socket has. */
 uint16_t facts_map_port(const struct facts *f, uint16_t port);
+/* What is known of a Gateway from here on, copied (reason is static); NULL: nothing any more. Sets `changed` when it differs. */
+void facts_set_gateway(struct facts *f, str key, const struct fact_gateway *g);
+const struct fact_gateway *facts_gateway(const struct facts *f, str key);
+/* The port that the socket of a Gateway's listener has, in a cluster or not; 0: none is given yet. */
+uint16_t facts_bind_port(const struct facts *f, str gateway_key, uint16_t port, bool udp);
+/* The next Gateway whose ports are other ones than when this was last asked; not given: none. Valid until the next call or change. */
+str facts_take_moved(struct facts *f);

@@ -11,6 +11,7 @@
 #include "api/route.h"
 #include "api/xbackend_traffic_policy.h"
 #include "api/xtelemetry_policy.h"
+#include "store/store.h"
 
 struct referrers_target {
     struct link edges;
@@ -264,6 +265,43 @@ const struct object **referrers_list(const struct referrers *r, struct arena *a,
     for (const struct link *l = t->edges.next; l != &t->edges; l = l->next)
         all[n++] = container_of(l, const struct referrers_edge, link)->source->object;
     assert(n == t->n);
+    return all;
+}
+
+static int by_target(const void *a, const void *b) {
+    const struct store_target *x = a, *y = b;
+    int order = str_cmp(x->ns, y->ns);
+    return order ? order : str_cmp(x->name, y->name);
+}
+
+struct store_target *referrers_targets(const struct referrers *r, struct arena *a, enum api_kind kind,
+                                       bool (*wanted)(void *arg, const struct store_target *t,
+                                                      const struct object *from),
+                                       void *arg, size_t *ret_n) {
+    struct store_target *v = NULL;
+    size_t n = 0, cap = 0, kept = 0;
+    map_each (e, &r->targets) {
+        const struct referrers_target *t = e->value;
+        if (t->key[0] != (char)kind) continue;
+        struct store_target one = {kind, (str){0}, {t->key + 2, t->key_n - 2}};
+        one.ns = str_cut(&one.name, '/');
+        bool yes = false;
+        for (const struct link *l = t->edges.next; l != &t->edges && !yes; l = l->next)
+            yes = wanted(arg, &one, container_of(l, const struct referrers_edge, link)->source->object);
+        if (!yes) continue;
+        if (n == cap) {
+            cap = cap ? cap * 2 : 64;
+            v = base_realloc(v, cap * sizeof *v);
+        }
+        v[n++] = one;
+    }
+    if (n) qsort(v, n, sizeof *v, by_target);
+    struct store_target *all = arena_array(a, struct store_target, n);
+    for (size_t i = 0; i < n; i++) /* a target stands once for each kind that names it */
+        if (!i || by_target(&v[i], &all[kept - 1]) != 0)
+            all[kept++] = (struct store_target){kind, arena_str(a, v[i].ns), arena_str(a, v[i].name)};
+    free(v);
+    *ret_n = kept;
     return all;
 }
 

@@ -27,5 +27,11 @@ void referrers_note(struct referrers *r, struct referrers_source *source);
 void referrers_clear(struct referrers *r, struct referrers_source *source);
 const struct object **referrers_list(const struct referrers *r, struct arena *a, enum api_kind kind, str ns,
                                      str name, enum api_kind from, size_t *ret_n);
+/* As store_targets() of store.h. */
+struct store_target;
+struct store_target *referrers_targets(const struct referrers *r, struct arena *a, enum api_kind kind,
+                                       bool (*wanted)(void *arg, const struct store_target *t,
+                                                      const struct object *from),
+                                       void *arg, size_t *ret_n);
 /* The Service that an EndpointSlice belongs to; not given when its label names none. */
 str referrers_service_of(const struct object *slice);

@@ -183,3 +183,10 @@ struct store_change *store_changes(struct store *s, struct arena *a, size_t *ret
     s->changes_n = s->changes_cap = 0;
     return all;
 }
+
+struct store_target *store_targets(const struct store *s, struct arena *a, enum api_kind kind,
+                                   bool (*wanted)(void *arg, const struct store_target *t,
+                                                  const struct object *from),
+                                   void *arg, size_t *ret_n) {
+    return referrers_targets(&s->referrers, a, kind, wanted, arg, ret_n);
+}

@@ -37,6 +37,17 @@ const struct object **store_list(const struct store *s, struct arena *a, enum ap
 const struct object **store_referrers(const struct store *s, struct arena *a, enum api_kind kind, str ns,
                                       str name, enum api_kind from, size_t *ret_n);
 
+/* What is named by any object, whether or not it exists: each target of a kind for which wanted() says yes of one of those that name it, once,
+ * ordered by namespace and name; in a. */
+struct store_target {
+    enum api_kind kind;
+    str ns, name;
+};
+struct store_target *store_targets(const struct store *s, struct arena *a, enum api_kind kind,
+                                   bool (*wanted)(void *arg, const struct store_target *t,
+                                                  const struct object *from),
+                                   void *arg, size_t *ret_n);
+
 /* One key that changed since the last store_changes(): put, replaced or removed (then store_get gives NULL). */
 struct store_change {
     enum api_kind kind;

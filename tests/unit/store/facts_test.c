@@ -43,7 +43,47 @@ static void test_port_maps(void **state) {
     facts_fini(&f);
 }
 
+static void test_gateways(void **state) {
+    (void)state;
+    struct facts f;
+    facts_init(&f);
+    assert_int_equal(facts_bind_port(&f, S("shop/gw"), 80, false),
+                     80); /* not in a cluster: as the map says */
+    f.cluster = true;
+    f.changed = false;
+    assert_int_equal(facts_bind_port(&f, S("shop/gw"), 80, false), 0);
+    struct fact_port ports[] = {{53, 10001, false}, {53, 10002, true}};
+    struct fact_address addresses[] = {{S("IPAddress"), S("192.0.2.1")},
+                                       {S("Hostname"), S("lb.example.com")}};
+    struct fact_gateway g = {ports, 2, addresses, 1, "AddressNotAssigned", S("wait")};
+    facts_set_gateway(&f, S("shop/gw"), &g);
+    assert_true(f.changed);
+    assert_int_equal(facts_bind_port(&f, S("shop/gw"), 53, false), 10001);
+    assert_int_equal(facts_bind_port(&f, S("shop/gw"), 53, true), 10002);
+    assert_int_equal(facts_bind_port(&f, S("shop/gw"), 80, false), 0);
+    assert_int_equal(facts_bind_port(&f, S("shop/other"), 53, false), 0);
+    assert_str(facts_take_moved(&f), "shop/gw");
+    assert_null(facts_take_moved(&f).p);
+    f.changed = false;
+    facts_set_gateway(&f, S("shop/gw"), &g);
+    assert_false(f.changed);
+    g.addresses_n = 2, g.reason = NULL; /* another address moves no port */
+    facts_set_gateway(&f, S("shop/gw"), &g);
+    assert_true(f.changed);
+    assert_null(facts_take_moved(&f).p);
+    assert_str(facts_gateway(&f, S("shop/gw"))->addresses[1].value, "lb.example.com");
+    ports[0].to = 10003;
+    facts_set_gateway(&f, S("shop/gw"), &g);
+    g.message = S("slowly");
+    facts_set_gateway(&f, S("shop/gw"), &g); /* before anybody asked */
+    assert_str(facts_take_moved(&f), "shop/gw");
+    facts_set_gateway(&f, S("shop/gw"), NULL);
+    assert_null(facts_gateway(&f, S("shop/gw")));
+    facts_fini(&f);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_binds), cmocka_unit_test(test_port_maps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_binds), cmocka_unit_test(test_port_maps),
+                                       cmocka_unit_test(test_gateways)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

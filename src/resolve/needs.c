@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/needs.h"
+
+#include "api/route.h"
+#include "resolve/grants.h"
+#include "resolve/resolver.h"
+
+static int by_port(const void *a, const void *b) {
+    const struct need_port *x = a, *y = b;
+    if (x->port != y->port) return x->port < y->port ? -1 : 1;
+    return x->udp - y->udp;
+}
+
+static void list_ports(const struct gateway_state *g, struct arena *a, struct need_gateway *ret) {
+    struct need_port *v = arena_array(a, struct need_port, g->listeners_n);
+    uint32_t n = 0, kept = 0;
+    for (uint32_t i = 0; i < g->listeners_n; i++) {
+        const struct listener_state *l = g->listeners[i];
+        if (l->protocol && !l->accepted.reason && !l->conflict.reason)
+            v[n++] = (struct need_port){l->port, l->protocol == PLAN_UDP};
+    }
+    if (n) qsort(v, n, sizeof *v, by_port);
+    for (uint32_t i = 0; i < n; i++)
+        if (!i || by_port(&v[i], &v[kept - 1]) != 0) v[kept++] = v[i];
+    ret->ports = v, ret->ports_n = kept;
+}
+
+struct need_gateway *needs_gateways(const struct resolver *r, struct arena *a, size_t *ret_n) {
+    size_t n, kept = 0;
+    struct map_entry *all = map_sorted(&r->gateways, &n);
+    struct need_gateway *v = arena_array(a, struct need_gateway, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct gateway_state *g = all[i].value;
+        if (!g->arena) continue;
+        struct need_gateway *one = &v[kept++];
+        *one =
+            (struct need_gateway){arena_str(a, g->ns), arena_str(a, g->name), !g->accepted.reason, NULL, 0};
+        list_ports(g, a, one);
+    }
+    free(all);
+    *ret_n = kept;
+    return v;
+}
+
+/* Is the object one that we judge? */
+static bool is_ours(const struct resolver *r, const struct object *o) {
+    char space[RESOLVER_STATE_KEY_BYTES_MAX];
+    str ns = o->meta.ns, name = o->meta.name, key = resolver_state_key(space, o->kind, ns, name);
+    if (!key.p) return false;
+    str plain = str_from(key, 1);
+    if (route_is(o->kind)) {
+        const struct route_state *s = map_get(&r->routes, key);
+        return s && s->status;
+    }
+    if (o->kind == KIND_GATEWAY) {
+        const struct gateway_state *g = map_get(&r->gateways, plain);
+        return g && g->arena;
+    }
+    if (o->kind == KIND_LISTENER_SET) {
+        const struct set_state *s = map_get(&r->sets, plain);
+        return s && !s->allowed.reason;
+    }
+    if (o->kind == KIND_GATEWAY_CLASS) return map_get(&r->classes, name);
+    const struct policy_state *s = map_get(&r->policies, key);
+    return s && s->status;
+}
+
+struct search {
+    const struct resolver *r;
+    struct pass pass; /* for grants: store and scratch alone */
+};
+
+static bool is_needed(void *arg, const struct store_target *t, const struct object *from) {
+    struct search *s = arg;
+    if (t->kind == KIND_SERVICE && !route_is(from->kind)) return false;
+    if (!is_ours(s->r, from)) return false;
+    if (t->kind != KIND_SECRET || str_eq(from->meta.ns, t->ns)) return true;
+    bool may = grants_allow(&s->pass, from->kind_name, from->meta.ns, S("Secret"), t->ns, t->name);
+    arena_reset(s->pass.scratch);
+    return may;
+}
+
+struct need_object *needs_objects(const struct resolver *r, const struct store *s, struct arena *a,
+                                  size_t *ret_n) {
+    static const enum api_kind kinds[] = {KIND_SERVICE, KIND_SECRET, KIND_CONFIG_MAP,
+                                          KIND_CLUSTER_TRUST_BUNDLE};
+    OWNED(arena) scratch = arena_new();
+    struct search search = {.r = r, .pass = {.store = s, .scratch = scratch}};
+    struct store_target *found[COUNT_OF(kinds)];
+    size_t found_n[COUNT_OF(kinds)], n = 0;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        found[i] = store_targets(s, a, kinds[i], is_needed, &search, &found_n[i]);
+        n += found_n[i];
+    }
+    struct need_object *v = arena_array(a, struct need_object, n), *at = v;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        for (size_t k = 0; k < found_n[i]; k++)
+            *at++ = (struct need_object){found[i][k].kind, found[i][k].ns, found[i][k].name};
+    *ret_n = n;
+    return v;
+}
