@@ -102,8 +102,8 @@ void gateway_spec_judge(struct pass *p, struct gateway_state *g, const struct ga
     g->addresses = arena_array(a, str, n + 1);
     g->shown = arena_array(a, str, n + 1);
     g->addresses_n = g->shown_n = 0;
-    for (uint32_t i = 0; i < n; i++) judge_address(facts, a, g, &gw->spec.addresses.p[i], i);
-    if (!n || (facts->cluster && !g->addresses_n)) {
+    for (uint32_t i = 0; i < n; i++) judge_address(p->facts, a, g, &gw->spec.addresses.p[i], i);
+    if (!n || (p->facts->cluster && !g->addresses_n)) {
         g->addresses[g->addresses_n++] = S("");
         g->shown[g->shown_n++] = S("");
     }
