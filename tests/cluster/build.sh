@@ -15,4 +15,6 @@ version="-X k8s.io/component-base/version.gitVersion=$kubernetes
 $go build -ldflags "-s -w $version" -o $out/kubernetes ./kubernetes
 $go build -ldflags "-s -w" -o $out/ ./testcluster ./sandbox
 $go build -ldflags "-s -w" -o $out/images/echo-basic sigs.k8s.io/gateway-api-conformance-images/echo-basic
+crds=$($go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)/config/crd
+rm -rf $out/crds && cp -r "$crds" $out/crds && chmod -R u+w $out/crds
 [ "${1:-}" != suite ] || $go test -c -ldflags "-s -w" -o $out/conformance.test ./suite

@@ -30,8 +30,8 @@ class Answer:
 
 
 class Connection:
-    def __init__(self, port, tls=None, sni=None, timeout=10, source=None):
-        self.sock = socket.create_connection(('127.0.0.1', port), timeout=timeout, source_address=(source, 0) if source else None)
+    def __init__(self, port, tls=None, sni=None, timeout=10, source=None, address='127.0.0.1'):
+        self.sock = socket.create_connection((address, port), timeout=timeout, source_address=(source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname=sni)
@@ -124,8 +124,8 @@ class Connection:
         return self.answer(method)
 
 
-def ask(port, target='/', method='GET', host='example.com', headers=(), body=None, tls=None, sni=None, timeout=10):
-    with Connection(port, tls, sni if sni is not None else host, timeout) as c:
+def ask(port, target='/', method='GET', host='example.com', headers=(), body=None, tls=None, sni=None, timeout=10, address='127.0.0.1'):
+    with Connection(port, tls, sni if sni is not None else host, timeout, address=address) as c:
         return c.ask(target, method, host, headers, body)
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+
+from api import ApiError
+from cluster import BIN, alone, case, equal, eventually
+from objects import config_map, echo, pod, role, role_binding, script
+
+FOREVER = 'exec sleep 100000'
+ENDS = 'while curl -sko /dev/null https://10.96.0.1/version; do sleep 0.1; done; exit 1'  # with the API server
+
+
+@case
+def users_by_impersonation(t):
+    """Can a case act as a user who has no more than a Role gives?"""
+    dev = t.api.as_user('dev')
+    t.apply(role('r', 'get', 'list', resources=['configmaps']), role_binding('b', 'r', user='dev'))
+    t.apply(config_map('c', k='v'))
+    def allowed():
+        return dev.get('v1', 'ConfigMap', 'c', t.ns)['data'] == {'k': 'v'}
+    t.until(allowed, 'the Role allows it')
+    try:
+        dev.delete({'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': 'c', 'namespace': t.ns}})
+        raise AssertionError('it was deleted')
+    except ApiError as e:
+        equal(e.status, 403)
+
+
+@case
+@alone
+def api_server_away_and_back(t):
+    """Does what runs go on while the API server is away; is what changed meanwhile done and told afterwards; and is an old watch told that history is gone?"""
+    t.apply(*echo('e', replicas=2, type='LoadBalancer'), pod('ends', script(ENDS), restartPolicy='Never'))
+    t.available('e', 2)
+    ip = t.address('e')
+    t.told(ip)
+    then = t.api.list('v1', 'ConfigMap', t.ns)['metadata']['resourceVersion']
+    t.apply(config_map('c', k='v'))
+    t.running('ends')
+    load = t.load(ip, 80, '-m', 'close', conns=2)
+    t.cluster.stop_api_server()
+    assert not t.api.ready()
+    t.told(ip)
+    eventually(lambda: f'pod {t.ns}/ends: publishing the status' in t.cluster.component_log('node'), 'a pod ended meanwhile, and nobody could be told', 30)
+    t.cluster.control('compact')
+    t.cluster.start_api_server()
+    equal(t.completed('ends'), 1)
+    t.apply(pod('new', script(FOREVER)))
+    t.running('new')
+    events = t.api.watch('v1', 'ConfigMap', t.ns, resourceVersion=then)
+    try:
+        first = next(events)
+        equal((first['type'], first['object'].get('code')), ('ERROR', 410))
+    except ApiError as e:
+        equal(e.status, 410)
+    load.unharmed()
+
+
+@case
+@alone
+def components_can_be_killed_and_held(t):
+    """Can a component be killed and started again, and held for a while?"""
+    t.cluster.control('kill', 'kube-controller-manager')
+    t.cluster.control('pause', 'kube-proxy')
+    t.cluster.control('go-on', 'kube-proxy')
+    t.cluster.control('start', 'kube-controller-manager')
+    t.apply(*echo('e'))
+    t.available('e')
+    t.told(t.get('Service', 'e')['spec']['clusterIP'])
+
+
+@case
+def clusters_beside_each_other(t):
+    """Does another cluster run at the same time, with the same addresses, and leave nothing behind?"""
+    dir = t.file('other')
+    before = t.api.get('v1', 'Namespace', 'default')['metadata']['uid']
+    r = subprocess.run([BIN + '/testcluster', 'up', '--dir', dir, '--', BIN + '/kubernetes', 'kubectl', 'get', 'namespace', 'default', '-o', 'jsonpath={.metadata.uid}'],
+                       capture_output=True, text=True, timeout=120)
+    equal(r.returncode, 0, r.stderr)
+    assert len(r.stdout) == len(before) and r.stdout != before, f'{r.stdout} {before}'
+    equal(t.api.get('v1', 'Namespace', 'default')['metadata']['uid'], before)
+    netns = next(w for w in r.stderr.replace(',', ' ').split() if w.startswith('testcluster-'))
+    assert netns not in subprocess.run(['ip', 'netns'], capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a case on the cluster works with. It runs inside the cluster's network namespace: every address of the cluster is its own to ask."""
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BIN = ROOT + '/build/cluster'
+sys.path.append(ROOT + '/tests/e2e')
+from api import Api, ApiError
+from client import ask
+from harness import Process, equal, eventually, holds  # noqa: F401 (for the cases)
+
+CASES = {}
+
+
+def case(f):
+    """Registers a case: a function of one argument, whose docstring is its question."""
+    assert f.__name__ not in CASES and f.__doc__, f.__name__
+    CASES[f.__name__] = f
+    return f
+
+
+def with_postern(f):
+    """A case that is about postern in the cluster: it is not run where postern is not installed."""
+    f.with_postern = True
+    return f
+
+
+def alone(f):
+    """A case that disturbs the whole cluster: no other runs meanwhile."""
+    f.alone = True
+    return f
+
+
+class Load:
+    """Requests without a pause from a few connections, until told to end; every failure is counted. More options: see bench/src/hload.c."""
+
+    def __init__(self, t, address, port=80, *options, host='example.com', conns=8, name='load'):
+        self.p = Process(t, [t.cluster.hload, '-a', address, '-p', str(port), '-c', str(conns), '-d', '600', '-H', host, *options], name + '.json')
+
+    def result(self):
+        self.p.end()
+        r = json.loads(self.p.text().strip().splitlines()[-1])
+        assert r['ops'] > 0, f'nothing was answered: {r}'
+        return r
+
+    def unharmed(self):
+        """Ends it; every request was answered with 200."""
+        r = self.result()
+        assert r['errors'] == 0 and r['non200'] == 0, f'requests failed: {r}'
+        return r
+
+
+class Cluster:
+    """The cluster whose directory is in CLUSTER."""
+
+    def __init__(self, hload=None):
+        self.dir, self.hload = os.environ['CLUSTER'], hload
+        self.api = Api(self.dir + '/certs')
+
+    def kubectl(self, *args, text=None, check=True):
+        """What kubectl prints. For what only it does; the api is quicker."""
+        r = subprocess.run([BIN + '/kubernetes', 'kubectl', *args], input=text, capture_output=True, text=True, timeout=60)
+        assert not check or r.returncode == 0, f'kubectl {args}: {r.stderr}'
+        return r if not check else r.stdout
+
+    def control(self, *args):
+        """stop, kill, start, pause, go-on COMPONENT; compact; rotate-tokens."""
+        r = subprocess.run([BIN + '/testcluster', 'control', '--dir', self.dir, *args], capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr
+
+    def stop_api_server(self):
+        self.control('stop', 'kube-apiserver')
+
+    def start_api_server(self):
+        self.control('start', 'kube-apiserver')
+        eventually(self.api.ready, 'the API server is ready', 60)
+
+    def component_log(self, name):
+        return open(f'{self.dir}/logs/{name}.log', errors='replace').read()
+
+
+class Case:
+    """One case, in a namespace of its own: objects without a namespace are meant to be there."""
+
+    def __init__(self, cluster, name):
+        self.cluster, self.api = cluster, cluster.api
+        self.dir = tempfile.mkdtemp(prefix='postern-cluster-')
+        self.cleanups = []
+        self.ns = self.namespace(name.replace('_', '-')[:50])
+        # pods are not admitted before their service account is there
+        self.until(lambda: self.get('ServiceAccount', 'default'), 'the namespace has a service account')
+
+    def namespace(self, prefix='more', **labels):
+        """A new namespace; gone with the case."""
+        o = self.api.create({'apiVersion': 'v1', 'kind': 'Namespace', 'metadata': {'generateName': prefix + '-', 'labels': labels}})
+        self.finally_(lambda: self.api.delete(o))
+        return o['metadata']['name']
+
+    def file(self, name):
+        return os.path.join(self.dir, name)
+
+    def finally_(self, f):
+        self.cleanups.append(f)
+
+    def end(self):
+        for f in reversed(self.cleanups):
+            f()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def placed(self, objects):
+        flat = [x for o in objects for x in (o if isinstance(o, list) else [o])]
+        cluster_wide = ('Namespace', 'GatewayClass', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition')
+        return [o if o['kind'] in cluster_wide or 'namespace' in o['metadata'] else {**o, 'metadata': {**o['metadata'], 'namespace': self.ns}} for o in flat]
+
+    def apply(self, *objects):
+        """Applies objects, and lists of them; what became of the first."""
+        return self.api.apply(*self.placed(objects))[0]
+
+    def delete(self, *objects, **options):
+        self.api.delete(*self.placed(objects), **options)
+
+    def get(self, kind, name, version='v1', namespace=None):
+        """The object, or None."""
+        try:
+            return self.api.get(version, kind, name, namespace or self.ns)
+        except ApiError as e:
+            if e.status == 404:
+                return None
+            raise
+
+    def until(self, condition, what, within=30.0):
+        """Polls until the condition is true; what it returned. The API server may be away meanwhile."""
+        return eventually(lambda: tolerant(condition), what, within, 0.05)
+
+    def pods(self, app):
+        return self.api.list('v1', 'Pod', self.ns, labelSelector=f'app={app}')['items']
+
+    def running(self, name, ready=True):
+        """The pod, once it runs (and is ready)."""
+        def is_it():
+            p = self.get('Pod', name)
+            conditions = {c['type']: c['status'] for c in (p or {}).get('status', {}).get('conditions', [])}
+            return p if p and p['status'].get('phase') == 'Running' and (not ready or conditions.get('Ready') == 'True') else None
+        return self.until(is_it, f'pod {name} runs: {(self.get("Pod", name) or {}).get("status")}')
+
+    def completed(self, name):
+        """The exit code of a pod's first container, once it has ended for good."""
+        p = self.until(lambda: (p := self.get('Pod', name)) and p['status'].get('phase') in ('Succeeded', 'Failed') and p, f'pod {name} completes')
+        return p['status']['containerStatuses'][0]['state']['terminated']['exitCode']
+
+    def available(self, name, replicas=1):
+        """The deployment, once so many pods of it serve, and no others are left."""
+        def is_it():
+            d = self.get('Deployment', name, 'apps/v1')
+            return d if d and d.get('status', {}).get('availableReplicas', 0) == replicas and len(self.pods(name)) == replicas else None
+        return self.until(is_it, f'deployment {name} has {replicas} available')
+
+    def container_status(self, name):
+        return (self.get('Pod', name)['status'].get('containerStatuses') or [{}])[0]
+
+    def log(self, pod, *options):
+        return self.cluster.kubectl('logs', '-n', self.ns, pod, *options)
+
+    def exec(self, pod, *argv, options=(), text=None):
+        """What a program prints that runs in the pod; AssertionError where it fails."""
+        return self.cluster.kubectl('exec', '-n', self.ns, pod, *(('-i',) if text is not None else ()), *options, '--', *argv, text=text)
+
+    def address(self, service, family=4):
+        """The load-balancer address of a Service, once it has one."""
+        def has():
+            s = self.get('Service', service)
+            ips = [i['ip'] for i in s['status']['loadBalancer'].get('ingress', [])]
+            return next((i for i in ips if ipaddress.ip_address(i).version == family), None)
+        return self.until(has, f'Service {service} has an IPv{family} address')
+
+    def told(self, address, port=80, target='/', **more):
+        """What the echo backend behind an address was asked, once it answers."""
+        a = self.until(lambda: (a := ask(port, target, address=address, **more)).status == 200 and a, f'{address}:{port} answers')
+        return a.json()
+
+    def load(self, address, port=80, *options, **more):
+        return Load(self, address, port, *options, **more)
+
+
+def tolerant(condition):
+    """An API server that is away or refuses is no answer yet."""
+    try:
+        return condition()
+    except ApiError as e:
+        raise ValueError(str(e)) from e
