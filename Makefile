@@ -5,7 +5,7 @@ BUILD := build
 J := $(shell nproc)
 PRESET_debug := $(BUILD)/debug
 PRESET_release := $(BUILD)/release
-.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates crd fuzz tsan clang bench clean deps refs install
+.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates crd cluster conformance fuzz tsan clang bench clean deps refs install
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,16 @@ gates: build ## what a request may cost, counted: system calls, allocations, fut
 crd: $(BUILD)/debug/build.ninja ## our field tables against the CRDs' own validation; needs Go 1.21 or later and its module proxy
 	@cmake --build $(BUILD)/debug -- -j $(J)
 	@tests/crd/run.sh $(BUILD)/debug/crd_probe
+
+cluster: build ## a Kubernetes cluster with postern in it, until Ctrl-C; needs root. See tests/cluster/README.md
+	@scripts/deps.sh cluster
+	@tests/cluster/build.sh
+	@tests/cluster/up $(BUILD)/postern
+
+conformance: build ## the official suite on a cluster of its own; PROFILE=GATEWAY-TLS,... TEST=HTTPRouteWeight; the report: docs/conformance
+	@scripts/deps.sh cluster
+	@tests/cluster/build.sh suite
+	@tests/conformance/run $(if $(PROFILE),--profile $(PROFILE)) $(if $(TEST),--test $(TEST),--report docs/conformance/report.yaml) $(BUILD)/postern
 
 fuzz: $(BUILD)/fuzz/build.ninja ## each fuzzer for S seconds (30), or T=name alone
 	@scripts/fuzz.sh $(or $(S),30) $(T)

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Installs what is missing of Debian's packages for one purpose: deps.sh build|test|bench. Says nothing when nothing is missing.
+# Installs what is missing of Debian's packages for one purpose: deps.sh build|run|test|cluster|bench. Says nothing when nothing is missing.
 set -eu
 build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev"
 run="$build curl openssl ca-certificates"
 test="$run libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils universal-ctags python3 nginx-light strace iproute2 valgrind git"
+cluster="$run nftables iproute2 util-linux procps python3 python3-venv"
+test="$test $cluster"
 bench="$run haproxy nginx-light iproute2 procps python3 strace"
 case "${1:-}" in
-build) want=$build ;; run) want=$run ;; test) want=$test ;; bench) want=$bench ;;
-*) echo "usage: deps.sh build|run|test|bench" >&2; exit 2 ;;
+build) want=$build ;; run) want=$run ;; test) want=$test ;; cluster) want=$cluster ;; bench) want=$bench ;;
+*) echo "usage: deps.sh build|run|test|cluster|bench" >&2; exit 2 ;;
 esac
 missing=
 for package in $want; do

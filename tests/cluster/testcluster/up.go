@@ -23,6 +23,7 @@ type cluster struct {
 	images string
 	image  []string // NAME=PATH
 	apply  []string
+	hints  []string
 	inside bool // in its network namespace already
 
 	bin        string // the directory of this program and its companions
@@ -56,6 +57,7 @@ in the image directory, or one that --image gives a program to.`,
 	cmd.Flags().StringVar(&c.images, "images", "", "directory of the programs that container images stand for (default: images, beside this program)")
 	cmd.Flags().StringArrayVar(&c.image, "image", nil, "NAME=PATH: the program that images of this name stand for (repeatable)")
 	cmd.Flags().StringArrayVar(&c.apply, "apply", nil, "manifests to apply: a file, a directory of files or one with a kustomization (repeatable)")
+	cmd.Flags().StringArrayVar(&c.hints, "hint", nil, "a line to print once the cluster is ready (repeatable)")
 	cmd.Flags().BoolVar(&c.inside, "inside", false, "")
 	_ = cmd.Flags().MarkHidden("inside")
 	return cmd
@@ -156,10 +158,10 @@ func (c *cluster) run(args []string) error {
 		return err
 	}
 	c.report("ready; KUBECONFIG=%s, network namespace %s", c.path("kubeconfig"), c.netns)
+	for _, hint := range c.hints {
+		fmt.Fprintln(os.Stderr, hint)
+	}
 	if len(args) == 0 {
-		if err := os.WriteFile(c.path("ready"), nil, 0o644); err != nil {
-			return err
-		}
 		<-ctx.Done()
 		return nil
 	}
@@ -176,6 +178,7 @@ func (c *cluster) run(args []string) error {
 // writeCommands writes the commands for people and scripts outside the network namespace.
 func (c *cluster) writeCommands() error {
 	enter := "#!/bin/sh\n# Runs a program in the cluster's network namespace.\nexport KUBECONFIG=" + c.path("kubeconfig") + " CLUSTER=" + c.dir +
+		" PATH=" + c.dir + ":$PATH" +
 		"\nexec nsenter --net=/run/netns/" + c.netns + " -- \"$@\"\n"
 	kubectl := "#!/bin/sh\nexec " + c.path("enter") + " " + filepath.Join(c.bin, "kubernetes") + " kubectl \"$@\"\n"
 	return errors.Join(
