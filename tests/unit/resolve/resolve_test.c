@@ -270,6 +270,23 @@ static void test_time_alone_changes_what_is_said_of_a_certificate(void **state) 
     assert_int_equal(w->delta.n, 0);
 }
 
+/* A clock that was wrong and is set right may go back. */
+static void test_a_clock_set_back_is_followed(void **state) {
+    struct world *w = *state;
+    put_base(w);
+    manifest_put(w->store, MANIFEST_GATEWAY, "gw", HTTPS_LISTENER);
+    put_secret(w, "default", WORLD_NOW_S - 100, 1);
+    world_pass_at(w, WORLD_NOW_S + 3 * 86400);
+    assert_non_null(strstr(listener_condition(w, "ResolvedRefs")->message.p, "expired"));
+    assert_int_equal(w->again_s, INT64_MAX);
+    world_pass(w);
+    assert_str(listener_condition(w, "ResolvedRefs")->message, "all references are resolved");
+    assert_true(w->again_s > WORLD_NOW_S && w->again_s < WORLD_NOW_S + 2 * 86400);
+    world_pass_at(w, WORLD_NOW_S - 200);
+    assert_non_null(strstr(listener_condition(w, "ResolvedRefs")->message.p, "not valid before"));
+    assert_int_equal(w->again_s, WORLD_NOW_S - 100);
+}
+
 static void test_a_secret_rotates_without_its_routes(void **state) {
     struct world *w = *state;
     put_base(w);
@@ -330,6 +347,7 @@ int main(void) {
         WORLD_TEST(test_programmed_waits_for_the_workers),
         WORLD_TEST(test_changed_statuses_are_told),
         WORLD_TEST(test_time_alone_changes_what_is_said_of_a_certificate),
+        WORLD_TEST(test_a_clock_set_back_is_followed),
         WORLD_TEST(test_a_secret_rotates_without_its_routes),
         WORLD_TEST(test_the_younger_gateway_takes_over_when_the_older_goes),
         WORLD_TEST(test_another_controller_name_lets_go_of_everything),
