@@ -118,6 +118,10 @@ struct cert_state *certs_take_ended(struct resolver *r, int64_t now_s) {
     return c;
 }
 
+void certs_look_again(struct resolver *r) {
+    map_each (e, &r->certs) heap_set(&r->expiries, &((struct cert_state *)e->value)->expiry, 0);
+}
+
 int64_t certs_next(const struct resolver *r) {
     const struct heap_item *first = heap_first(&r->expiries);
     return first ? (int64_t)first->key : INT64_MAX;

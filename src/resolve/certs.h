@@ -14,6 +14,8 @@ str certs_day(struct arena *a, int64_t seconds);
 str certs_dates(const struct cert_state *c, struct arena *a, int64_t now_s);
 /* Takes off the list of those whose end is ahead a certificate that ended by now_s; NULL: none (left). */
 struct cert_state *certs_take_ended(struct resolver *r, int64_t now_s);
+/* Every certificate counts as ended for certs_take_ended(): the clock went back, and dates that were past may lie ahead. */
+void certs_look_again(struct resolver *r);
 /* The next moment at which a certificate's dates change what is said of it; INT64_MAX: never. */
 int64_t certs_next(const struct resolver *r);
 void certs_fini(struct resolver *r);

@@ -153,6 +153,8 @@ static void mark_facts(struct pass *p, struct facts *f) {
 }
 
 static void mark_time(struct pass *p) {
+    if (p->now_s < p->r->now_s) certs_look_again(p->r);
+    p->r->now_s = p->now_s;
     for (struct cert_state *c; (c = certs_take_ended(p->r, p->now_s));) gateways_mark_users(p->r, c);
 }
 

@@ -152,6 +152,7 @@ struct worklist {
 struct resolver {
     struct map classes, gateways, sets, routes, backends, sockets, certs, policies;
     struct heap expiries;                       /* of certificates */
+    int64_t now_s;                              /* of the last pass */
     uint32_t selectors;                         /* listeners that select namespaces by label */
     uint64_t features[FACTS_FEATURES_MAX / 64]; /* as of the last pass */
     char bundle[sizeof((struct facts *)0)->bundle];
