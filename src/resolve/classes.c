@@ -61,7 +61,7 @@ static void build_status(struct pass *p, const struct gateway_class *c, struct v
     judge_version(&cs, p->facts->bundle);
     st->conditions.p = cs.p, st->conditions.n = cs.n;
     st->supported_features.p = arena_array(p->scratch, struct supported_feature, FEATURE_COUNT);
-    for (str name; (name = features_supported(p->facts, st->supported_features.n)).p;)
+    for (str name = S(""); (name = features_next(p->facts, name)).p;)
         st->supported_features.p[st->supported_features.n++].name = name;
 }
 

@@ -27,19 +27,12 @@ void features_enable_all(struct facts *facts) {
 str features_what(enum feature f) { return str_of(table[f].what); }
 str features_remedy(enum feature f) { return str_of(table[f].remedy); }
 
-/* The least name above `low` that is served; the table is short and asked for once a class. */
-static str next_name(const struct facts *facts, str low) {
+str features_next(const struct facts *facts, str after) {
     str best = {0};
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         str name = str_of(table[f].name);
-        if (!name.p || !features_served(facts, f) || str_cmp(name, low) <= 0) continue;
+        if (!name.p || !features_served(facts, f) || str_cmp(name, after) <= 0) continue;
         if (!best.p || str_cmp(name, best) < 0) best = name;
     }
     return best;
-}
-
-str features_supported(const struct facts *facts, unsigned i) {
-    str name = next_name(facts, S(""));
-    while (name.p && i--) name = next_name(facts, name);
-    return name;
 }

@@ -100,5 +100,5 @@ bool features_served(const struct facts *facts, enum feature f);
 void features_enable_all(struct facts *facts);
 str features_what(enum feature f);
 str features_remedy(enum feature f);
-/* The i-th name for supportedFeatures, in order of names; not given past the end. */
-str features_supported(const struct facts *facts, unsigned i);
+/* The least name for supportedFeatures that is greater than this one; not given past the last. "" begins. */
+str features_next(const struct facts *facts, str after);
