@@ -356,6 +356,34 @@ static void step(struct run *r) {
     }
 }
 
+/* A world in which routes have somewhere to go; every part of it may be replaced and removed as well. */
+static void begin(struct run *r) {
+    static const struct {
+        struct object_name name;
+        const char *text;
+    } base[] = {
+        {{KIND_GATEWAY_CLASS, "", "c0"},
+         "{apiVersion: " GW "/v1, kind: GatewayClass, metadata: {name: c0}, spec: {controllerName: "
+                            "postern.dev/gateway-controller}}"},
+        {{KIND_GATEWAY, "a", "g0"},
+         "{apiVersion: " GW "/v1, kind: Gateway, metadata: {name: g0, namespace: a}, spec: "
+                            "{gatewayClassName: c0, allowedListeners: {namespaces: {from: All}}, "
+         "listeners: [{name: l0, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}, {name: "
+         "l1, port: 443, protocol: HTTPS, hostname: "
+         "\"*.example\", tls: {certificateRefs: [{name: s0}]}, allowedRoutes: {namespaces: {from: All}}}]}}"},
+        {{KIND_LISTENER_SET, "b", "t0"},
+         "{apiVersion: " GW "/v1, kind: ListenerSet, metadata: {name: t0, namespace: b}, spec: {parentRef: "
+                            "{name: g0, namespace: a}, listeners: [{name: l0, "
+         "port: 80, protocol: HTTP, hostname: a.example}, {name: l2, port: 5000, protocol: TCP}]}}"},
+        {{KIND_SERVICE, "a", "w0"},
+         "{apiVersion: v1, kind: Service, metadata: {name: w0, namespace: a}, spec: {ports: [{name: p0, "
+         "port: 80}]}}"},
+    };
+    unsigned n = roll(&r->dice, COUNT_OF(base) + 1);
+    for (unsigned i = 0; i + n < COUNT_OF(base); i++)
+        put_text(r, base[i].name, str_dup(str_of(base[i].text)));
+}
+
 static void finish(struct run *r) {
     while (r->out_n) release(r, 0);
     while (r->graves_n) bury_one(r);
@@ -371,6 +399,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                     .trace = getenv("WHOLE_TRACE")};
     pipeline_init(&r.p, S("postern.dev/gateway-controller"));
     apply_facts(&r, &r.p);
+    begin(&r);
     for (unsigned i = 0; i < STEPS_MAX && r.dice.p < r.dice.end; i++) step(&r);
     pass(&r);
     compare(&r);
