@@ -155,7 +155,11 @@ static const struct field route_fields[] = {
     {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_route, ns)},
     {.name = "name", .type = FIELD_STR, .offset = AT(plan_route, name)},
     {.name = "created", .type = FIELD_TIME, .offset = AT(plan_route, created_s)},
-    {.name = "attachments", .type = FIELD_LIST, .offset = AT(plan_route, attachments), .of = &attachment},
+    {.name = "attachments",
+     .type = FIELD_LIST,
+     .offset = AT(plan_route, attachments),
+     .of = &attachment,
+     .max = PLAN_ATTACHMENTS_MAX},
     {.name = "rules", .type = FIELD_LIST, .offset = AT(plan_route, rules), .of = &rule},
 };
 static const struct field alt_name_fields[] = {
@@ -189,7 +193,11 @@ static const struct field endpoint_fields[] = {
 static const struct schema endpoint = SCHEMA(plan_endpoint, endpoint_fields, NULL);
 static const struct field endpoints_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_endpoints, piece.key)},
-    {.name = "endpoints", .type = FIELD_LIST, .offset = AT(plan_endpoints, endpoints), .of = &endpoint},
+    {.name = "endpoints",
+     .type = FIELD_LIST,
+     .offset = AT(plan_endpoints, endpoints),
+     .of = &endpoint,
+     .max = PLAN_ENDPOINTS_MAX},
 };
 static const struct field certificate_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_certificate, piece.key)},

@@ -85,8 +85,36 @@ static void what_is_no_plan_is_refused(void **state) {
     }
 }
 
+static err read_endpoints(uint32_t n) {
+    OWNED(arena) a = arena_new();
+    struct plan p;
+    struct buf b;
+    str message = S("");
+    plan_init(&p);
+    buf_init(&b, 4 << 20);
+    buf_add(&b, S("{\"endpoints\":[{\"key\":\"n/s:80\",\"endpoints\":["));
+    for (uint32_t i = 0; i < n; i++)
+        buf_printf(&b, "%s{\"address\":\"2001:db8:aaaa:bbbb:cccc:dddd:eeee:%04x\",\"port\":65535}",
+                   i ? "," : "", i % 65536);
+    buf_add(&b, S("]}]}"));
+    err e = plan_read(a, buf_str(&b), &p, NULL, &message);
+    const struct plan_endpoints *all = plan_get(&p, PLAN_ENDPOINTS, S("n/s:80"));
+    assert_int_equal(all ? all->endpoints.n : 0, e == OK ? n : 0);
+    assert_true(e == OK || memmem(message.p, message.n, "16384", 5));
+    buf_fini(&b);
+    plan_fini(&p);
+    return e;
+}
+
+static void a_large_service_is_read(void **state) {
+    (void)state;
+    assert_ok(read_endpoints(PLAN_ENDPOINTS_MAX));
+    assert_int_equal(read_endpoints(PLAN_ENDPOINTS_MAX + 1), ERR_PROTO);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_printed_is_read),
-                                       cmocka_unit_test(what_is_no_plan_is_refused)};
+                                       cmocka_unit_test(what_is_no_plan_is_refused),
+                                       cmocka_unit_test(a_large_service_is_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
