@@ -50,8 +50,10 @@ static const struct node *document_of(struct reader *r, str file, uint32_t line)
 
 static bool is_object(const struct node *n, const struct problem *p) {
     const struct node *meta = node_get(n, S("metadata"));
-    return meta && meta->kind == NODE_MAP && str_eq(node_get_str(n, S("kind")), p->kind) &&
-           str_eq(node_get_str(meta, S("name")), p->name);
+    if (!meta || meta->kind != NODE_MAP) return false;
+    str ns = node_get_str(meta, S("namespace"));
+    return str_eq(node_get_str(n, S("kind")), p->kind) && str_eq(node_get_str(meta, S("name")), p->name) &&
+           (!ns.n || str_eq(ns, p->ns));
 }
 
 static const struct node *object_in(const struct node *doc, const struct problem *p) {
@@ -99,6 +101,20 @@ static const struct node *listener_of(const struct node *object, str name) {
     return NULL;
 }
 
+/* Of "parent NAME...: " the first reference to NAME. */
+static const struct node *parent_of(const struct node *object, str words) {
+    const struct node *list = walk(object, S("spec.parentRefs"));
+    str kind = S("");
+    if (str_starts(words, S("ListenerSet "))) kind = S("ListenerSet"), words = str_from(words, kind.n + 1);
+    size_t end = 0;
+    while (end < words.n && !strchr("/:", words.p[end])) end++;
+    for (const struct node *n = list->kind == NODE_SEQ ? list->child : NULL; n; n = n->next)
+        if (n->kind == NODE_MAP && str_eq(node_get_str(n, S("name")), str_upto(words, end)) &&
+            (!kind.n || str_eq(node_get_str(n, S("kind")), kind)))
+            return n;
+    return NULL;
+}
+
 /* What stands before ": " and looks like a path. */
 static str path_of(str words) {
     size_t n = 0;
@@ -113,6 +129,7 @@ static const struct node *field_of(const struct node *object, const struct probl
     str where = path_of(p->where), told = path_of(p->message), rest = p->where;
     if (str_starts(where, S("spec."))) return walk(object, where);
     if (str_starts(told, S("spec."))) return walk(object, told);
+    if (str_starts(rest, S("parent "))) return parent_of(object, str_from(rest, sizeof "parent " - 1));
     if (!str_starts(rest, S("listener "))) return NULL;
     rest = str_from(rest, sizeof "listener " - 1);
     const struct node *listener = listener_of(object, str_upto(rest, str_find(rest, ':')));

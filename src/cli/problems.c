@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/problems.h"
 
+#include "api/backend_tls_policy.h"
 #include "api/condition.h"
+#include "api/listener_set.h"
+#include "cli/absent.h"
 #include "cli/places.h"
 #include "cli/said.h"
 #include "cli/tone.h"
@@ -70,74 +73,52 @@ static void add_class(struct list *l, const struct object *o) {
     if (s) add_conditions(l, o, S(""), s->conditions.p, s->conditions.n, false);
 }
 
-static bool names_missing_secret(const struct list *l, const struct gateway *g, str listener) {
-    for (uint32_t i = 0; i < g->spec.listeners.n; i++) {
-        const struct listener *x = &g->spec.listeners.p[i];
+static bool names_missing_secret(const struct list *l, const struct object *o, const struct listener *p,
+                                 uint32_t n, str listener) {
+    for (const struct listener *x = p; x < p + n; x++) {
         if (!str_eq(x->name, listener) || !x->tls) continue;
         for (uint32_t k = 0; k < x->tls->certificate_refs.n; k++) {
             const struct secret_ref *r = &x->tls->certificate_refs.p[k];
-            str ns = r->ns.n ? r->ns : g->obj.meta.ns;
+            str ns = r->ns.n ? r->ns : o->meta.ns;
             if (!store_get(l->o->pipeline.store, KIND_SECRET, ns, r->name)) return true;
         }
     }
     return false;
 }
 
+/* Of a Gateway or a ListenerSet: its own conditions count up what its listeners said, so they are told when those are well. */
+static void add_holder(struct list *l, const struct object *o, const struct listener *p, uint32_t n,
+                       const struct listener_status *statuses, uint32_t statuses_n,
+                       const struct condition *own, uint32_t own_n) {
+    size_t before = l->n;
+    for (uint32_t i = 0; i < statuses_n; i++) {
+        const struct listener_status *x = &statuses[i];
+        add_conditions(l, o, arena_printf(l->arena, "listener " STR_FMT ": ", STR_ARG(x->name)),
+                       x->conditions.p, x->conditions.n, names_missing_secret(l, o, p, n, x->name));
+    }
+    if (l->n == before) add_conditions(l, o, S(""), own, own_n, false);
+}
+
 static void add_gateway(struct list *l, const struct object *o) {
     const struct gateway *g = container_of(o, struct gateway, obj);
     const struct gateway_status *s =
         resolve_status(l->o->pipeline.resolver, o->kind, o->meta.ns, o->meta.name);
-    if (!s) {
-        if (store_get(l->o->pipeline.store, KIND_GATEWAY_CLASS, S(""), g->spec.gateway_class_name)) return;
-        add_about(l, o, FINDING_REFERENCE, S("spec.gatewayClassName"),
-                  arena_printf(l->arena,
-                               "GatewayClass \"" STR_FMT "\" is not here, so nobody serves this Gateway",
-                               STR_ARG(g->spec.gateway_class_name)),
-                  S("give the class's manifest, too"));
-        return;
-    }
-    size_t before = l->n;
-    for (uint32_t i = 0; i < s->listeners.n; i++) {
-        const struct listener_status *x = &s->listeners.p[i];
-        add_conditions(l, o, arena_printf(l->arena, "listener " STR_FMT ": ", STR_ARG(x->name)),
-                       x->conditions.p, x->conditions.n, names_missing_secret(l, g, x->name));
-    }
-    if (l->n > before) return; /* the Gateway's own conditions count up what its listeners said */
-    add_conditions(l, o, S(""), s->conditions.p, s->conditions.n, false);
+    if (s)
+        add_holder(l, o, g->spec.listeners.p, g->spec.listeners.n, s->listeners.p, s->listeners.n,
+                   s->conditions.p, s->conditions.n);
 }
 
-/* It is in the manifests, but could not be read. */
-static bool was_refused(const struct list *l, str kind, str ns, str name) {
-    for (const struct finding *f = l->o->findings.first; f; f = f->next) {
-        if (str_eq(f->kind, kind) && str_eq(f->ns, ns) && str_eq(f->name, name)) return true;
-    }
-    return false;
+static void add_set(struct list *l, const struct object *o) {
+    const struct listener_set *set = container_of(o, struct listener_set, obj);
+    const struct listener_set_status *s =
+        resolve_status(l->o->pipeline.resolver, o->kind, o->meta.ns, o->meta.name);
+    if (s)
+        add_holder(l, o, set->spec.listeners.p, set->spec.listeners.n, s->listeners.p, s->listeners.n,
+                   s->conditions.p, s->conditions.n);
 }
 
-static void add_absent_parents(struct list *l, const struct object *o, const struct http_route *r) {
-    for (uint32_t i = 0; i < r->spec.parent_refs.n; i++) {
-        const struct parent_ref *p = &r->spec.parent_refs.p[i];
-        str ns = p->ns.n ? p->ns : o->meta.ns;
-        if (!str_eq(p->kind, S("Gateway")) || store_get(l->o->pipeline.store, KIND_GATEWAY, ns, p->name))
-            continue;
-        if (was_refused(l, p->kind, ns, p->name)) continue; /* its own finding says it */
-        add_about(l, o, FINDING_REFERENCE, arena_printf(l->arena, "spec.parentRefs[%u]", i),
-                  arena_printf(l->arena, "Gateway " STR_FMT "/" STR_FMT " is not here", STR_ARG(ns),
-                               STR_ARG(p->name)),
-                  S("give the Gateway's manifest, too, or correct name and namespace"));
-    }
-}
-
-static void add_route(struct list *l, const struct object *o) {
-    const struct route_status *s = resolve_status(l->o->pipeline.resolver, o->kind, o->meta.ns, o->meta.name);
-    add_absent_parents(l, o, container_of(o, struct http_route, obj));
-    for (uint32_t i = 0; s && i < s->parents.n; i++) {
-        const struct route_parent_status *p = &s->parents.p[i];
-        bool section = p->parent_ref.section_name.n;
-        str place = arena_printf(l->arena, "parent " STR_FMT "%s" STR_FMT ": ", STR_ARG(p->parent_ref.name),
-                                 section ? "/" : "", STR_ARG(p->parent_ref.section_name));
-        add_conditions(l, o, place, p->conditions.p, p->conditions.n, false);
-    }
+static void add_absent(void *arg, const struct absent *x) {
+    add_about(arg, x->object, FINDING_REFERENCE, x->where, x->message, x->remedy);
 }
 
 static void add_kind(struct list *l, enum api_kind kind,
@@ -152,21 +133,39 @@ struct other {
     const struct object *o;
 };
 
+static bool names_missing_ca(const struct list *l, const struct object *o) {
+    if (o->kind != KIND_BACKEND_TLS_POLICY) return false;
+    const struct backend_tls_policy *p = container_of(o, struct backend_tls_policy, obj);
+    for (uint32_t i = 0; i < p->spec.validation.ca_certificate_refs.n; i++) {
+        const struct local_ref *r = &p->spec.validation.ca_certificate_refs.p[i];
+        if (str_eq(r->kind, S("ConfigMap")) &&
+            !store_get(l->o->pipeline.store, KIND_CONFIG_MAP, o->meta.ns, r->name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_missing(const struct list *l, const struct object *o, str reason) {
+    if (tone_is_missing(reason)) return true;
+    bool of_ca = str_eq(reason, S("InvalidCACertificateRef")) || str_eq(reason, S("NoValidCACertificate"));
+    return of_ca && names_missing_ca(l, o);
+}
+
 static void add_said(void *arg, const struct said *s) {
     const struct other *x = arg;
     struct list *l = x->l;
     if (tone_of(s->type, s->status, s->reason) != TONE_BAD) return;
     str where = arena_printf(l->arena, STR_FMT STR_FMT "=" STR_FMT " (" STR_FMT ")", STR_ARG(s->place),
                              STR_ARG(s->type), STR_ARG(s->status), STR_ARG(s->reason));
-    add_about(l, x->o, tone_is_missing(s->reason) ? FINDING_REFERENCE : FINDING_MEANING, where, s->message,
-              S(""));
+    add_about(l, x->o, is_missing(l, x->o, s->reason) ? FINDING_REFERENCE : FINDING_MEANING, where,
+              s->message, S(""));
 }
 
 /* Kinds of which nothing more is known here than how a status looks. */
 static void add_other_kinds(struct list *l) {
     for (int k = KIND_NONE + 1; k < KIND_COUNT; k++) {
         size_t n;
-        if (k == KIND_GATEWAY_CLASS || k == KIND_GATEWAY || k == KIND_HTTP_ROUTE) continue;
+        if (k == KIND_GATEWAY_CLASS || k == KIND_GATEWAY || k == KIND_LISTENER_SET) continue;
         if (!api_type_of((enum api_kind)k)->status_schema) continue;
         const struct object **all = store_list(l->o->pipeline.store, l->arena, (enum api_kind)k, &n);
         for (size_t i = 0; i < n; i++) {
@@ -206,8 +205,9 @@ struct problem *problems_list(const struct offline *o, struct arena *a, size_t *
     add_findings(&l, &o->findings, false);
     add_kind(&l, KIND_GATEWAY_CLASS, add_class);
     add_kind(&l, KIND_GATEWAY, add_gateway);
-    add_kind(&l, KIND_HTTP_ROUTE, add_route);
+    add_kind(&l, KIND_LISTENER_SET, add_set);
     add_other_kinds(&l);
+    absent_each(o, a, add_absent, &l);
     add_findings(&l, &o->warnings, true);
     if (l.n) {
         qsort(l.p, l.n, sizeof *l.p, by_place);

@@ -28,9 +28,11 @@ static void tell_entries(const struct teller *t, const struct node *list, const 
         if (!ref) continue;
         str section = reference ? node_get_str(ref, S("sectionName")) : S("");
         str port = reference ? node_get_str(ref, S("port")) : S("");
-        str place = arena_printf(t->arena, "%s " STR_FMT "%s" STR_FMT "%s" STR_FMT ": ", word,
-                                 STR_ARG(node_get_str(ref, S("name"))), section.n ? "/" : "",
-                                 STR_ARG(section), port.n ? ":" : "", STR_ARG(port));
+        str kind = reference ? node_get_str(ref, S("kind")) : S("");
+        if (str_eq(kind, S("Gateway"))) kind = S("");
+        str place = arena_printf(t->arena, "%s " STR_FMT "%s" STR_FMT "%s" STR_FMT "%s" STR_FMT ": ", word,
+                                 STR_ARG(kind), kind.n ? " " : "", STR_ARG(node_get_str(ref, S("name"))),
+                                 section.n ? "/" : "", STR_ARG(section), port.n ? ":" : "", STR_ARG(port));
         tell_conditions(t, place, n);
     }
 }

@@ -215,8 +215,66 @@ static void a_path_that_is_not_there_is_named(void **state) {
     assert_string_equal(missing, paths[1]);
 }
 
+#define GW "apiVersion: gateway.networking.k8s.io/v1\nkind: "
+#define GX "apiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: "
+static void what_is_absent_is_a_reference_whatever_names_it(void **state) {
+    (void)state;
+    static const struct {
+        const char *manifest, *where, *message;
+    } cases[] = {
+        {GW "Gateway\nmetadata: {name: x}\nspec: {gatewayClassName: nope, listeners: [{name: h, port: 81, "
+            "protocol: "
+            "HTTP}]}\n",
+         "spec.gatewayClassName", "GatewayClass \"nope\" is not here, so nobody serves this Gateway"},
+        {GW "ListenerSet\nmetadata: {name: x}\nspec: {parentRef: {name: nope, namespace: b}, listeners: "
+            "[{name: h, "
+            "port: 81, protocol: HTTP}]}\n",
+         "spec.parentRef", "Gateway b/nope is not here"},
+        {GW "HTTPRoute\nmetadata: {name: x}\nspec: {parentRefs: [{name: g}, {name: nope}]}\n",
+         "spec.parentRefs[1]", "Gateway default/nope is not here"},
+        {GW "GRPCRoute\nmetadata: {name: x}\nspec: {parentRefs: [{name: nope}]}\n", "spec.parentRefs[0]",
+         "Gateway default/nope is not here"},
+        {GW "TLSRoute\nmetadata: {name: x}\nspec: {parentRefs: [{kind: ListenerSet, name: nope}], hostnames: "
+            "[a.test], rules: [{backendRefs: [{name: s, port: 1}]}]}\n",
+         "spec.parentRefs[0]", "ListenerSet default/nope is not here"},
+        {GW "TCPRoute\nmetadata: {name: x}\nspec: {parentRefs: [{name: nope}], rules: [{backendRefs: [{name: "
+            "s, port: "
+            "1}]}]}\n",
+         "spec.parentRefs[0]", "Gateway default/nope is not here"},
+        {GW "UDPRoute\nmetadata: {name: x}\nspec: {parentRefs: [{name: nope}], rules: [{backendRefs: [{name: "
+            "s, port: "
+            "1}]}]}\n",
+         "spec.parentRefs[0]", "Gateway default/nope is not here"},
+        {GW "BackendTLSPolicy\nmetadata: {name: x}\nspec: {targetRefs: [{group: '', kind: Service, name: "
+            "nope}], "
+            "validation: {hostname: a.test, wellKnownCACertificates: System}}\n",
+         "spec.targetRefs[0]", "Service default/nope is not here"},
+        {GX "XBackendTrafficPolicy\nmetadata: {name: x}\nspec: {targetRefs: [{group: '', kind: Service, "
+            "name: nope}]}\n",
+         "spec.targetRefs[0]", "Service default/nope is not here"},
+        {GX "XTelemetryPolicy\nmetadata: {name: x}\nspec: {targetRefs: [{group: gateway.networking.k8s.io, "
+            "kind: "
+            "Gateway, name: nope}], tracing: {mode: Disabled}}\n",
+         "spec.targetRefs[0]", "Gateway default/nope is not here"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fixture f;
+        check(&f, gateway, cases[i].manifest, PROBLEMS_TEXT, false);
+        const struct problem *p = NULL;
+        for (size_t k = 0; k < f.n; k++)
+            if (str_eq(f.p[k].where, str_of(cases[i].where))) p = &f.p[k];
+        assert_non_null(p);
+        assert_str(p->message, cases[i].message);
+        assert_int_equal(p->class, FINDING_REFERENCE);
+        assert_true(p->column > 0 && p->remedy.n);
+        assert_false(problems_fails(p, false));
+        done(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_absent_is_a_reference_whatever_names_it),
         cmocka_unit_test(what_is_fine_says_nothing),
         cmocka_unit_test(a_finding_shows_its_line_and_a_caret),
         cmocka_unit_test(what_is_missing_fails_only_when_strict),
