@@ -364,16 +364,16 @@ static void begin(struct run *r) {
     } base[] = {
         {{KIND_GATEWAY_CLASS, "", "c0"},
          "{apiVersion: " GW "/v1, kind: GatewayClass, metadata: {name: c0}, spec: {controllerName: "
-                            "postern.dev/gateway-controller}}"},
+         "postern.dev/gateway-controller}}"},
         {{KIND_GATEWAY, "a", "g0"},
          "{apiVersion: " GW "/v1, kind: Gateway, metadata: {name: g0, namespace: a}, spec: "
-                            "{gatewayClassName: c0, allowedListeners: {namespaces: {from: All}}, "
+         "{gatewayClassName: c0, allowedListeners: {namespaces: {from: All}}, "
          "listeners: [{name: l0, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}, {name: "
          "l1, port: 443, protocol: HTTPS, hostname: "
          "\"*.example\", tls: {certificateRefs: [{name: s0}]}, allowedRoutes: {namespaces: {from: All}}}]}}"},
         {{KIND_LISTENER_SET, "b", "t0"},
          "{apiVersion: " GW "/v1, kind: ListenerSet, metadata: {name: t0, namespace: b}, spec: {parentRef: "
-                            "{name: g0, namespace: a}, listeners: [{name: l0, "
+         "{name: g0, namespace: a}, listeners: [{name: l0, "
          "port: 80, protocol: HTTP, hostname: a.example}, {name: l2, port: 5000, protocol: TCP}]}}"},
         {{KIND_SERVICE, "a", "w0"},
          "{apiVersion: v1, kind: Service, metadata: {name: w0, namespace: a}, spec: {ports: [{name: p0, "
