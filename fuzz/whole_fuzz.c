@@ -31,7 +31,23 @@ struct out { /* a table that was published */
 struct bind_fact {
     const char *address;
     uint16_t port;
+    enum fact_transport transport;
     bool ok;
+};
+/* What a cluster may have given to a Gateway. */
+static const char *const gateway_keys[] = {"a/g0", "a/g1", "b/g0", "b/g1"};
+static const struct fact_port
+    some_ports[] = {{80, 10080, false}, {443, 10443, false}, {5000, 15000, false}, {5000, 15000, true}},
+    other_ports[] = {{80, 20080, false}, {8443, 20443, false}, {8080, 20081, false}, {5000, 15000, false}};
+static const struct fact_address an_address[] = {{{"IPAddress", 9}, {"192.0.2.1", 9}}};
+static const struct fact_gateway gateway_facts[] = {
+    {0}, /* nothing yet */
+    {.ports = some_ports, .ports_n = COUNT_OF(some_ports), .addresses = an_address, .addresses_n = 1},
+    {.ports = other_ports, .ports_n = COUNT_OF(other_ports), .addresses = an_address, .addresses_n = 1},
+    {.ports = some_ports,
+     .ports_n = COUNT_OF(some_ports),
+     .reason = "AddressNotAssigned",
+     .message = {"no load balancer", 16}},
 };
 struct run {
     struct dice dice;
@@ -42,10 +58,11 @@ struct run {
     unsigned out_n;
     struct bind_fact binds[BINDS_MAX];
     unsigned binds_n;
+    uint8_t gateways[COUNT_OF(gateway_keys)]; /* index into gateway_facts */
     struct compile_grave *graves[GRAVES_MAX];
     unsigned graves_n;
     int64_t now_s;
-    bool all_features, serving, adopted, other_address, mapped, trace;
+    bool all_features, serving, cluster, adopted, other_address, mapped, other_bundle, trace;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -74,6 +91,10 @@ static struct object *decode(str text) {
     return o;
 }
 
+static void set_bind_fact(struct pipeline *p, const struct bind_fact *f) {
+    facts_set_bind(&p->facts, str_of(f->address), f->port, f->transport, f->ok, S("address already in use"));
+}
+
 /* Facts, as they stand, in a pipeline. */
 static void apply_facts(const struct run *r, struct pipeline *p) {
     static struct fact_port_map map[] = {{80, 8080}, {443, 8443}};
@@ -85,9 +106,12 @@ static void apply_facts(const struct run *r, struct pipeline *p) {
     p->facts.port_maps_n = r->mapped ? COUNT_OF(map) : 0;
     memcpy(p->facts.features, none.features, sizeof p->facts.features);
     if (r->all_features) features_enable_all(&p->facts);
-    for (unsigned i = 0; i < r->binds_n; i++)
-        facts_set_bind(&p->facts, str_of(r->binds[i].address), r->binds[i].port, r->binds[i].ok,
-                       S("address already in use"));
+    for (unsigned i = 0; i < r->binds_n; i++) set_bind_fact(p, &r->binds[i]);
+    p->facts.cluster = r->cluster;
+    snprintf(p->facts.bundle, sizeof p->facts.bundle, "%s", r->other_bundle ? "v1.4.0" : "v1.7.0");
+    for (unsigned i = 0; i < COUNT_OF(gateway_keys); i++)
+        facts_set_gateway(&p->facts, str_of(gateway_keys[i]),
+                          r->gateways[i] ? &gateway_facts[r->gateways[i]] : NULL);
     p->facts.changed = true;
 }
 
@@ -299,30 +323,39 @@ static void drop_at(struct run *r, unsigned i) {
 }
 
 static void set_bind(struct run *r) {
-    static const uint16_t ports[] = {80, 443, 8443, 5000, 8080};
+    static const uint16_t ports[] = {80, 443, 8443, 5000, 8080, 10080, 10443, 15000, 20080};
     struct bind_fact f = {PICK(&r->dice, "", "", "10.0.0.5", "fd00::5"),
-                          ports[roll(&r->dice, COUNT_OF(ports))], roll(&r->dice, 2)};
+                          ports[roll(&r->dice, COUNT_OF(ports))],
+                          roll(&r->dice, 4) == 3 ? FACT_UDP : FACT_TCP, roll(&r->dice, 2)};
     unsigned i = 0;
-    while (i < r->binds_n && (r->binds[i].port != f.port || strcmp(r->binds[i].address, f.address) != 0)) i++;
+    while (i < r->binds_n && (r->binds[i].port != f.port || r->binds[i].transport != f.transport ||
+                              strcmp(r->binds[i].address, f.address) != 0))
+        i++;
     if (i == BINDS_MAX) return;
     r->binds[i] = f;
     r->binds_n += i == r->binds_n;
-    facts_set_bind(&r->p.facts, str_of(f.address), f.port, f.ok, S("address already in use"));
-    if (r->trace) fprintf(stderr, "bind %s:%u %s\n", f.address, f.port, f.ok ? "ok" : "failed");
+    set_bind_fact(&r->p, &f);
+    if (r->trace)
+        fprintf(stderr, "bind %s:%u %s %d\n", f.address, f.port, f.ok ? "ok" : "failed", f.transport);
 }
 
 static void set_fact(struct run *r) {
-    switch (roll(&r->dice, 6)) {
+    switch (roll(&r->dice, 8)) {
     case 0: r->all_features = !r->all_features; break;
-    case 1: r->serving = !r->serving; break;
+    case 1: r->other_bundle = !r->other_bundle; break;
     case 2: r->adopted = !r->adopted; break;
     case 3: r->other_address = !r->other_address; break;
     case 4: r->mapped = !r->mapped; break;
+    case 5:
+        r->gateways[roll(&r->dice, COUNT_OF(gateway_keys))] =
+            (uint8_t)roll(&r->dice, COUNT_OF(gateway_facts));
+        break;
     default: set_bind(r); return;
     }
     if (r->trace)
-        fprintf(stderr, "facts features=%d serving=%d adopted=%d address=%d mapped=%d\n", r->all_features,
-                r->serving, r->adopted, r->other_address, r->mapped);
+        fprintf(stderr, "facts features=%d bundle=%d adopted=%d address=%d mapped=%d gateways=%d,%d,%d,%d\n",
+                r->all_features, r->other_bundle, r->adopted, r->other_address, r->mapped, r->gateways[0],
+                r->gateways[1], r->gateways[2], r->gateways[3]);
     apply_facts(r, &r->p);
 }
 
@@ -397,6 +430,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                     .all_features = true,
                     .adopted = true,
                     .trace = getenv("WHOLE_TRACE")};
+    r.serving = r.dice.no_parameters = roll(&r.dice, 2);
+    r.cluster = roll(&r.dice, 4) == 3;
+    if (r.trace) fprintf(stderr, "run serving=%d cluster=%d\n", r.serving, r.cluster);
     pipeline_init(&r.p, S("postern.dev/gateway-controller"));
     apply_facts(&r, &r.p);
     begin(&r);
