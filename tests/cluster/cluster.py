@@ -3,7 +3,9 @@
 import ipaddress
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,35 @@ class Load:
         return r
 
 
+class PodProcess:
+    """A process of a pod, as the machine sees it."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __repr__(self):
+        return f'<{self.pid} {self.name()}>'
+
+    def read(self, name):
+        return open(f'/proc/{self.pid}/{name}').read()
+
+    def name(self):
+        return self.read('comm').strip()
+
+    def pss_kib(self):
+        return int(re.search(r'^Pss: +(\d+)', self.read('smaps_rollup'), re.M)[1])
+
+    def descriptors(self):
+        return len(os.listdir(f'/proc/{self.pid}/fd'))
+
+    def cpu_s(self):
+        user, system = self.read('stat').rsplit(') ', 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
+
+    def kill(self, sig=signal.SIGKILL):
+        os.kill(self.pid, sig)
+
+
 class Cluster:
     """The cluster whose directory is in CLUSTER."""
 
@@ -81,6 +112,15 @@ class Cluster:
     def start_api_server(self):
         self.control('start', 'kube-apiserver')
         eventually(self.api.ready, 'the API server is ready', 60)
+
+    def crds(self, which):
+        """Replaces Gateway API's CRDs: 'standard', 'experimental', or those of an older version, 'v1.0.0/standard'. Objects stay, fields that are gone go."""
+        # The guard of newer versions against just this.
+        for kind in ('ValidatingAdmissionPolicyBinding', 'ValidatingAdmissionPolicy'):
+            self.api.delete({'apiVersion': 'admissionregistration.k8s.io/v1', 'kind': kind, 'metadata': {'name': 'safe-upgrades.gateway.networking.k8s.io'}})
+        flag = '-k' if os.path.exists(f'{BIN}/crds/{which}/kustomization.yaml') else '-f'
+        self.kubectl('apply', '--server-side', '--force-conflicts', flag, f'{BIN}/crds/{which}')
+        self.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s')
 
     def component_log(self, name):
         return open(f'{self.dir}/logs/{name}.log', errors='replace').read()
@@ -164,6 +204,13 @@ class Case:
 
     def container_status(self, name):
         return (self.get('Pod', name)['status'].get('containerStatuses') or [{}])[0]
+
+    def processes(self, pod):
+        """The processes of a pod, the first of its container first."""
+        a, b = self.get('Pod', pod)['status']['podIP'].split('.')[2:]
+        netns = open(self.cluster.dir + '/netns').read() + f'-{int(a) * 256 + int(b)}'
+        pids = subprocess.run(['ip', 'netns', 'pids', netns], capture_output=True, text=True, check=True).stdout.split()
+        return [PodProcess(int(p)) for p in sorted(pids, key=int)]
 
     def log(self, pod, *options):
         return self.cluster.kubectl('logs', '-n', self.ns, pod, *options)

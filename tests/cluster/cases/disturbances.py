@@ -69,6 +69,20 @@ def components_can_be_killed_and_held(t):
 
 
 @case
+@alone
+def custom_resources_of_other_versions(t):
+    """Can a case change Gateway API's CRDs to older ones and back?"""
+    kinds = lambda: {c['spec']['names']['kind']: c['metadata']['annotations']['gateway.networking.k8s.io/bundle-version']
+                     for c in t.api.list('apiextensions.k8s.io/v1', 'CustomResourceDefinition')['items']}
+    now = kinds()
+    equal((now['Gateway'], now['GRPCRoute']), ('v1.7.0', 'v1.7.0'))
+    t.cluster.crds('v1.0.0/standard')
+    equal((kinds()['Gateway'], kinds()['GRPCRoute']), ('v1.0.0', 'v1.7.0'))
+    t.cluster.crds('experimental')
+    equal(kinds(), now)
+
+
+@case
 def clusters_beside_each_other(t):
     """Does another cluster run at the same time, with the same addresses, and leave nothing behind?"""
     dir = t.file('other')

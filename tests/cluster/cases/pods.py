@@ -97,6 +97,19 @@ def restarts_by_policy(t):
 
 
 @case
+def processes_of_a_pod(t):
+    """Can a case find a pod's processes, measure them, and kill one; and is that container started again?"""
+    t.apply(pod('a', script('sleep 100000 & exec sleep 100000')))
+    t.running('a')
+    first, second = t.processes('a')
+    equal((first.name(), second.name()), ('sleep', 'sleep'))
+    assert 0 < first.pss_kib() < 10_000 and first.descriptors() >= 3 and first.cpu_s() >= 0
+    first.kill()
+    s = t.until(lambda: (s := t.container_status('a')) and s['restartCount'] == 1 and 'running' in s['state'] and s, 'it runs again')
+    equal(s['lastState']['terminated']['exitCode'], 137)
+
+
+@case
 def image_that_is_missing(t):
     """Does a pod say that its image is missing?"""
     t.apply(pod('a', container(image='no-such-program')))
@@ -161,9 +174,9 @@ def termination(t):
 @case
 def unsupported_is_refused(t):
     """Does a pod that asks for what the node does not have say so, and never run?"""
-    t.apply(pod('a', script(FOREVER), hostNetwork=True))
+    t.apply(pod('a', script(FOREVER), hostPID=True))
     p = t.until(lambda: (p := t.get('Pod', 'a')) and p['status'].get('phase') == 'Failed' and p, 'it failed')
-    holds(p['status']['message'], 'hostNetwork')
+    holds(p['status']['message'], 'hostPID')
 
 
 @case

@@ -3,7 +3,7 @@ import json
 
 from client import ask
 from cluster import case, equal, holds
-from objects import echo, pod, script, service
+from objects import container, deployment, echo, pod, script, service
 
 BOTH = {'ipFamilyPolicy': 'RequireDualStack'}
 
@@ -55,6 +55,27 @@ def node_port(t):
     """Does a Service answer at its node port?"""
     t.apply(*echo('e', type='NodePort'))
     t.told('10.243.0.1', t.get('Service', 'e')['spec']['ports'][0]['nodePort'])
+
+
+@case
+def host_ports(t):
+    """Does a port of the node lead to a pod, for one pod at a time; and has a pod on the node's network the node's address?"""
+    serve = lambda name, port, **more: deployment(name, container('echo', 'echo-basic', env={'POD_NAME': ('metadata.name',), 'HTTP_PORT': str(port), 'H2C_PORT': str(port + 1)}), **more)
+    first, second, third = serve('first', 3000), serve('second', 3000), serve('third', 7080, hostNetwork=True)
+    for d in first, second:
+        d['spec']['template']['spec']['containers'][0]['ports'] = [{'containerPort': 3000, 'hostPort': 7070}]
+    t.apply(first, third, pod('client', script('exec sleep 100000')))
+    t.available('first')
+    t.running('client')
+    for ip in '10.243.0.1', 'fd00:243::1':
+        holds(t.told(ip, 7070)['pod'], 'first-')
+        holds(t.told(ip, 7080)['pod'], 'third-')
+    holds(from_pod(t, 'client', 'http://10.243.0.1:7070/')['pod'], 'first-')
+    equal(t.pods('third')[0]['status']['podIP'], '10.243.0.1')
+    t.apply(second)
+    t.until(lambda: t.pods('second'), 'there is another pod')
+    t.delete(first)
+    t.until(lambda: t.told('10.243.0.1', 7070)['pod'].startswith('second-'), 'the other pod has the port')
 
 
 @case

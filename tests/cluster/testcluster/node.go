@@ -162,7 +162,7 @@ func (n *node) sync(ctx context.Context, spec *corev1.Pod) {
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.pods[spec.UID] != nil || n.number == podNumberLimit {
+	if n.pods[spec.UID] != nil || n.number == podNumberLimit || !n.portsFree(spec) {
 		return
 	}
 	n.number++

@@ -54,6 +54,9 @@ func (n *node) newPod(spec *corev1.Pod, number int) *pod {
 		stale:    make(chan struct{}, 1),
 		started:  metav1.Now(),
 	}
+	if spec.Spec.HostNetwork {
+		p.ip, p.netns = addresses{nodeIP4, nodeIP6}, n.netns
+	}
 	for _, c := range spec.Spec.InitContainers {
 		p.containers = append(p.containers, &container{pod: p, spec: c, init: true})
 	}
@@ -103,18 +106,14 @@ func (p *pod) run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	if err := createPodNetwork(p.netns, p.link, p.ip); err != nil {
+	err := p.createNetwork()
+	defer p.deleteNetwork()
+	if err != nil {
 		log.Printf("pod %s: %v", p, err)
 		p.fail(err)
 		<-ctx.Done()
 		return
 	}
-	defer func() {
-		if err := deletePodNetwork(p.netns); err != nil {
-			log.Printf("pod %s: %v", p, err)
-		}
-		os.RemoveAll(p.dir)
-	}()
 
 	for { // a volume's Secret or ConfigMap may be created after the pod
 		err := p.writeVolumes(ctx)
@@ -133,6 +132,24 @@ func (p *pod) run(ctx context.Context) {
 	go p.followVolumes(ctx)
 	p.runContainers(ctx)
 	<-ctx.Done() // the completed pod keeps its address until it is deleted
+}
+
+func (p *pod) createNetwork() error {
+	if p.spec.Spec.HostNetwork {
+		return nil
+	}
+	return errors.Join(createPodNetwork(p.netns, p.link, p.ip), p.createHostPorts())
+}
+
+// deleteNetwork deletes what the pod had on the node, its files included.
+func (p *pod) deleteNetwork() {
+	var err error
+	if !p.spec.Spec.HostNetwork {
+		err = errors.Join(p.deleteHostPorts(), deletePodNetwork(p.netns))
+	}
+	if err = errors.Join(err, os.RemoveAll(p.dir)); err != nil {
+		log.Printf("pod %s: %v", p, err)
+	}
 }
 
 // runContainers runs the containers until all have completed or ctx ends.
@@ -154,7 +171,7 @@ func (p *pod) runContainers(ctx context.Context) {
 func (p *pod) unsupported() error {
 	s := &p.spec.Spec
 	for what, is := range map[string]bool{
-		"hostNetwork": s.HostNetwork, "hostPID": s.HostPID, "hostIPC": s.HostIPC, "ephemeralContainers": len(s.EphemeralContainers) > 0,
+		"hostPID": s.HostPID, "hostIPC": s.HostIPC, "ephemeralContainers": len(s.EphemeralContainers) > 0,
 		"shareProcessNamespace": isTrue(s.ShareProcessNamespace), "hostAliases": len(s.HostAliases) > 0,
 	} {
 		if is {
@@ -162,11 +179,6 @@ func (p *pod) unsupported() error {
 		}
 	}
 	for _, c := range p.containers {
-		for _, port := range c.spec.Ports {
-			if port.HostPort != 0 {
-				return errors.New("this node does not support hostPort")
-			}
-		}
 		if c.spec.Lifecycle != nil && (c.spec.Lifecycle.PostStart != nil || c.spec.Lifecycle.PreStop != nil) {
 			return errors.New("this node does not support lifecycle hooks")
 		}

@@ -80,7 +80,7 @@ func (c *cluster) startControlPlane(ctx context.Context) (kubernetes.Interface, 
 	); err != nil {
 		return nil, err
 	}
-	if err := c.launch(apiServerName,
+	if err := c.launch(apiServerName, append(c.flags,
 		"--etcd-servers="+etcdURL,
 		"--bind-address="+nodeIP4, "--advertise-address="+nodeIP4, "--secure-port=6443",
 		"--service-cluster-ip-range="+serviceCIDRs,
@@ -93,7 +93,7 @@ func (c *cluster) startControlPlane(ctx context.Context) (kubernetes.Interface, 
 		"--kubelet-client-certificate="+certs+"/admin.crt", "--kubelet-client-key="+certs+"/admin.key",
 		"--kubelet-preferred-address-types=InternalIP",
 		"--allow-privileged", "--profiling=false",
-	); err != nil {
+	)...); err != nil {
 		return nil, err
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.path("kubeconfig"))

@@ -24,7 +24,8 @@ type cluster struct {
 	image  []string // NAME=PATH
 	apply  []string
 	hints  []string
-	inside bool // in its network namespace already
+	flags  []string // more of kube-apiserver's
+	inside bool     // in its network namespace already
 
 	bin        string // the directory of this program and its companions
 	components []*component
@@ -57,6 +58,7 @@ in the image directory, or one that --image gives a program to.`,
 	cmd.Flags().StringVar(&c.images, "images", "", "directory of the programs that container images stand for (default: images, beside this program)")
 	cmd.Flags().StringArrayVar(&c.image, "image", nil, "NAME=PATH: the program that images of this name stand for (repeatable)")
 	cmd.Flags().StringArrayVar(&c.apply, "apply", nil, "manifests to apply: a file, a directory of files or one with a kustomization (repeatable)")
+	cmd.Flags().StringArrayVar(&c.flags, "api-server", nil, "a flag more for kube-apiserver, as in --feature-gates=WatchList=false (repeatable)")
 	cmd.Flags().StringArrayVar(&c.hints, "hint", nil, "a line to print once the cluster is ready (repeatable)")
 	cmd.Flags().BoolVar(&c.inside, "inside", false, "")
 	_ = cmd.Flags().MarkHidden("inside")
@@ -182,6 +184,7 @@ func (c *cluster) writeCommands() error {
 		"\nexec nsenter --net=/run/netns/" + c.netns + " -- \"$@\"\n"
 	kubectl := "#!/bin/sh\nexec " + c.path("enter") + " " + filepath.Join(c.bin, "kubernetes") + " kubectl \"$@\"\n"
 	return errors.Join(
+		os.WriteFile(c.path("netns"), []byte(c.netns), 0o644),
 		os.WriteFile(c.path("enter"), []byte(enter), 0o755),
 		os.WriteFile(c.path("kubectl"), []byte(kubectl), 0o755))
 }
