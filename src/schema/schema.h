@@ -144,6 +144,11 @@ void schema_yaml(struct buf *b, const struct schema *s, const void *obj, unsigne
 /* A deep copy of *obj in one block of *ret_bytes, to free(). `extra` bytes (zeroed, a multiple of 16) are left before the struct's own:
  * the block is returned, the struct begins `extra` bytes into it. */
 void *schema_pack(const struct schema *s, const void *obj, size_t extra, size_t *ret_bytes);
+/* *obj in few bytes: what is as the table has it by default is left out. For what is kept in great numbers and read now and then. */
+void schema_bytes_put(struct buf *b, const struct schema *s, const void *obj);
+/* The same again, into *obj (of s->size bytes, zeroed): structs and lists in a; strings stay where they are, in bytes (or in the table).
+ * Returns where they end. Only for bytes that schema_bytes_put() made with this table. */
+const char *schema_bytes_get(struct arena *a, const struct schema *s, const char *bytes, void *obj);
 /* Equal meaning, equal hash; secrets count. */
 uint64_t schema_hash(const struct schema *s, const void *obj);
 bool schema_equal(const struct schema *s, const void *x, const void *y);
