@@ -2,7 +2,7 @@
 /* What an object is: each kind declared once, as a field table over a plain struct, its cross-field rules beside it.
  * In:    one document's nodes.     Out: a packed object, or findings that name every breach of the kind's schema.
  * Own:   a packed object belongs to whoever holds it (the store); api_free() ends it. Doors beside this one:
- *        object.h reference.h condition.h route.h; gateway_class.h gateway.h listener_set.h http_route.h grpc_route.h l4_route.h
+ *        parcel.h object.h reference.h condition.h route.h; gateway_class.h gateway.h listener_set.h http_route.h grpc_route.h l4_route.h
  *        backend_tls_policy.h xbackend.h xbackend_traffic_policy.h xmesh.h xtelemetry_policy.h core.h settings.h
  *        reference_grant.h.
  * Never: a look at another object; what objects mean together is resolve/'s. */

@@ -34,7 +34,7 @@ static bool look(const struct search *s, const struct object *o, str where, str 
     const struct api_type *t = api_type_find(group, kind);
     if (!t) return false;
     if (!t->namespaced) ns = S("");
-    const struct object *found = store_get(s->o->pipeline.store, t->kind, ns, name);
+    const struct object *found = store_get(s->o->pipeline.store, s->arena, t->kind, ns, name);
     if (found) {
         *ret = found;
         return true;
@@ -51,7 +51,7 @@ static bool look(const struct search *s, const struct object *o, str where, str 
 
 static void look_at_gateway(const struct search *s, const struct object *o) {
     const struct gateway *g = container_of(o, struct gateway, obj);
-    if (store_get(s->o->pipeline.store, KIND_GATEWAY_CLASS, S(""), g->spec.gateway_class_name)) return;
+    if (store_has(s->o->pipeline.store, KIND_GATEWAY_CLASS, S(""), g->spec.gateway_class_name)) return;
     if (was_refused(s, S("GatewayClass"), S(""), g->spec.gateway_class_name)) return;
     tell(s, o, S("spec.gatewayClassName"),
          arena_printf(s->arena, "GatewayClass \"" STR_FMT "\" is not here, so nobody serves this Gateway",

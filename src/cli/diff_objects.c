@@ -16,7 +16,7 @@ static void compare_kind(struct diff *d, enum api_kind kind) {
     const struct object **before = store_list(a, d->arena, kind, &before_n);
     const struct object **after = store_list(b, d->arena, kind, &after_n);
     for (size_t i = 0; i < before_n; i++) {
-        const struct object *now = store_get(b, kind, before[i]->meta.ns, before[i]->meta.name);
+        const struct object *now = store_get(b, d->arena, kind, before[i]->meta.ns, before[i]->meta.name);
         if (!now) {
             add_object(d, '-', before[i]);
         } else if (api_hash(now) != api_hash(before[i])) {
@@ -24,22 +24,22 @@ static void compare_kind(struct diff *d, enum api_kind kind) {
         }
     }
     for (size_t i = 0; i < after_n; i++) {
-        if (!store_get(a, kind, after[i]->meta.ns, after[i]->meta.name)) add_object(d, '+', after[i]);
+        if (!store_has(a, kind, after[i]->meta.ns, after[i]->meta.name)) add_object(d, '+', after[i]);
     }
 }
 
 static str piece_words(struct arena *a, const struct plan_piece *p) {
     if (!p) return (str){0};
     if (p->kind == PLAN_ENDPOINTS) {
-        uint32_t n = ((const struct plan_endpoints *)(const void *)p)->endpoints.n;
+        uint32_t n = ((const struct plan_endpoints *)plan_open(a, p))->endpoints.n;
         return arena_printf(a, "%u endpoint%s", n, n == 1 ? "" : "s");
     }
     if (p->kind == PLAN_ROUTE) {
-        const struct plan_route *r = (const void *)p;
+        const struct plan_route *r = plan_open(a, p);
         return arena_printf(a, "%u rule%s, attached to %u listener%s", r->rules.n, r->rules.n == 1 ? "" : "s",
                             r->attachments.n, r->attachments.n == 1 ? "" : "s");
     }
-    const struct plan_listener *l = (const void *)p;
+    const struct plan_listener *l = plan_open(a, p);
     return arena_printf(a, "port %lld, hostname %s" STR_FMT ", %u certificate%s", (long long)l->port,
                         l->hostname.n ? "" : "*", STR_ARG(l->hostname), l->certificates.n,
                         l->certificates.n == 1 ? "" : "s");
@@ -48,8 +48,10 @@ static str piece_words(struct arena *a, const struct plan_piece *p) {
 static void add_piece(struct diff *d, const struct plan_piece *before, const struct plan_piece *after) {
     const struct plan_piece *any = after ? after : before;
     assert(any);
-    if (any->kind == PLAN_ROUTE && ((const struct plan_route *)(const void *)any)->kind == PLAN_ROUTE_HTTP)
-        return;
+    if (any->kind == PLAN_ROUTE) {
+        const struct plan_route *r = plan_open(d->arena, any);
+        if (r->kind == PLAN_ROUTE_HTTP) return;
+    }
     DIFF_ROOM(d, pieces);
     d->pieces[d->pieces_n++] = (struct diff_piece){
         .sign = !before  ? '+'
@@ -64,16 +66,16 @@ static void add_piece(struct diff *d, const struct plan_piece *before, const str
 
 static void compare_pieces(struct diff *d, enum plan_kind kind) {
     const struct plan *a = &d->a->pipeline.plan, *b = &d->b->pipeline.plan;
-    size_t n;
-    struct map_entry *all = map_sorted(&a->pieces[kind], &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_piece *before = all[i].value, *after = plan_get(b, kind, before->key);
+    void **all = index_sorted(&a->pieces[kind]);
+    for (uint32_t i = 0; i < a->pieces[kind].n; i++) {
+        const struct plan_piece *before = all[i], *after = plan_get(b, kind, before->key);
         if (!after || after->hash != before->hash) add_piece(d, before, after);
     }
     free(all);
-    all = map_sorted(&b->pieces[kind], &n);
-    for (size_t i = 0; i < n; i++) {
-        if (!plan_get(a, kind, all[i].key)) add_piece(d, NULL, all[i].value);
+    all = index_sorted(&b->pieces[kind]);
+    for (uint32_t i = 0; i < b->pieces[kind].n; i++) {
+        const struct plan_piece *after = all[i];
+        if (!plan_get(a, kind, after->key)) add_piece(d, NULL, after);
     }
     free(all);
 }

@@ -218,7 +218,7 @@ static void try_route(struct search *x, struct arena *scratch, const struct plan
                       const struct plan_route *r) {
     for (uint32_t i = 0; i < r->attachments.n; i++) {
         const struct plan_attachment *at = &r->attachments.p[i];
-        const struct plan_listener *l = plan_get(plan, PLAN_LISTENER, at->listener);
+        const struct plan_listener *l = plan_open(NULL, plan_get(plan, PLAN_LISTENER, at->listener));
         if (!l || (l->protocol != PLAN_HTTP && l->protocol != PLAN_HTTPS)) continue;
         for (uint32_t h = 0; h < at->hostnames.n; h++) {
             for (uint32_t k = 0; k < r->rules.n; k++) {
@@ -233,11 +233,12 @@ static void try_route(struct search *x, struct arena *scratch, const struct plan
 
 static void try_side(struct search *x, const struct plan *plan) {
     OWNED(arena) scratch = arena_new();
-    size_t n;
-    struct map_entry *all = map_sorted(&plan->pieces[PLAN_ROUTE], &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_route *r = all[i].value;
+    OWNED(arena) one = arena_new();
+    void **all = index_sorted(&plan->pieces[PLAN_ROUTE]);
+    for (uint32_t i = 0; i < plan->pieces[PLAN_ROUTE].n; i++) {
+        const struct plan_route *r = plan_open(one, all[i]);
         if (r->kind == PLAN_ROUTE_HTTP) try_route(x, scratch, plan, r);
+        arena_reset(one);
     }
     free(all);
 }

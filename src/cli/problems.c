@@ -80,7 +80,7 @@ static bool names_missing_secret(const struct list *l, const struct object *o, c
         for (uint32_t k = 0; k < x->tls->certificate_refs.n; k++) {
             const struct secret_ref *r = &x->tls->certificate_refs.p[k];
             str ns = r->ns.n ? r->ns : o->meta.ns;
-            if (!store_get(l->o->pipeline.store, KIND_SECRET, ns, r->name)) return true;
+            if (!store_has(l->o->pipeline.store, KIND_SECRET, ns, r->name)) return true;
         }
     }
     return false;
@@ -139,7 +139,7 @@ static bool names_missing_ca(const struct list *l, const struct object *o) {
     for (uint32_t i = 0; i < p->spec.validation.ca_certificate_refs.n; i++) {
         const struct local_ref *r = &p->spec.validation.ca_certificate_refs.p[i];
         if (str_eq(r->kind, S("ConfigMap")) &&
-            !store_get(l->o->pipeline.store, KIND_CONFIG_MAP, o->meta.ns, r->name))
+            !store_has(l->o->pipeline.store, KIND_CONFIG_MAP, o->meta.ns, r->name))
             return true;
     }
     return false;

@@ -45,7 +45,10 @@ bool compile_carries(const struct plan_piece *p) {
     return all;
 }
 
-static struct plan_piece *carried(struct plan_piece *p) { return p && compile_carries(p) ? p : NULL; }
+/* Of routes compile_route_change() asks, which opens them. */
+static struct plan_piece *carried(struct plan_piece *p) {
+    return p && (p->kind == PLAN_ROUTE || compile_carries(p)) ? p : NULL;
+}
 
 /* A piece that turns into one that is not carried is gone for the table. */
 static void each_change(struct compiler *c, const struct plan_delta *d, enum plan_kind kind,

@@ -14,7 +14,8 @@ struct compiler *compiler_new(void);
 void compiler_free(struct compiler *c);
 DEFINE_CLEANUP(compiler)
 
-/* Is the piece in the tables of this version? Pieces of other versions, and what resolve/ was told to take as served, may not be. */
+/* Is the piece in the tables of this version? Pieces of other versions, and what resolve/ was told to take as served, may not be.
+ * p: opened. */
 bool compile_carries(const struct plan_piece *p);
 struct compile_work {
     uint32_t rules, hosts, listeners, endpoints,

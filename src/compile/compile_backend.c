@@ -63,8 +63,8 @@ void compile_backend_change_endpoints(struct compiler *c, const struct plan_chan
         s->has_endpoints = true;
     }
     compiler_die(c, DEATH_BLOCK, (void *)s->endpoints);
-    s->endpoints =
-        change->after ? make_endpoints(c, container_of(change->after, struct plan_endpoints, piece)) : NULL;
+    s->endpoints = change->after ? make_endpoints(c, plan_open(c->scratch, change->after)) : NULL;
+    arena_reset(c->scratch);
     compiler_array_set(c, &c->endpoint_array, s->b.slot, s->endpoints);
     COMPILER_ROOM(c->touched, c->touched_n, c->touched_cap);
     c->touched[c->touched_n++] = s->b.slot;

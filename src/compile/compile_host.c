@@ -35,9 +35,9 @@ static struct compiler_shard *shard_of(struct compiler_host *h, const struct pla
     return s;
 }
 
-static void contribute(struct compiler_host *h, struct compiler_route *r) {
-    for (uint32_t i = 0; i < r->plan->rules.n; i++) {
-        const struct plan_rule *rule = &r->plan->rules.p[i];
+static void contribute(struct compiler_host *h, struct compiler_route *r, const struct plan_route *plan) {
+    for (uint32_t i = 0; i < plan->rules.n; i++) {
+        const struct plan_rule *rule = &plan->rules.p[i];
         for (uint32_t k = 0; k < compile_paths_matches(rule); k++) {
             struct compiler_shard *s = shard_of(h, compile_paths_match(rule, k));
             if (s->n && s->v[s->n - 1] == r) continue;
@@ -55,9 +55,10 @@ void compile_host_touch(struct compiler *c, struct compiler_host *h, const struc
     }
 }
 
-void compile_host_join(struct compiler *c, struct compiler_host *h, struct compiler_route *r) {
+void compile_host_join(struct compiler *c, struct compiler_host *h, struct compiler_route *r,
+                       const struct plan_route *plan) {
     compile_host_mark(c, h);
-    contribute(h, r);
+    contribute(h, r, plan);
 }
 
 /* The route's hosts are ordered by address. */
@@ -102,7 +103,9 @@ static void respread(struct compiler *c, struct compiler_host *h) {
     for (uint32_t i = 0; i < old_n; i++) {
         for (uint32_t k = 0; k < old[i].n; k++) {
             struct compiler_route *r = old[i].v[k];
-            if (names_host(r, h) && is_first_visit(c, r)) contribute(h, r);
+            if (!names_host(r, h) || !is_first_visit(c, r)) continue;
+            contribute(h, r, plan_open(c->scratch, r->piece));
+            arena_reset(c->scratch);
         }
         clear_shard(c, &old[i]);
     }
@@ -116,10 +119,10 @@ struct items {
 
 /* Adds the route's matches that belong to the shard; false when there are none. */
 static bool add_matches(struct compiler_host *h, const struct compiler_shard *s,
-                        const struct compiler_route *r, struct items *items) {
+                        const struct compiler_route *r, const struct plan_route *plan, struct items *items) {
     uint32_t before = items->n;
-    for (uint32_t i = 0; i < r->plan->rules.n; i++) {
-        const struct plan_rule *rule = &r->plan->rules.p[i];
+    for (uint32_t i = 0; i < plan->rules.n; i++) {
+        const struct plan_rule *rule = &plan->rules.p[i];
         for (uint32_t k = 0; k < compile_paths_matches(rule); k++) {
             const struct plan_match *m = compile_paths_match(rule, k);
             uint64_t key = compile_paths_key(m);
@@ -127,7 +130,7 @@ static bool add_matches(struct compiler_host *h, const struct compiler_shard *s,
             COMPILER_ROOM(items->v, items->n, items->cap);
             struct compile_paths_item *it = &items->v[items->n++];
             *it = (struct compile_paths_item){
-                .key = key, .route = r->plan, .rule = r->rules[i], .rule_at = i, .match_at = k};
+                .key = key, .route = plan, .rule = r->rules[i], .rule_at = i, .match_at = k};
             compile_paths_fill(it, m);
         }
     }
@@ -158,7 +161,7 @@ static void build_shard(struct compiler *c, struct compiler_host *h, struct comp
     for (uint32_t i = 0; i < s->n; i++) {
         struct compiler_route *r = s->v[i];
         if (!names_host(r, h) || !is_first_visit(c, r)) continue;
-        if (add_matches(h, s, r, &items)) s->v[kept++] = r;
+        if (add_matches(h, s, r, plan_open(c->scratch, r->piece), &items)) s->v[kept++] = r;
     }
     s->n = kept;
     if (!kept) {
@@ -171,6 +174,7 @@ static void build_shard(struct compiler *c, struct compiler_host *h, struct comp
     s->dirty = false;
     note_depths(s);
     free(items.v);
+    arena_reset(c->scratch);
 }
 
 /* NULL when nothing is in any shard. */

@@ -74,9 +74,18 @@ static void make_rules(struct compiler *c, struct compiler_route *r, const struc
     for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
 }
 
+/* A route's hosts before a change, and what it was. */
+struct before {
+    struct compiler_host **hosts;
+    uint32_t hosts_n;
+    const struct plan_route *plan;
+};
+
 /* Marks hosts that are in one of the ordered lists only, and when the route itself changed those in both. r is the route as it is now. */
-static void move(struct compiler *c, struct compiler_route *r, struct compiler_host **old, uint32_t old_n,
-                 const struct plan_route *old_plan, bool changed) {
+static void move(struct compiler *c, struct compiler_route *r, const struct plan_route *plan,
+                 const struct before *b, bool changed) {
+    struct compiler_host **old = b->hosts;
+    uint32_t old_n = b->hosts_n;
     struct compiler_host **now = compiler_route_hosts(r);
     uint32_t i = 0, k = 0;
     while (i < old_n || k < r->hosts_n) {
@@ -84,14 +93,14 @@ static void move(struct compiler *c, struct compiler_route *r, struct compiler_h
         bool came = !left && (i == old_n || old[i] != now[k]);
         if (left) {
             old[i]->routes_n--;
-            compile_host_touch(c, old[i++], old_plan);
+            compile_host_touch(c, old[i++], b->plan);
         } else if (came) {
             now[k]->routes_n++;
-            compile_host_join(c, now[k++], r);
+            compile_host_join(c, now[k++], r, plan);
         } else {
             if (changed) {
-                compile_host_touch(c, old[i], old_plan);
-                compile_host_join(c, now[k], r);
+                compile_host_touch(c, old[i], b->plan);
+                compile_host_join(c, now[k], r, plan);
             }
             i++, k++;
         }
@@ -99,47 +108,53 @@ static void move(struct compiler *c, struct compiler_route *r, struct compiler_h
 }
 
 static void end_route(struct compiler *c, struct compiler_route *r) {
-    map_take(&c->routes, r->plan->piece.key);
-    uint32_t hosts_n = r->hosts_n;
+    index_take(&c->routes, r->piece->key);
+    struct before before = {compiler_route_hosts(r), r->hosts_n, plan_open(c->scratch, r->piece)};
     r->hosts_n = 0;
-    move(c, r, compiler_route_hosts(r), hosts_n, r->plan, true);
+    move(c, r, NULL, &before, true);
     for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
     COMPILER_ROOM(c->gone_routes, c->gone_routes_n, c->gone_routes_cap);
     c->gone_routes[c->gone_routes_n++] = r;
 }
 
-void compile_route_change(struct compiler *c, const struct plan_change *change) {
-    str key = change->after ? change->after->key : change->before->key;
-    struct compiler_route *r = map_get(&c->routes, key);
-    if (!change->after) {
-        if (r) end_route(c, r);
-        return;
-    }
-    struct plan_route *plan = container_of(plan_hold(change->after), struct plan_route, piece);
-    if (!r) r = base_zalloc(sizeof *r);
-    struct compiler_route before = *r;
+/* The route as it is now, new or changed. */
+static void set_route(struct compiler *c, struct compiler_route *r, struct plan_piece *piece,
+                      const struct plan_route *plan) {
+    struct compiler_route was = *r;
+    struct before before = {was.rules ? compiler_route_hosts(&was) : NULL, was.hosts_n,
+                            plan_open(c->scratch, was.piece)};
     uint32_t pointers = plan->rules.n + count_hostnames(plan);
     struct table_rule **rules = base_alloc((pointers ? pointers : 1) * sizeof(void *));
     bool changed;
     make_rules(c, r, plan, rules, &changed);
     *r = (struct compiler_route){
-        .plan = plan,
+        .piece = plan_hold(piece),
         .matches_hash = hash_matches(plan),
         .rules_n = plan->rules.n,
         .rules = rules,
     };
     r->hosts_n = find_hosts(c, plan, compiler_route_hosts(r));
-    map_put(&c->routes, plan->piece.key, r);
-    move(c, r, before.rules ? compiler_route_hosts(&before) : NULL, before.hosts_n, before.plan,
-         changed || r->matches_hash != before.matches_hash);
-    if (before.plan) plan_release((struct plan_piece *)&before.plan->piece);
-    free(before.rules);
+    index_put(&c->routes, r);
+    move(c, r, plan, &before, changed || r->matches_hash != was.matches_hash);
+    plan_release(was.piece);
+    free(was.rules);
+}
+
+void compile_route_change(struct compiler *c, const struct plan_change *change) {
+    str key = change->after ? change->after->key : change->before->key;
+    struct compiler_route *r = index_get(&c->routes, key);
+    const struct plan_route *plan = plan_open(c->scratch, change->after);
+    if (plan && compile_carries(&plan->piece))
+        set_route(c, r ? r : base_zalloc(sizeof *r), change->after, plan);
+    else if (r) /* gone, or none that tables carry */
+        end_route(c, r);
+    arena_reset(c->scratch);
 }
 
 void compile_route_end_gone(struct compiler *c) {
     for (uint32_t i = 0; i < c->gone_routes_n; i++) {
         struct compiler_route *r = c->gone_routes[i];
-        plan_release((struct plan_piece *)&r->plan->piece);
+        plan_release(r->piece);
         free(r->rules);
         free(r);
     }

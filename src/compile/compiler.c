@@ -113,9 +113,12 @@ void compiler_home(struct compiler *c, struct table *t) {
     free_oldest(c);
 }
 
+static str key_of_route(const void *route) { return ((const struct compiler_route *)route)->piece->key; }
+
 struct compiler *compiler_new(void) {
     struct compiler *c = base_zalloc(sizeof *c);
     c->scratch = arena_new();
+    c->routes.key = key_of_route;
     return c;
 }
 
@@ -125,14 +128,13 @@ static void free_array(struct compiler_array *a) {
 }
 
 static void free_routes(struct compiler *c) {
-    map_each (e, &c->routes) {
-        struct compiler_route *r = e->value;
+    index_each (struct compiler_route, r, &c->routes) {
         for (uint32_t i = 0; i < r->rules_n; i++) compiler_free_rule(c, r->rules[i]);
-        plan_release((struct plan_piece *)&r->plan->piece);
+        plan_release(r->piece);
         free(r->rules);
         free(r);
     }
-    map_fini(&c->routes);
+    index_fini(&c->routes);
 }
 
 static void free_retired(struct compiler *c) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/index.h"
 #include "base/map.h"
 #include "compile/compile.h"
 #include "table/host.h"
@@ -96,8 +97,8 @@ struct compiler_host {
     char bytes[];
 };
 struct compiler_route {
-    const struct plan_route *plan; /* held */
-    uint64_t matches_hash;         /* of what hosts show of it, but for rules */
+    struct plan_piece *piece; /* held */
+    uint64_t matches_hash;    /* of what hosts show of it, but for rules */
     uint64_t stamp;
     uint32_t rules_n, hosts_n;
     struct table_rule **rules; /* by index in the plan's route; behind them, in the same block, the hosts */
@@ -118,7 +119,8 @@ struct compiler {
     uint64_t ids;        /* the last given to anything whose number is never reused */
     uint64_t stamp;
     uint32_t listener_ids;
-    struct map listeners, routes, backends, certificates, ports;
+    struct map listeners, backends, certificates, ports;
+    struct index routes; /* struct compiler_route */
     struct compiler_pool rule_slots, backend_slots, host_slots;
     struct compiler_array port_array, host_array, endpoint_array;
     struct spine_sockets *sockets;

@@ -148,11 +148,11 @@ static bool takes_port(const struct explain_story *s, const struct plan_listener
 
 /* Of the sockets that the URL's port can mean, the first that takes the host, else the first. */
 static void choose_socket(struct explain_story *s, bool by_spec) {
-    size_t n;
-    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_LISTENER], &n);
+    const struct index *pieces = &s->pipeline->plan.pieces[PLAN_LISTENER];
+    void **all = index_sorted(pieces);
     bool takes = false;
-    for (size_t i = 0; i < n && !takes; i++) {
-        const struct plan_listener *l = all[i].value;
+    for (uint32_t i = 0; i < pieces->n && !takes; i++) {
+        const struct plan_listener *l = plan_open(NULL, all[i]);
         const struct table_socket *socket = takes_port(s, l, by_spec) ? find_socket(s, l) : NULL;
         if (!socket) continue;
         takes = table_listener_for(table_port(s->pipeline->table, socket->slot), s->host);
@@ -165,10 +165,11 @@ static void list_listeners(struct explain_story *s, bool of_socket) {
     static const char *const protocols[] = {
         [PLAN_PROTOCOL_UNSET] = "-", [PLAN_HTTP] = "HTTP", [PLAN_HTTPS] = "HTTPS",
         [PLAN_TLS] = "TLS",          [PLAN_TCP] = "TCP",   [PLAN_UDP] = "UDP"};
-    size_t n, told = 0;
-    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_LISTENER], &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_listener *l = all[i].value;
+    size_t told = 0;
+    const struct index *pieces = &s->pipeline->plan.pieces[PLAN_LISTENER];
+    void **all = index_sorted(pieces);
+    for (uint32_t i = 0; i < pieces->n; i++) {
+        const struct plan_listener *l = plan_open(NULL, all[i]);
         if (of_socket && find_socket(s, l) != s->socket) continue;
         if (told++ == WHY_LINES_MAX) {
             add_why(s, "and more");
@@ -180,7 +181,8 @@ static void list_listeners(struct explain_story *s, bool of_socket) {
                 STR_ARG(l->gateway), STR_ARG(l->section), protocols[l->protocol], (long long)l->port,
                 (long long)l->bind_port, STR_ARG(l->hostname.n ? l->hostname : S("*")));
     }
-    if (!n) add_why(s, "there is no listener that can be served at all; postern status (or check) says why");
+    if (!pieces->n)
+        add_why(s, "there is no listener that can be served at all; postern status (or check) says why");
     free(all);
 }
 
@@ -218,7 +220,8 @@ static void find_listener(struct explain_story *s) {
 /* Rules. */
 
 static const struct plan_rule *find_plan_rule(const struct explain_story *s) {
-    const struct plan_route *r = plan_get(&s->pipeline->plan, PLAN_ROUTE, s->match.rule->route);
+    const struct plan_route *r =
+        plan_open(s->arena, plan_get(&s->pipeline->plan, PLAN_ROUTE, s->match.rule->route));
     for (uint32_t i = 0; r && i < r->rules.n; i++) {
         if (r->rules.p[i].index == s->match.rule->index) return &r->rules.p[i];
     }

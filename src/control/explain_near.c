@@ -152,9 +152,10 @@ static uint32_t judge(const struct explain_story *s, const struct plan_match *m,
 /* Candidates. */
 
 static void add_rules(struct search *x, const struct plan_route *r) {
+    const struct table_rule *taken = x->s->match.rule;
     for (uint32_t i = 0; i < r->rules.n; i++) {
         const struct plan_rule *rule = &r->rules.p[i];
-        if (rule == x->s->rule) continue;
+        if (taken && rule->index == taken->index && str_eq(r->piece.key, taken->route)) continue;
         for (uint32_t k = 0; k < rule->matches.n; k++) {
             const struct plan_match *m = &rule->matches.p[k];
             add(x, (struct candidate){.kind = NEAR_RULE,
@@ -187,10 +188,10 @@ static void add_route(struct search *x, const struct plan_route *r) {
 }
 
 static void add_routes(struct search *x) {
-    size_t n;
-    struct map_entry *all = map_sorted(&x->s->pipeline->plan.pieces[PLAN_ROUTE], &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_route *r = all[i].value;
+    const struct index *pieces = &x->s->pipeline->plan.pieces[PLAN_ROUTE];
+    void **all = index_sorted(pieces);
+    for (uint32_t i = 0; i < pieces->n; i++) {
+        const struct plan_route *r = plan_open(x->s->arena, all[i]);
         if (r->kind == PLAN_ROUTE_HTTP || r->kind == PLAN_ROUTE_GRPC) add_route(x, r);
     }
     free(all);
@@ -224,15 +225,22 @@ static const struct condition *refusal(const struct route_parent_status *p) {
     return NULL;
 }
 
+static bool is_refused(const struct route_status *s) {
+    for (uint32_t k = 0; k < s->parents.n; k++)
+        if (refusal(&s->parents.p[k])) return true;
+    return false;
+}
+
 static void add_unattached(struct search *x, enum api_kind kind) {
     size_t n;
     const struct pipeline *p = x->s->pipeline;
-    const struct object **all = store_list(p->store, x->s->arena, kind, &n);
+    struct store_key *all = store_keys(p->store, x->s->arena, kind, &n);
     for (size_t i = 0; i < n; i++) {
-        const struct object *o = all[i];
-        const struct route_status *s = resolve_status(p->resolver, kind, o->meta.ns, o->meta.name);
+        const struct route_status *s = resolve_status(p->resolver, kind, all[i].ns, all[i].name);
+        if (!s || !is_refused(s)) continue;
+        const struct object *o = store_get(p->store, x->s->arena, kind, all[i].ns, all[i].name);
         struct hostnames h = hostnames_asked(o);
-        if (!s || !may_cover(h, x->s->host)) continue;
+        if (!may_cover(h, x->s->host)) continue;
         for (uint32_t k = 0; k < s->parents.n; k++) {
             if (!refusal(&s->parents.p[k])) continue;
             add(x, (struct candidate){.kind = NEAR_UNATTACHED,
@@ -247,10 +255,10 @@ static void add_unattached(struct search *x, enum api_kind kind) {
 static void add_listeners(struct search *x) {
     const struct explain_story *s = x->s;
     if (!s->listener || !s->socket) return;
-    size_t n;
-    struct map_entry *all = map_sorted(&s->pipeline->plan.pieces[PLAN_LISTENER], &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_listener *l = all[i].value;
+    const struct index *pieces = &s->pipeline->plan.pieces[PLAN_LISTENER];
+    void **all = index_sorted(pieces);
+    for (uint32_t i = 0; i < pieces->n; i++) {
+        const struct plan_listener *l = plan_open(NULL, all[i]);
         bool same_socket = l->bind_port == s->socket->port && str_eq(l->bind_address, s->socket->address);
         if (l->protocol != (s->tls ? PLAN_HTTPS : PLAN_HTTP)) continue;
         if (!same_socket || str_eq(l->piece.key, s->listener->key)) continue;

@@ -58,14 +58,16 @@ static void add_finding(struct buf *b, const struct finding *f) {
 
 /* One a line, by name. */
 static void add_backends(struct buf *b, const struct plan *p) {
-    size_t n;
-    struct map_entry *all = map_sorted(&p->pieces[PLAN_BACKEND], &n);
+    OWNED(arena) a = arena_new();
+    void **all = index_sorted(&p->pieces[PLAN_BACKEND]);
     buf_add(b, S("\"backends\":["));
-    for (size_t i = 0; i < n; i++) {
-        const struct plan_endpoints *e = plan_get(p, PLAN_ENDPOINTS, all[i].key);
+    for (uint32_t i = 0; i < p->pieces[PLAN_BACKEND].n; i++) {
+        const struct plan_piece *backend = all[i];
+        const struct plan_endpoints *e = plan_open(a, plan_get(p, PLAN_ENDPOINTS, backend->key));
         buf_add(b, i ? S(",\n{") : S("{"));
-        add_field(b, "backend", all[i].key);
+        add_field(b, "backend", backend->key);
         buf_printf(b, ",\"endpoints\":%u}", e ? e->endpoints.n : 0);
+        arena_reset(a);
     }
     free(all);
     buf_add(b, S("],\n"));
@@ -73,17 +75,19 @@ static void add_backends(struct buf *b, const struct plan *p) {
 
 static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found) {
     OWNED(arena) a = arena_new();
+    OWNED(arena) one = arena_new();
     const char *between = "";
     buf_add(b, S("{\"items\":["));
     for (enum api_kind kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
         const struct api_type *t = api_type_of(kind);
         size_t n = 0;
-        const struct object **v = t->status_schema ? store_list(p->store, a, kind, &n) : NULL;
+        struct store_key *v = t->status_schema ? store_keys(p->store, a, kind, &n) : NULL;
         for (size_t i = 0; i < n; i++) {
-            const void *status = resolve_status(p->resolver, kind, v[i]->meta.ns, v[i]->meta.name);
+            const void *status = resolve_status(p->resolver, kind, v[i].ns, v[i].name);
             if (!status) continue;
             buf_add(b, str_of(between));
-            add_item(b, t, v[i], status);
+            add_item(b, t, store_get(p->store, one, kind, v[i].ns, v[i].name), status);
+            arena_reset(one);
             between = ",\n";
         }
     }

@@ -38,17 +38,17 @@ static str put_str(char **at, str s) {
     return (str){p, s.n};
 }
 
-static struct claim *claim_of(struct claims *c, const struct object *o) {
+static struct claim *claim_of(struct claims *c, const struct parcel *p) {
     arena_reset(c->scratch);
-    str key = api_key(c->scratch, o->kind, o->meta.ns, o->meta.name);
+    str ns = parcel_ns(p), name = parcel_name(p), key = api_key(c->scratch, p->kind, ns, name);
     struct claim *m = map_get(&c->by_key, key);
     if (m) return m;
-    m = base_zalloc(sizeof *m + key.n + o->meta.ns.n + o->meta.name.n + 1);
+    m = base_zalloc(sizeof *m + key.n + ns.n + name.n + 1);
     char *at = (char *)(m + 1);
-    m->kind = o->kind;
+    m->kind = p->kind;
     m->key = put_str(&at, key);
-    m->ns = put_str(&at, o->meta.ns);
-    m->name = put_str(&at, o->meta.name);
+    m->ns = put_str(&at, ns);
+    m->name = put_str(&at, name);
     link_init(&m->items);
     map_put(&c->by_key, m->key, m);
     return m;
@@ -65,10 +65,10 @@ static void count(struct claims *c, struct claim *m) {
     if (!contested && link_is_on(&m->contested)) link_remove(&m->contested);
 }
 
-void claim_take(struct claims *c, struct claim_item *it, struct object *o) {
+void claim_take(struct claims *c, struct claim_item *it, struct parcel *p) {
     assert(!it->claim && !it->spare);
-    struct claim *m = claim_of(c, o);
-    it->claim = m, it->spare = o;
+    struct claim *m = claim_of(c, p);
+    it->claim = m, it->spare = p;
     link_append(&m->items, &it->link);
     count(c, m);
     touch(c, m);
@@ -78,7 +78,7 @@ void claim_leave(struct claims *c, struct claim_item *it) {
     struct claim *m = it->claim;
     if (!m) return;
     link_remove(&it->link);
-    api_free(TAKE(it->spare));
+    parcel_free(TAKE(it->spare));
     it->claim = NULL;
     if (m->winner == it) m->winner = NULL;
     count(c, m);
@@ -123,7 +123,7 @@ uint32_t claim_settle(struct claims *c, struct store *s, void (*again)(void *arg
             free_claim(c, m);
         } else if (best->spare) {
             m->winner = best;
-            changed += store_put(s, TAKE(best->spare));
+            changed += store_put_parcel(s, TAKE(best->spare));
         } else if (best != m->winner) {
             again(arg, best->doc);
         }

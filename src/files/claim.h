@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "api/parcel.h"
 #include "base/link.h"
 #include "schema/finding.h"
 #include "store/store.h"
@@ -11,7 +12,7 @@ struct claim;
 struct claim_item {
     struct link link;     /* on the claim's list */
     struct claim *claim;  /* NULL: this place of the document holds no good object */
-    struct object *spare; /* decoded and not in the store (yet); owned */
+    struct parcel *spare; /* decoded and not in the store (yet); owned */
     struct document *doc;
     uint32_t index; /* in the document */
 };
@@ -29,8 +30,8 @@ struct claims {
 };
 void claim_init(struct claims *c);
 void claim_fini(struct claims *c); /* every item must have left */
-/* The item defines o from now on; o is taken over. */
-void claim_take(struct claims *c, struct claim_item *it, struct object *o);
+/* The item defines what p is from now on; p is taken over. */
+void claim_take(struct claims *c, struct claim_item *it, struct parcel *p);
 /* It does not any more. Nothing happens when it had no claim. */
 void claim_leave(struct claims *c, struct claim_item *it);
 /* What `from` defines is defined by `to` now, which had no claim; the object stays. */

@@ -15,6 +15,7 @@ struct update {
     struct claims *claims;
     struct arena *scratch, *kept; /* of one document, of the update */
     struct broken *broken;
+    struct parcel_source *source; /* of its objects; NULL until there is one */
     uint32_t decoded;
 };
 
@@ -86,28 +87,30 @@ static void note_broken(struct update *u, struct document *d, uint32_t index, co
 }
 
 /* The object that the node describes, or NULL with findings: as much of it as who wrote it may say. */
-static struct object *decode_object(const struct update *u, struct arena *a, struct node *n,
-                                    struct findings *f) {
+static struct parcel *decode_object(struct update *u, struct arena *a, struct node *n, struct findings *f) {
     const struct tenant *t = u->file->tenant;
     struct object *o = NULL;
     if (t && !tenant_admit(a, t, n, f)) return NULL;
     if (api_decode(a, n, u->file->path, f, &o) != OK) return NULL;
     o->meta.generation = 0; /* the store counts; a cluster's count, as exported, would stand still */
     if (t) tenant_limit(t, n, o, f);
-    return o;
+    if (!u->source) u->source = parcel_source_new(u->file->path);
+    struct parcel *p = parcel_new(o, u->source);
+    api_free(o);
+    return p;
 }
 
-static void give_item(struct update *u, struct document *d, uint32_t index, struct object *o) {
+static void give_item(struct update *u, struct document *d, uint32_t index, struct parcel *p) {
     struct claim_item *it = &d->items[index];
     it->doc = d, it->index = index;
-    if (o) claim_take(u->claims, it, o);
+    if (p) claim_take(u->claims, it, p);
 }
 
 static void decode_item(struct update *u, struct document *d, uint32_t index, struct node *n,
                         struct findings *f) {
-    struct object *o = decode_object(u, u->scratch, n, f);
-    give_item(u, d, index, o);
-    if (!o) note_broken(u, d, index, n);
+    struct parcel *p = decode_object(u, u->scratch, n, f);
+    give_item(u, d, index, p);
+    if (!p) note_broken(u, d, index, n);
 }
 
 static void give_items(struct document *d, uint32_t n) {
@@ -150,7 +153,7 @@ struct long_list {
     struct findings *f;
     struct arena *one; /* of one item */
     struct long_item {
-        struct object *o;
+        struct parcel *p;
         uint32_t line;
     } * items;
     uint32_t n, cap;
@@ -163,9 +166,9 @@ static void on_item(void *arg, struct node *n) {
         l->cap = l->cap ? l->cap * 2 : 1024;
         l->items = base_realloc(l->items, l->cap * sizeof *l->items);
     }
-    struct object *o = decode_object(l->u, l->one, n, l->f);
-    l->items[l->n] = (struct long_item){o, n->line >= l->d->line ? n->line - l->d->line : 0};
-    if (!o) note_broken(l->u, l->d, l->n, n);
+    struct parcel *p = decode_object(l->u, l->one, n, l->f);
+    l->items[l->n] = (struct long_item){p, n->line >= l->d->line ? n->line - l->d->line : 0};
+    if (!p) note_broken(l->u, l->d, l->n, n);
     l->n++;
 }
 
@@ -174,7 +177,7 @@ static void take_long_items(struct long_list *l) {
     l->d->item_lines = l->n ? base_zalloc(l->n * sizeof *l->d->item_lines) : NULL;
     for (uint32_t i = 0; i < l->n; i++) {
         l->d->item_lines[i] = l->items[i].line;
-        give_item(l->u, l->d, i, TAKE(l->items[i].o));
+        give_item(l->u, l->d, i, TAKE(l->items[i].p));
     }
 }
 
@@ -202,7 +205,7 @@ static bool decode_long(struct update *u, struct document *d, str text, struct f
         *f = before;
         *f->last = NULL;
         if (e != OK && l.n) *w = of_list;
-        for (uint32_t i = 0; i < l.n; i++) api_free(l.items[i].o);
+        for (uint32_t i = 0; i < l.n; i++) parcel_free(l.items[i].p);
     }
     free(l.items);
     return list;
@@ -358,6 +361,7 @@ void document_update(struct document_file *f, str text, struct claims *claims, s
     for (uint32_t i = same.head; i < (moved ? c.n : c.n - same.tail); i++)
         docs[i]->index = i, docs[i]->line = c.marks[i].line;
     free((void *)c.texts);
+    parcel_source_release(u.source);
     free(f->docs);
     free(f->marks);
     f->docs = docs, f->marks = c.marks, f->n = c.n;

@@ -3,6 +3,8 @@
 
 #include "base/hash.h"
 
+enum { PIECE_BYTES_MAX = 64 << 20 };
+
 static const char *const kind_names[PLAN_KIND_COUNT] = {
     [PLAN_LISTENER] = "listener",       [PLAN_ROUTE] = "route",
     [PLAN_BACKEND] = "backend",         [PLAN_ENDPOINTS] = "endpoints",
@@ -21,16 +23,49 @@ int plan_route_order(const struct plan_route *x, const struct plan_route *y) {
     return order ? order : str_cmp(x->name, y->name);
 }
 
+static bool is_whole(enum plan_kind kind) { return kind == PLAN_LISTENER || kind == PLAN_CERTIFICATE; }
+
+/* The kind's table but the key, which comes first in each. */
+static struct schema fields_of(enum plan_kind kind) {
+    struct schema rest = *plan_schema(kind);
+    rest.fields++, rest.n--;
+    return rest;
+}
+
+/* The head, the key, the fields. */
+static struct plan_piece *pack_bytes(const struct plan_piece *from) {
+    struct schema fields = fields_of(from->kind);
+    struct buf b;
+    buf_init(&b, PIECE_BYTES_MAX);
+    buf_add(&b, from->key);
+    schema_bytes_put(&b, &fields, from);
+    assert(!b.overflow);
+    struct plan_piece *p = base_alloc(sizeof *p + b.n);
+    memcpy(p + 1, b.p, b.n);
+    p->key = (str){(const char *)(p + 1), from->key.n};
+    buf_fini(&b);
+    return p;
+}
+
 struct plan_piece *plan_pack(const void *piece) {
     const struct plan_piece *from = piece;
     const struct schema *s = plan_schema(from->kind);
     assert(from->key.n);
     size_t bytes;
-    struct plan_piece *p = schema_pack(s, piece, 0, &bytes);
+    struct plan_piece *p = is_whole(from->kind) ? schema_pack(s, piece, 0, &bytes) : pack_bytes(from);
     p->kind = from->kind;
     p->holds = 1;
     p->hash = hash_join(schema_hash(s, piece), from->kind + 1);
     return p;
+}
+
+const void *plan_open(struct arena *a, const struct plan_piece *p) {
+    if (!p || is_whole(p->kind)) return p;
+    struct schema fields = fields_of(p->kind);
+    struct plan_piece *to = arena_bytes(a, fields.size);
+    *to = *p;
+    schema_bytes_get(a, &fields, p->key.p + p->key.n, to);
+    return to;
 }
 
 struct plan_piece *plan_hold(struct plan_piece *p) {
@@ -44,18 +79,23 @@ void plan_release(struct plan_piece *p) {
     if (!--p->holds) free(p);
 }
 
-void plan_init(struct plan *p) { *p = (struct plan){0}; }
+static str key_of(const void *piece) { return ((const struct plan_piece *)piece)->key; }
+
+void plan_init(struct plan *p) {
+    *p = (struct plan){0};
+    for (unsigned k = 0; k < PLAN_KIND_COUNT; k++) p->pieces[k].key = key_of;
+}
 
 void plan_fini(struct plan *p) {
     for (unsigned k = 0; k < PLAN_KIND_COUNT; k++) {
-        map_each (e, &p->pieces[k]) plan_release(e->value);
-        map_fini(&p->pieces[k]);
+        index_each (struct plan_piece, piece, &p->pieces[k]) plan_release(piece);
+        index_fini(&p->pieces[k]);
     }
-    *p = (struct plan){0};
+    p->revision = 0;
 }
 
-const void *plan_get(const struct plan *p, enum plan_kind kind, str key) {
-    return map_get(&p->pieces[kind], key);
+const struct plan_piece *plan_get(const struct plan *p, enum plan_kind kind, str key) {
+    return index_get(&p->pieces[kind], key);
 }
 
 void plan_delta_fini(struct plan_delta *d) {
@@ -146,16 +186,16 @@ static void note_change(struct plan_delta *d, enum plan_kind kind, str key, stru
 }
 
 void plan_set(struct plan *p, enum plan_kind kind, str key, struct plan_piece *piece, struct plan_delta *d) {
-    struct plan_piece *before = map_get(&p->pieces[kind], key);
+    struct plan_piece *before = index_get(&p->pieces[kind], key);
     if (same_piece(before, piece)) {
         if (piece && piece != before) plan_release(piece);
         return;
     }
     if (piece) {
         assert(piece->kind == kind && str_eq(piece->key, key));
-        map_put(&p->pieces[kind], piece->key, piece);
+        index_put(&p->pieces[kind], piece);
     } else
-        map_take(&p->pieces[kind], key);
+        index_take(&p->pieces[kind], key);
     if (d)
         note_change(d, kind, piece ? piece->key : before->key, before, piece);
     else

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The contract between the planes: what the objects mean, as keyed, immutable, counted, content-hashed pieces.
  * In:    pieces made by resolve/ (later: received by stream/).     Out: the same, by key; the difference between two states.
- * Own:   the builder thread. A piece is one block (schema_pack), held by whoever counts it; freed with the last hold.
+ * Own:   the builder thread. A piece is one block, held by whoever counts it; freed with the last hold. Kinds that come in great numbers
+ *        (all but listeners and certificates) are kept in few bytes, and read by plan_open().
  * Never: an API object, a pointer into the store; a secret in any print. */
 #pragma once
+#include "base/index.h"
 #include "base/ip.h"
 #include "base/map.h"
 #include "schema/schema.h"
 
 enum plan_kind { PLAN_LISTENER, PLAN_ROUTE, PLAN_BACKEND, PLAN_ENDPOINTS, PLAN_CERTIFICATE, PLAN_KIND_COUNT };
 
-/* Every piece begins with this. */
+/* Every piece begins with this; what follows is known to plan_open() alone. */
 struct plan_piece {
     enum plan_kind kind;
     uint32_t holds;
@@ -220,7 +222,7 @@ struct plan_certificate {
 /* The state: pieces by key. */
 struct plan {
     uint64_t revision;
-    struct map pieces[PLAN_KIND_COUNT];
+    struct index pieces[PLAN_KIND_COUNT]; /* struct plan_piece */
 };
 void plan_init(struct plan *p);
 void plan_fini(struct plan *p);
@@ -231,6 +233,8 @@ int plan_route_order(const struct plan_route *x, const struct plan_route *y);
 const char *plan_kind_name(enum plan_kind kind);
 /* A counted piece (one hold, the caller's) from a struct whose piece.kind and piece.key are set: one block, hash computed. */
 struct plan_piece *plan_pack(const void *piece);
+/* The struct of its kind, in a or in the piece, which must outlive it; NULL of NULL. a: may be NULL for listeners and certificates. */
+const void *plan_open(struct arena *a, const struct plan_piece *p);
 struct plan_piece *plan_hold(struct plan_piece *p);
 void plan_release(struct plan_piece *p); /* NULL is fine */
 
@@ -249,6 +253,6 @@ void plan_delta_fini(struct plan_delta *d);
 /* Puts the piece (its hold passes to the plan), or with piece == NULL removes the key. Writes the change into d unless the content is the
  * same. Two changes to one key within a delta become one; one that returns to the start vanishes. d may be NULL. */
 void plan_set(struct plan *p, enum plan_kind kind, str key, struct plan_piece *piece, struct plan_delta *d);
-const void *plan_get(const struct plan *p, enum plan_kind kind, str key);
+const struct plan_piece *plan_get(const struct plan *p, enum plan_kind kind, str key);
 /* The whole plan as JSON, pieces ordered by kind and key, secrets as hashes. */
 void plan_json(const struct plan *p, struct buf *b);

@@ -25,7 +25,7 @@ static bool in_values(const struct selector_requirement *q, str v) {
 /* A namespace always carries its name as a label, given as an object or not. */
 static str label_of(const struct pass *p, str ns, str key) {
     if (str_eq(key, S("kubernetes.io/metadata.name"))) return ns;
-    const struct object *o = store_get(p->store, KIND_NAMESPACE, S(""), ns);
+    const struct object *o = store_get(p->store, p->scratch, KIND_NAMESPACE, S(""), ns);
     return o ? schema_map_get(&o->meta.labels, key) : (str){0};
 }
 

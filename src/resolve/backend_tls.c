@@ -74,7 +74,8 @@ static struct verdict judge_source(struct pass *p, const struct backend_tls_poli
                                "spec.validation.caCertificateRefs[%u]: " STR_FMT "%s" STR_FMT
                                " is not served; name a ConfigMap",
                                i, STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
-    const struct config_map *map = (const void *)store_get(p->store, KIND_CONFIG_MAP, ns, ref->name);
+    const struct config_map *map =
+        (const void *)store_get(p->store, p->scratch, KIND_CONFIG_MAP, ns, ref->name);
     if (!map)
         return resolver_refuse(a, "InvalidCACertificateRef",
                                "spec.validation.caCertificateRefs[%u]: ConfigMap " STR_FMT "/" STR_FMT

@@ -104,7 +104,7 @@ struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, b
     struct verdict v = judge_reference(p, from, from_ns, ref, where);
     if (v.reason) return v;
     str ns = ref->ns.n ? ref->ns : from_ns, service = resolver_key(a, ns, ref->name);
-    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, ref->name);
+    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, ref->name);
     if (!s) return not_found(a, where, service);
     if (str_eq(s->spec.type, S("ExternalName")))
         return resolver_refuse(a, "InvalidKind",
@@ -170,7 +170,7 @@ static void mark_port(struct pass *p, str ns, str name, int64_t port) {
 }
 
 void backends_mark(struct pass *p, str ns, str name) {
-    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
+    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, name);
     for (uint32_t i = 0; s && i < s->spec.ports.n; i++) mark_port(p, ns, name, s->spec.ports.p[i].port);
 }
 
@@ -250,7 +250,7 @@ static void write_backend(struct pass *p, const struct backend_state *b, str key
                                  .name = name,
                                  .port = b->port,
                                  .protocol = b->protocol};
-    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
+    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, name);
     const struct service_port *port = s ? find_port(s, b->port, udp) : NULL;
     if (port && b->protocol <= PLAN_BACKEND_TLS) backend_tls_apply(p, ns, name, port->name, &piece);
     plan_set(p->plan, PLAN_BACKEND, key, plan_pack(&piece), p->delta);

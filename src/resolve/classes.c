@@ -87,7 +87,8 @@ static struct verdict judge_parameters(struct pass *p, const struct gateway_clas
 }
 
 bool classes_resolve(struct pass *p, str name) {
-    const struct gateway_class *c = (const void *)store_get(p->store, KIND_GATEWAY_CLASS, S(""), name);
+    const struct gateway_class *c =
+        (const void *)store_get(p->store, p->scratch, KIND_GATEWAY_CLASS, S(""), name);
     if (!c || !str_eq(c->spec.controller_name, p->facts->controller_name)) return forget(p, name);
     struct class_state *k = class_for(p->r, name);
     bool changed;

@@ -31,7 +31,7 @@ static void set(struct pass *p, struct gateway_state *g, bool wanted, bool chang
 }
 
 void default_gateways_update(struct pass *p, struct gateway_state *g, bool changed) {
-    const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+    const struct gateway *gw = (const void *)store_get(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name);
     set(p, g,
         gw && gw->spec.default_scope == SCOPE_ALL && features_served(p->facts, FEATURE_DEFAULT_GATEWAYS),
         changed);

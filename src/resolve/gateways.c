@@ -161,7 +161,9 @@ static uint32_t match_some(struct pass *p, struct gateway_state *g, struct set_s
 }
 
 static const struct listener_set *set_object(const struct pass *p, const struct set_state *s) {
-    return s->allowed.reason ? NULL : (const void *)store_get(p->store, KIND_LISTENER_SET, s->ns, s->name);
+    return s->allowed.reason
+               ? NULL
+               : (const void *)store_get(p->store, p->scratch, KIND_LISTENER_SET, s->ns, s->name);
 }
 
 /* The Gateway's own in the order of spec, then those of the sets that may attach. */
@@ -248,7 +250,8 @@ void gateways_resolve(struct pass *p) {
     struct worklist *w = &p->r->dirty_gateways;
     for (size_t i = 0; i < w->n; i++) {
         struct gateway_state *g = w->p[i];
-        const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+        const struct gateway *gw =
+            (const void *)store_get(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name);
         g->dirty = false;
         if (gw && classes_settings(p->r, gw->spec.gateway_class_name)) {
             resolve_one(p, g, gw);

@@ -27,11 +27,12 @@ static const struct protocol {
 const struct listener *listeners_spec(const struct pass *p, const struct listener_state *l) {
     const struct gateway_state *g = l->gateway;
     if (!l->set) {
-        const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+        const struct gateway *gw =
+            (const void *)store_get(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name);
         return &gw->spec.listeners.p[l->index];
     }
     const struct listener_set *set =
-        (const void *)store_get(p->store, KIND_LISTENER_SET, l->set->ns, l->set->name);
+        (const void *)store_get(p->store, p->scratch, KIND_LISTENER_SET, l->set->ns, l->set->name);
     return &set->spec.listeners.p[l->index];
 }
 
@@ -201,7 +202,7 @@ static struct verdict judge_certificate(struct pass *p, struct listener_state *l
                                "tls.certificateRefs[%u]: no ReferenceGrant in namespace " STR_FMT
                                " lets a %s of " STR_FMT " use Secret " STR_FMT "; add one there",
                                i, STR_ARG(ns), kind, STR_ARG(from_ns), STR_ARG(ref->name));
-    const struct secret *s = (const void *)store_get(p->store, KIND_SECRET, ns, ref->name);
+    const struct secret *s = (const void *)store_get(p->store, p->scratch, KIND_SECRET, ns, ref->name);
     if (!s)
         return resolver_refuse(a, "InvalidCertificateRef",
                                "tls.certificateRefs[%u]: Secret " STR_FMT "/" STR_FMT
@@ -333,8 +334,8 @@ static bool covers(str a, str b) {
 static bool names_overlap(const struct pass *p, const struct cert_state *x, const struct cert_state *y) {
     enum { NAMES_MAX = 100 };
     if (x == y) return true;
-    const struct plan_certificate *a = plan_get(p->plan, PLAN_CERTIFICATE, str_of(x->key)),
-                                  *b = plan_get(p->plan, PLAN_CERTIFICATE, str_of(y->key));
+    const struct plan_certificate *a = plan_open(NULL, plan_get(p->plan, PLAN_CERTIFICATE, str_of(x->key))),
+                                  *b = plan_open(NULL, plan_get(p->plan, PLAN_CERTIFICATE, str_of(y->key)));
     for (uint32_t i = 0; i < a->names.n && i < NAMES_MAX; i++)
         for (uint32_t k = 0; k < b->names.n && k < NAMES_MAX; k++)
             if (covers(a->names.p[i], b->names.p[k]) || covers(b->names.p[k], a->names.p[i])) return true;

@@ -27,7 +27,8 @@ struct verdict parameters_read(struct pass *p, struct arena *a, const char *path
                                "%s.namespace: a ConfigMap is in a namespace, and none is given; name it",
                                path);
     str key = resolver_key(p->scratch, ns, ref->name);
-    const struct config_map *m = (const void *)store_get(p->store, KIND_CONFIG_MAP, ns, ref->name);
+    const struct config_map *m =
+        (const void *)store_get(p->store, p->scratch, KIND_CONFIG_MAP, ns, ref->name);
     if (!m)
         return resolver_refuse(a, "InvalidParameters",
                                "%s: ConfigMap " STR_FMT " does not exist; create it or correct the name",

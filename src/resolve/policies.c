@@ -43,8 +43,8 @@ void policies_mark(struct resolver *r, enum api_kind kind, str ns, str name) {
 static void mark_referrers(struct pass *p, enum api_kind kind, str ns, str name, enum api_kind from) {
     if (!store_count(p->store, from)) return;
     size_t n;
-    const struct object **all = store_referrers(p->store, p->scratch, kind, ns, name, from, &n);
-    for (size_t i = 0; i < n; i++) policies_mark(p->r, from, all[i]->meta.ns, all[i]->meta.name);
+    struct store_key *all = store_referrer_keys(p->store, p->scratch, kind, ns, name, from, &n);
+    for (size_t i = 0; i < n; i++) policies_mark(p->r, from, all[i].ns, all[i].name);
 }
 
 void policies_mark_service(struct pass *p, str ns, str name) {
@@ -81,7 +81,7 @@ static str targets_of(struct arena *a, const struct object *o) {
 
 /* A port that speaks TLS by its appProtocol is a backend by grace of a policy alone. */
 static bool needs_policy(const struct pass *p, str ns, str name) {
-    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, name);
+    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, name);
     for (uint32_t i = 0; s && i < s->spec.ports.n; i++)
         if (str_eq(s->spec.ports.p[i].app_protocol, S("kubernetes.io/wss"))) return true;
     return false;
@@ -103,7 +103,7 @@ static void mark_targets(struct pass *p, enum api_kind kind, str ns, str targets
 
 /* Targets that it had before matter as much as those it has. */
 void policies_mark_changed(struct pass *p, enum api_kind kind, str ns, str name) {
-    const struct object *o = store_get(p->store, kind, ns, name);
+    const struct object *o = store_get(p->store, p->scratch, kind, ns, name);
     policies_mark(p->r, kind, ns, name);
     struct policy_state *ps = find(p->r, kind, ns, name);
     if (ps->targets) mark_targets(p, kind, ns, str_of(ps->targets));
@@ -116,9 +116,9 @@ void policies_mark_changed(struct pass *p, enum api_kind kind, str ns, str name)
 
 void policies_mark_config_map(struct pass *p, str ns, str name) {
     size_t n;
-    const struct object **all =
-        store_referrers(p->store, p->scratch, KIND_CONFIG_MAP, ns, name, KIND_BACKEND_TLS_POLICY, &n);
-    for (size_t i = 0; i < n; i++) policies_mark_changed(p, all[i]->kind, all[i]->meta.ns, all[i]->meta.name);
+    struct store_key *all =
+        store_referrer_keys(p->store, p->scratch, KIND_CONFIG_MAP, ns, name, KIND_BACKEND_TLS_POLICY, &n);
+    for (size_t i = 0; i < n; i++) policies_mark_changed(p, KIND_BACKEND_TLS_POLICY, all[i].ns, all[i].name);
 }
 
 void policies_mark_all(struct pass *p) {
@@ -126,8 +126,8 @@ void policies_mark_all(struct pass *p) {
                                           KIND_XTELEMETRY_POLICY, KIND_XBACKEND, KIND_XMESH};
     for (size_t k = 0; k < COUNT_OF(kinds); k++) {
         size_t n;
-        const struct object **all = store_list(p->store, p->scratch, kinds[k], &n);
-        for (size_t i = 0; i < n; i++) policies_mark_changed(p, kinds[k], all[i]->meta.ns, all[i]->meta.name);
+        struct store_key *all = store_keys(p->store, p->scratch, kinds[k], &n);
+        for (size_t i = 0; i < n; i++) policies_mark_changed(p, kinds[k], all[i].ns, all[i].name);
     }
 }
 
@@ -188,9 +188,9 @@ static void add_users(const struct pass *p, str ns, str name, int64_t port, stru
     for (const enum api_kind *k = routes_kinds; *k; k++) {
         if (!store_count(p->store, *k)) continue;
         size_t n;
-        const struct object **routes = store_referrers(p->store, p->scratch, KIND_SERVICE, ns, name, *k, &n);
+        struct store_key *routes = store_referrer_keys(p->store, p->scratch, KIND_SERVICE, ns, name, *k, &n);
         for (size_t i = 0; i < n; i++) {
-            const struct route_state *rs = routes_find(p->r, *k, routes[i]->meta.ns, routes[i]->meta.name);
+            const struct route_state *rs = routes_find(p->r, *k, routes[i].ns, routes[i].name);
             if (rs && uses_service(rs, ns, name, port)) add_gateways(rs, all);
         }
     }
@@ -245,7 +245,7 @@ static void tell_ancestors(struct pass *p, struct policy_state *ps, const struct
 static void add_target(struct pass *p, const struct backend_tls_policy *policy, const struct policy_target *t,
                        struct ancestors *all) {
     str ns = policy->obj.meta.ns;
-    const struct service *s = (const void *)store_get(p->store, KIND_SERVICE, ns, t->name);
+    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, t->name);
     if (t->group.n || !str_eq(t->kind, S("Service")) || !s) return;
     struct ancestors users = {0};
     bool found = !t->section_name.n;
@@ -353,10 +353,10 @@ static void resolve_xbackend(struct pass *p, struct policy_state *ps, const stru
     struct ancestors all = {0};
     for (const enum api_kind *k = routes_kinds; *k; k++) {
         size_t n;
-        const struct object **routes =
-            store_referrers(p->store, p->scratch, KIND_XBACKEND, o->meta.ns, o->meta.name, *k, &n);
+        struct store_key *routes =
+            store_referrer_keys(p->store, p->scratch, KIND_XBACKEND, o->meta.ns, o->meta.name, *k, &n);
         for (size_t i = 0; i < n; i++) {
-            const struct route_state *rs = routes_find(p->r, *k, routes[i]->meta.ns, routes[i]->meta.name);
+            const struct route_state *rs = routes_find(p->r, *k, routes[i].ns, routes[i].name);
             if (rs) add_gateways(rs, &all);
         }
     }
@@ -395,8 +395,8 @@ static void resolve_one(struct pass *p, struct policy_state *ps, const struct ob
 static void mark_xbackends(struct pass *p) {
     if (!p->work->routes || !store_count(p->store, KIND_XBACKEND)) return;
     size_t n;
-    const struct object **all = store_list(p->store, p->scratch, KIND_XBACKEND, &n);
-    for (size_t i = 0; i < n; i++) policies_mark(p->r, KIND_XBACKEND, all[i]->meta.ns, all[i]->meta.name);
+    struct store_key *all = store_keys(p->store, p->scratch, KIND_XBACKEND, &n);
+    for (size_t i = 0; i < n; i++) policies_mark(p->r, KIND_XBACKEND, all[i].ns, all[i].name);
 }
 
 void policies_resolve(struct pass *p) {
@@ -405,7 +405,7 @@ void policies_resolve(struct pass *p) {
     arena_reset(p->scratch);
     for (size_t i = 0; i < w->n; i++) {
         struct policy_state *ps = w->p[i];
-        const struct object *o = store_get(p->store, ps->kind, ns_of(ps), name_of(ps));
+        const struct object *o = store_get(p->store, p->scratch, ps->kind, ns_of(ps), name_of(ps));
         ps->dirty = false;
         resolve_one(p, ps, o);
         if (!o) {

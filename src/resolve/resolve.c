@@ -16,8 +16,8 @@
 
 static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) {
     size_t n;
-    const struct object **all = store_referrers(p->store, p->scratch, kind, ns, name, KIND_GATEWAY, &n);
-    for (size_t i = 0; i < n; i++) gateways_mark(p->r, all[i]->meta.ns, all[i]->meta.name);
+    struct store_key *all = store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_GATEWAY, &n);
+    for (size_t i = 0; i < n; i++) gateways_mark(p->r, all[i].ns, all[i].name);
 }
 
 static void mark_class(struct pass *p, str name) {
@@ -57,7 +57,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         policies_mark_service(p, c->ns, c->name);
         break;
     case KIND_ENDPOINT_SLICE: {
-        const struct object *slice = store_get(p->store, c->kind, c->ns, c->name);
+        const struct object *slice = store_get(p->store, p->scratch, c->kind, c->ns, c->name);
         if (slice)
             backends_mark(p, c->ns, schema_map_get(&slice->meta.labels, S("kubernetes.io/service-name")));
         if (c->service_before.n) backends_mark(p, c->ns, c->service_before);
@@ -97,9 +97,9 @@ static void mark_changes(struct pass *p, struct store *s) {
 static void mark_classes(struct pass *p) {
     size_t n;
     OWNED(arena) a = arena_new();
-    const struct object **all = store_list(p->store, a, KIND_GATEWAY_CLASS, &n);
+    struct store_key *all = store_keys(p->store, a, KIND_GATEWAY_CLASS, &n);
     for (size_t i = 0; i < n; i++) {
-        struct store_change c = {.kind = KIND_GATEWAY_CLASS, .ns = S(""), .name = all[i]->meta.name};
+        struct store_change c = {.kind = KIND_GATEWAY_CLASS, .ns = S(""), .name = all[i].name};
         mark_change(p, &c);
     }
     policies_mark_all(p);
@@ -122,8 +122,8 @@ static void mark_features(struct pass *p) {
     backends_mark_all(p->r);
     for (const enum api_kind *k = routes_kinds; *k; k++) {
         size_t n;
-        const struct object **all = store_list(p->store, a, *k, &n);
-        for (size_t i = 0; i < n; i++) routes_mark(p->r, *k, all[i]->meta.ns, all[i]->meta.name);
+        struct store_key *all = store_keys(p->store, a, *k, &n);
+        for (size_t i = 0; i < n; i++) routes_mark(p->r, *k, all[i].ns, all[i].name);
     }
 }
 

@@ -42,7 +42,7 @@ static void point_at(struct look *k, const struct object *o) {
 static const struct object *object_of(const struct look *k, const struct plan_route *route) {
     str kind = str_upto(route->piece.key, str_find(route->piece.key, '/'));
     const struct api_type *t = api_type_find(S(RESOLVE_GROUP), kind);
-    return t ? store_get(k->store, t->kind, route->ns, route->name) : NULL;
+    return t ? store_get(k->store, k->a, t->kind, route->ns, route->name) : NULL;
 }
 
 /* ---- shadows ---- */
@@ -183,8 +183,8 @@ static str port_key(struct arena *a, const struct plan_listener *l) {
 }
 
 static void gather_listeners(struct look *k) {
-    map_each (e, &k->plan->pieces[PLAN_LISTENER]) {
-        const struct plan_listener *l = e->value;
+    index_each (const struct plan_piece, piece, &k->plan->pieces[PLAN_LISTENER]) {
+        const struct plan_listener *l = plan_open(NULL, piece);
         if (l->protocol == PLAN_TCP || l->protocol == PLAN_UDP) continue;
         struct neighbour *n = arena_make(k->a, struct neighbour);
         str key = port_key(k->a, l);
@@ -211,7 +211,7 @@ static bool is_attached(const struct plan_route *route, const struct plan_listen
 static void look_at_hostnames(struct look *k, const struct object *o, const struct plan_route *route) {
     for (uint32_t i = 0; i < route->attachments.n; i++) {
         const struct plan_attachment *at = &route->attachments.p[i];
-        const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
+        const struct plan_listener *l = plan_open(NULL, plan_get(k->plan, PLAN_LISTENER, at->listener));
         if (!l || l->protocol == PLAN_TCP || l->protocol == PLAN_UDP) continue;
         for (uint32_t x = 0; x < at->hostnames.n; x++) {
             str h = at->hostnames.p[x];
@@ -236,9 +236,9 @@ static int by_right(const void *a, const void *b) {
 /* In the order of right: the first to ask for something has it. */
 static void look_at_routes(struct look *k) {
     uint32_t n = 0;
-    const struct map *m = &k->plan->pieces[PLAN_ROUTE];
-    const struct plan_route **all = arena_array(k->a, const struct plan_route *, m->n);
-    map_each (e, m) all[n++] = e->value;
+    const struct index *pieces = &k->plan->pieces[PLAN_ROUTE];
+    const struct plan_route **all = arena_array(k->a, const struct plan_route *, pieces->n);
+    index_each (const struct plan_piece, piece, pieces) all[n++] = plan_open(k->a, piece);
     if (n) qsort(all, n, sizeof *all, by_right);
     for (uint32_t i = 0; i < n; i++) {
         const struct object *o = object_of(k, all[i]);
@@ -261,8 +261,9 @@ static void look_at_gateways(struct look *k) {
         const struct gateway_state *g = all[i].value;
         for (uint32_t x = 0; x < g->listeners_n; x++) {
             const struct listener_state *l = g->listeners[x];
-            const struct object *o = l->set ? store_get(k->store, KIND_LISTENER_SET, l->set->ns, l->set->name)
-                                            : store_get(k->store, KIND_GATEWAY, g->ns, g->name);
+            const struct object *o =
+                l->set ? store_get(k->store, k->a, KIND_LISTENER_SET, l->set->ns, l->set->name)
+                       : store_get(k->store, k->a, KIND_GATEWAY, g->ns, g->name);
             if (!l->overlap.n || !o) continue;
             point_at(k, o);
             finding_add(k->f, FINDING_MEANING, o->line, 0, arena_printf(k->a, "spec.listeners[%u]", l->index),
@@ -275,9 +276,10 @@ static void look_at_gateways(struct look *k) {
 
 static bool is_used(const struct look *k, const struct object *secret) {
     size_t gateways, sets;
-    store_referrers(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_GATEWAY, &gateways);
-    store_referrers(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_LISTENER_SET,
-                    &sets);
+    store_referrer_keys(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_GATEWAY,
+                        &gateways);
+    store_referrer_keys(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_LISTENER_SET,
+                        &sets);
     return gateways || sets;
 }
 

@@ -38,8 +38,8 @@ const enum api_kind routes_kinds[] = {KIND_HTTP_ROUTE, KIND_GRPC_ROUTE, KIND_TLS
 void routes_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name) {
     for (const enum api_kind *k = routes_kinds; *k; k++) {
         size_t n;
-        const struct object **all = store_referrers(p->store, p->scratch, kind, ns, name, *k, &n);
-        for (size_t i = 0; i < n; i++) routes_mark(p->r, *k, all[i]->meta.ns, all[i]->meta.name);
+        struct store_key *all = store_referrer_keys(p->store, p->scratch, kind, ns, name, *k, &n);
+        for (size_t i = 0; i < n; i++) routes_mark(p->r, *k, all[i].ns, all[i].name);
     }
 }
 
@@ -243,7 +243,8 @@ void routes_resolve(struct pass *p) {
     struct worklist *w = &p->r->dirty_routes;
     for (size_t i = 0; i < w->n; i++) {
         struct route_state *rs = w->p[i];
-        const struct route *route = (const void *)store_get(p->store, rs->kind, ns_of(rs), name_of(rs));
+        const struct route *route =
+            (const void *)store_get(p->store, p->scratch, rs->kind, ns_of(rs), name_of(rs));
         rs->dirty = false;
         p->work->routes++;
         if (route) {

@@ -25,7 +25,7 @@ static void mark_parent(struct pass *p, const struct listener_set *o) {
 
 void sets_mark(struct pass *p, str ns, str name) {
     const struct set_state *s = sets_find(p->r, ns, name);
-    const struct listener_set *o = (const void *)store_get(p->store, KIND_LISTENER_SET, ns, name);
+    const struct listener_set *o = (const void *)store_get(p->store, p->scratch, KIND_LISTENER_SET, ns, name);
     if (s) gateways_mark(p->r, s->gateway->ns, s->gateway->name);
     if (o) mark_parent(p, o);
 }
@@ -123,7 +123,7 @@ void sets_gather(struct pass *p, struct gateway_state *g) {
     size_t n;
     const struct object **all =
         store_referrers(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name, KIND_LISTENER_SET, &n);
-    const struct gateway *gw = (const void *)store_get(p->store, KIND_GATEWAY, g->ns, g->name);
+    const struct gateway *gw = (const void *)store_get(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name);
     struct set_state **fresh = base_alloc((n + !n) * sizeof *fresh);
     uint32_t fresh_n = 0;
     if (n) qsort(all, n, sizeof *all, by_right);

@@ -11,25 +11,29 @@
 #include "api/route.h"
 #include "api/xbackend_traffic_policy.h"
 #include "api/xtelemetry_policy.h"
+#include "base/hash.h"
 #include "store/store.h"
 
-struct referrers_target {
-    struct link edges;
-    uint32_t n;
+/* The referrers of one kind of one target: a set of pointers in no order, by hash. */
+struct target {
+    union {
+        const struct parcel *one;    /* cap == 0, n == 1 */
+        const struct parcel **slots; /* cap > 0; NULL: free */
+    };
+    uint32_t n, cap; /* cap: of slots, 0 or a power of two */
     uint32_t key_n;
     char key[];
 };
 
-enum { NAME_BYTES_MAX = 256, EDGES_FIRST = 16 };
+enum { NAME_BYTES_MAX = 256, CAP_FIRST = 4 };
 
-/* What an object refers to, gathered before its edges are made. */
+/* What an object refers to, visited to note or to clear it. */
 struct gathering {
     struct referrers *r;
-    struct referrers_target **targets;
-    uint32_t n, cap;
+    const struct parcel *p;
     enum api_kind from;
     str ns; /* of the referrer */
-    struct referrers_target *first[EDGES_FIRST];
+    void (*visit)(struct gathering *g, str key);
 };
 
 /* Two bytes for the kinds, then "ns/name". Longer names than the API allows are no key: nothing refers by them. */
@@ -43,32 +47,90 @@ static str key_of(char *space, enum api_kind kind, enum api_kind from, str ns, s
 }
 enum { KEY_BYTES_MAX = 3 + 2 * NAME_BYTES_MAX };
 
-static struct referrers_target *target_for(struct referrers *r, str key) {
-    struct referrers_target *t = map_get(&r->targets, key);
-    if (t) return t;
-    t = base_zalloc(sizeof *t + key.n);
-    link_init(&t->edges);
-    t->key_n = (uint32_t)key.n;
-    memcpy(t->key, key.p, key.n);
-    map_put(&r->targets, (str){t->key, key.n}, t);
-    return t;
+static str key_of_target(const void *value) {
+    const struct target *t = value;
+    return (str){t->key, t->key_n};
+}
+
+static uint32_t hash_of(const struct parcel *p) { return (uint32_t)(hash_join(1, (uintptr_t)p) >> 32); }
+
+/* Where p is among the slots, or the free one where it would go. */
+static uint32_t find(const struct target *t, const struct parcel *p) {
+    uint32_t i = hash_of(p) & (t->cap - 1);
+    while (t->slots[i] && t->slots[i] != p) i = (i + 1) & (t->cap - 1);
+    return i;
+}
+
+static void grow(struct target *t) {
+    struct target bigger = {.cap = t->cap ? t->cap * 2 : CAP_FIRST};
+    bigger.slots = base_zalloc(bigger.cap * sizeof *bigger.slots);
+    if (!t->cap) bigger.slots[find(&bigger, t->one)] = t->one;
+    for (uint32_t i = 0; i < t->cap; i++)
+        if (t->slots[i]) bigger.slots[find(&bigger, t->slots[i])] = t->slots[i];
+    if (t->cap) free((void *)t->slots);
+    t->slots = bigger.slots, t->cap = bigger.cap;
+}
+
+static void add(struct target *t, const struct parcel *p) {
+    if (!t->cap && !t->n) {
+        t->one = p, t->n = 1;
+        return;
+    }
+    if (!t->cap && t->one == p) return;
+    if ((t->n + 1) * 8 > t->cap * 7) grow(t);
+    uint32_t at = find(t, p);
+    t->n += !t->slots[at];
+    t->slots[at] = p;
+}
+
+static void take_slot(struct target *t, uint32_t hole) {
+    uint32_t mask = t->cap - 1;
+    for (uint32_t i = (hole + 1) & mask; t->slots[i]; i = (i + 1) & mask) {
+        uint32_t home = hash_of(t->slots[i]) & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) { /* may move back to the hole */
+            t->slots[hole] = t->slots[i];
+            hole = i;
+        }
+    }
+    t->slots[hole] = NULL;
+    t->n--;
+}
+
+static void take(struct target *t, const struct parcel *p) {
+    if (t->cap) {
+        uint32_t at = find(t, p);
+        if (t->slots[at]) take_slot(t, at);
+    } else if (t->one == p) {
+        t->n = 0;
+    }
+}
+
+static void note(struct gathering *g, str key) {
+    struct target *t = index_get(&g->r->targets, key);
+    if (!t) {
+        t = base_zalloc(sizeof *t + key.n);
+        t->key_n = (uint32_t)key.n;
+        memcpy(t->key, key.p, key.n);
+        index_put(&g->r->targets, t);
+    }
+    add(t, g->p);
+}
+
+/* What an object names twice is found once. */
+static void clear(struct gathering *g, str key) {
+    struct target *t = index_get(&g->r->targets, key);
+    if (!t) return;
+    take(t, g->p);
+    if (t->n) return;
+    index_take(&g->r->targets, key);
+    if (t->cap) free((void *)t->slots);
+    free(t);
 }
 
 static void add_target(struct gathering *g, enum api_kind kind, str ns, str name) {
     char space[KEY_BYTES_MAX];
     str key = key_of(space, kind, g->from, ns, name);
-    if (!key.p) return;
-    struct referrers_target *t = target_for(g->r, key);
-    for (uint32_t i = 0; i < g->n; i++)
-        if (g->targets[i] == t) return;
-    if (g->n == g->cap) {
-        struct referrers_target **more = base_alloc(2 * g->cap * sizeof *more);
-        memcpy(more, g->targets, g->n * sizeof *more);
-        if (g->targets != g->first) free(g->targets);
-        g->targets = more;
-        g->cap *= 2;
-    }
-    g->targets[g->n++] = t;
+    if (key.p) g->visit(g, key);
 }
 
 /* A reference that may cross namespaces: the grants of the other one matter, too. */
@@ -223,47 +285,32 @@ static void gather(struct gathering *g, const struct object *o) {
     }
 }
 
-void referrers_note(struct referrers *r, struct referrers_source *source) {
-    const struct object *o = source->object;
-    struct gathering g = {.r = r, .cap = EDGES_FIRST, .from = o->kind, .ns = o->meta.ns};
-    g.targets = g.first;
+static void visit_all(struct referrers *r, const struct parcel *p, const struct object *o,
+                      void (*visit)(struct gathering *g, str key)) {
+    struct gathering g = {.r = r, .p = p, .from = o->kind, .ns = o->meta.ns, .visit = visit};
     gather(&g, o);
-    source->edges = g.n ? base_zalloc(g.n * sizeof *source->edges) : NULL;
-    source->n = g.n;
-    for (uint32_t i = 0; i < g.n; i++) {
-        struct referrers_edge *e = &source->edges[i];
-        e->target = g.targets[i];
-        e->source = source;
-        link_append(&e->target->edges, &e->link);
-        e->target->n++;
-    }
-    if (g.targets != g.first) free(g.targets);
 }
 
-void referrers_clear(struct referrers *r, struct referrers_source *source) {
-    for (uint32_t i = 0; i < source->n; i++) {
-        struct referrers_target *t = source->edges[i].target;
-        link_remove(&source->edges[i].link);
-        if (--t->n) continue;
-        map_take(&r->targets, (str){t->key, t->key_n});
-        free(t);
-    }
-    free(source->edges);
-    source->edges = NULL;
-    source->n = 0;
+void referrers_note(struct referrers *r, const struct parcel *p, const struct object *o) {
+    visit_all(r, p, o, note);
 }
 
-const struct object **referrers_list(const struct referrers *r, struct arena *a, enum api_kind kind, str ns,
+void referrers_clear(struct referrers *r, const struct parcel *p, const struct object *o) {
+    visit_all(r, p, o, clear);
+}
+
+const struct parcel **referrers_list(const struct referrers *r, struct arena *a, enum api_kind kind, str ns,
                                      str name, enum api_kind from, size_t *ret_n) {
     char space[KEY_BYTES_MAX];
     str key = key_of(space, kind, from, ns, name);
-    const struct referrers_target *t = key.p ? map_get(&r->targets, key) : NULL;
+    const struct target *t = key.p ? index_get(&r->targets, key) : NULL;
     *ret_n = t ? t->n : 0;
     if (!t) return NULL;
-    const struct object **all = arena_array(a, const struct object *, t->n);
+    const struct parcel **all = arena_array(a, const struct parcel *, t->n);
     size_t n = 0;
-    for (const struct link *l = t->edges.next; l != &t->edges; l = l->next)
-        all[n++] = container_of(l, const struct referrers_edge, link)->source->object;
+    if (!t->cap) all[n++] = t->one;
+    for (uint32_t i = 0; i < t->cap; i++)
+        if (t->slots[i]) all[n++] = t->slots[i];
     assert(n == t->n);
     return all;
 }
@@ -274,21 +321,30 @@ static int by_target(const void *a, const void *b) {
     return order ? order : str_cmp(x->name, y->name);
 }
 
+static bool any_wants(const struct target *t, const struct store_target *one,
+                      bool (*wanted)(void *arg, const struct store_target *t, const struct object *from),
+                      void *arg) {
+    OWNED(arena) a = arena_new();
+    bool yes = !t->cap && wanted(arg, one, parcel_open(a, t->one));
+    for (uint32_t i = 0; i < t->cap && !yes; i++) {
+        if (!t->slots[i]) continue;
+        yes = wanted(arg, one, parcel_open(a, t->slots[i]));
+        arena_reset(a);
+    }
+    return yes;
+}
+
 struct store_target *referrers_targets(const struct referrers *r, struct arena *a, enum api_kind kind,
                                        bool (*wanted)(void *arg, const struct store_target *t,
                                                       const struct object *from),
                                        void *arg, size_t *ret_n) {
     struct store_target *v = NULL;
     size_t n = 0, cap = 0, kept = 0;
-    map_each (e, &r->targets) {
-        const struct referrers_target *t = e->value;
+    index_each (const struct target, t, &r->targets) {
         if (t->key[0] != (char)kind) continue;
         struct store_target one = {kind, (str){0}, {t->key + 2, t->key_n - 2}};
         one.ns = str_cut(&one.name, '/');
-        bool yes = false;
-        for (const struct link *l = t->edges.next; l != &t->edges && !yes; l = l->next)
-            yes = wanted(arg, &one, container_of(l, const struct referrers_edge, link)->source->object);
-        if (!yes) continue;
+        if (!any_wants(t, &one, wanted, arg)) continue;
         if (n == cap) {
             cap = cap ? cap * 2 : 64;
             v = base_realloc(v, cap * sizeof *v);
@@ -305,7 +361,9 @@ struct store_target *referrers_targets(const struct referrers *r, struct arena *
     return all;
 }
 
+void referrers_init(struct referrers *r) { *r = (struct referrers){.targets.key = key_of_target}; }
+
 void referrers_fini(struct referrers *r) {
     assert(!r->targets.n);
-    map_fini(&r->targets);
+    index_fini(&r->targets);
 }

@@ -1,31 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-#include "api/api.h"
-#include "base/link.h"
-#include "base/map.h"
+#include "api/parcel.h"
+#include "base/index.h"
 
-/* Who refers to whom, kept with each put and remove: an edge stands on the list of its target and in the array of its
- * source, so that taking an object away costs what it refers to, however many others refer to the same. */
-struct referrers_target;
-struct referrers_edge {
-    struct link link; /* on the target's list */
-    struct referrers_target *target;
-    struct referrers_source *source;
-};
-/* What each entry of the store embeds. */
-struct referrers_source {
-    struct object *object; /* the store sets it */
-    struct referrers_edge *edges;
-    uint32_t n;
-};
+/* Who refers to whom, kept with each put and remove: each thing that is referred to has the set of those that do, so that taking an object away
+ * costs what it refers to, however many others refer to the same. */
 struct referrers {
-    struct map targets;
+    struct index targets;
 };
-void referrers_fini(struct referrers *r); /* every source must have been cleared */
-/* Notes whatever source->object names. */
-void referrers_note(struct referrers *r, struct referrers_source *source);
-void referrers_clear(struct referrers *r, struct referrers_source *source);
-const struct object **referrers_list(const struct referrers *r, struct arena *a, enum api_kind kind, str ns,
+void referrers_init(struct referrers *r);
+void referrers_fini(struct referrers *r); /* every parcel must have been cleared */
+/* Notes whatever p's object names; o is that object. */
+void referrers_note(struct referrers *r, const struct parcel *p, const struct object *o);
+/* It names nothing any more. */
+void referrers_clear(struct referrers *r, const struct parcel *p, const struct object *o);
+/* n of them, in no useful order, in a. */
+const struct parcel **referrers_list(const struct referrers *r, struct arena *a, enum api_kind kind, str ns,
                                      str name, enum api_kind from, size_t *ret_n);
 /* As store_targets() of store.h. */
 struct store_target;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The latest of each object by kind, namespace and name; who refers to whom; what changed since it was last asked; and, beside
  * it, the facts (facts.h): what statuses depend on besides objects.
- * In:    packed objects from files/ and kube/, facts from control/.     Out: objects, referrers, a change set.
- * Own:   the builder thread; the store owns its objects. Doors beside this one: facts.h.
+ * In:    objects from files/ and kube/, facts from control/.     Out: objects, referrers, a change set.
+ * Own:   the builder thread; the store owns its objects, and keeps those of kinds that come in great numbers in few bytes (api/parcel.h):
+ *        what a caller asks for is read out of them into its arena. Doors beside this one: facts.h.
  * Never: a judgement of what an object means; a walk over all objects to answer for one. */
 #pragma once
-#include "api/api.h"
-#include "base/map.h"
+#include "api/parcel.h"
 #include "store/facts.h"
 
 struct store;
@@ -17,12 +17,20 @@ DEFINE_CLEANUP(store)
 /* Takes the object over. An equal one (api_hash) changes nothing but its place (source, line). generation: the one before, + 1 when
  * api_hash_spec differs, 1 at first, unless the object brings its own (a cluster's). Returns true when it is a change. */
 bool store_put(struct store *s, struct object *o);
+/* The same, of an object that is a parcel already. */
+bool store_put_parcel(struct store *s, struct parcel *p);
 /* Returns true when there was one. */
 bool store_remove(struct store *s, enum api_kind kind, str ns, str name);
-const struct object *store_get(const struct store *s, enum api_kind kind, str ns, str name);
+/* The object, in a or in the store: good until either the arena or the object in the store ends. */
+const struct object *store_get(const struct store *s, struct arena *a, enum api_kind kind, str ns, str name);
+bool store_has(const struct store *s, enum api_kind kind, str ns, str name);
 size_t store_count(const struct store *s, enum api_kind kind);
-/* All of a kind, ordered by namespace and name; *ret_n of them, in a. */
+struct store_key {
+    str ns, name; /* in the store */
+};
+/* All of a kind, ordered by namespace and name; *ret_n of them, in a. The keys alone are much cheaper. */
 const struct object **store_list(const struct store *s, struct arena *a, enum api_kind kind, size_t *ret_n);
+struct store_key *store_keys(const struct store *s, struct arena *a, enum api_kind kind, size_t *ret_n);
 
 /* Objects that name (kind, ns, name) in any reference field, in no useful order, in a. Kinds of referrers ("route": each kind):
  *   GatewayClass <- Gateway by gatewayClassName
@@ -35,6 +43,8 @@ const struct object **store_list(const struct store *s, struct arena *a, enum ap
  *   ReferenceGrant, asked with name "" <- Gateway, ListenerSet and route that name something in the namespace from another one
  * A referrer is listed whether or not the target exists. */
 const struct object **store_referrers(const struct store *s, struct arena *a, enum api_kind kind, str ns,
+                                      str name, enum api_kind from, size_t *ret_n);
+struct store_key *store_referrer_keys(const struct store *s, struct arena *a, enum api_kind kind, str ns,
                                       str name, enum api_kind from, size_t *ret_n);
 
 /* What is named by any object, whether or not it exists: each target of a kind for which wanted() says yes of one of those that name it, once,

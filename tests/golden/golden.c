@@ -311,10 +311,11 @@ static bool in_table(enum plan_kind kind, const void *piece) {
 
 /* Of the routes of a TCP or UDP listener the first has all traffic. */
 static void print_first(struct buf *b, const struct plan *plan, const struct plan_listener *l) {
+    OWNED(arena) a = arena_new();
     const struct plan_route *first = NULL;
     if (l->protocol != PLAN_TCP && l->protocol != PLAN_UDP) return;
-    map_each (e, &plan->pieces[PLAN_ROUTE]) {
-        const struct plan_route *r = e->value;
+    index_each (const struct plan_piece, piece, &plan->pieces[PLAN_ROUTE]) {
+        const struct plan_route *r = plan_open(a, piece);
         for (uint32_t i = 0; i < r->attachments.n; i++)
             if (str_eq(r->attachments.p[i].listener, l->piece.key) &&
                 (!first || plan_route_order(r, first) < 0))
@@ -338,15 +339,16 @@ static void print_warnings(struct buf *b, const struct pipeline *p, const struct
 }
 
 static void print_plan(struct buf *b, const struct plan *plan) {
+    OWNED(arena) a = arena_new();
     for (enum plan_kind kind = 0; kind < PLAN_KIND_COUNT; kind++) {
-        size_t n;
-        struct map_entry *all = map_sorted(&plan->pieces[kind], &n);
-        for (size_t i = 0; i < n; i++) {
-            if (in_table(kind, all[i].value)) continue;
+        void **all = index_sorted(&plan->pieces[kind]);
+        for (uint32_t i = 0; i < plan->pieces[kind].n; i++) {
+            const void *piece = plan_open(a, all[i]);
+            if (in_table(kind, piece)) continue;
             buf_printf(b, "plan    %s ", plan_kind_name(kind));
-            schema_json(b, plan_schema(kind), all[i].value, false, false);
+            schema_json(b, plan_schema(kind), piece, false, false);
             buf_add_char(b, '\n');
-            if (kind == PLAN_LISTENER) print_first(b, plan, all[i].value);
+            if (kind == PLAN_LISTENER) print_first(b, plan, piece);
         }
         free(all);
     }

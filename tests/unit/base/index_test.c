@@ -37,7 +37,7 @@ static void test_it_is_a_map(void **state) {
         assert_int_equal(x.n, n);
     }
     uint32_t seen = 0;
-    index_each(struct thing, t, &x) {
+    index_each (struct thing, t, &x) {
         assert_ptr_equal(index_get(&x, key_of(t)), t);
         seen++;
     }

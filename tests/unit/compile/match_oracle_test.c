@@ -92,8 +92,8 @@ static void try_route(const struct plan_route *r, str own, str host, const struc
 static str oracle(const struct plan *p, str listener, str host, const struct http_msg *q, struct arena *a) {
     struct candidate best;
     bool any = false;
-    map_each (e, &p->pieces[PLAN_ROUTE]) {
-        const struct plan_route *r = e->value;
+    index_each (const struct plan_piece, piece, &p->pieces[PLAN_ROUTE]) {
+        const struct plan_route *r = plan_open(a, piece);
         for (uint32_t i = 0; i < r->attachments.n; i++) {
             const struct plan_attachment *at = &r->attachments.p[i];
             for (uint32_t k = 0; str_eq(at->listener, listener) && k < at->hostnames.n; k++)
@@ -249,10 +249,11 @@ static void check_dump(struct world *w) {
     struct world fresh;
     world_init(&fresh);
     for (unsigned kind = 0; kind < PLAN_KIND_COUNT; kind++) {
-        size_t n;
-        struct map_entry *all = map_sorted(&w->plan.pieces[kind], &n);
-        for (size_t i = n; i-- > 0;)
-            plan_set(&fresh.plan, kind, all[i].key, plan_hold(all[i].value), &fresh.delta);
+        void **all = index_sorted(&w->plan.pieces[kind]);
+        for (uint32_t i = w->plan.pieces[kind].n; i-- > 0;) {
+            struct plan_piece *piece = all[i];
+            plan_set(&fresh.plan, kind, piece->key, plan_hold(piece), &fresh.delta);
+        }
         free(all);
     }
     world_apply(&fresh, NULL);

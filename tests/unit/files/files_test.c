@@ -62,13 +62,13 @@ static void follow(struct case_state *c) {
 }
 
 static const char *label(const struct case_state *c, const char *name) {
-    const struct object *o = store_get(c->store, KIND_NAMESPACE, S(""), str_of(name));
+    const struct object *o = store_get(c->store, c->a, KIND_NAMESPACE, S(""), str_of(name));
     if (!o) return NULL;
     str v = schema_map_get(&o->meta.labels, S("v"));
     return v.p ? v.p : "";
 }
 static bool has(const struct case_state *c, const char *name, const char *version) {
-    const struct object *o = store_get(c->store, KIND_NAMESPACE, S(""), str_of(name));
+    const struct object *o = store_get(c->store, c->a, KIND_NAMESPACE, S(""), str_of(name));
     return o && str_eq(schema_map_get(&o->meta.labels, S("v")), str_of(version));
 }
 

@@ -23,7 +23,7 @@ static void begin(struct files_case *c, const char *cert, const char *key) {
 }
 
 static const struct secret *site(const struct files_case *c) {
-    return (const void *)store_get(c->store, KIND_SECRET, S("default"), S("site"));
+    return (const void *)store_get(c->store, c->a, KIND_SECRET, S("default"), S("site"));
 }
 static bool shows(const struct files_case *c, const struct made *m) {
     const struct secret *s = site(c);

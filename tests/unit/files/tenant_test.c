@@ -37,7 +37,7 @@ static void begin(struct files_case *c) {
 
 static const struct object *get(const struct files_case *c, enum api_kind kind, const char *ns,
                                 const char *name) {
-    return store_get(c->store, kind, str_of(ns), str_of(name));
+    return store_get(c->store, c->a, kind, str_of(ns), str_of(name));
 }
 
 #define SERVICE(meta) "apiVersion: v1\nkind: Service\nmetadata: {" meta "}\nspec: {ports: [{port: 80}]}\n"

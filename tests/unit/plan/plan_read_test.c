@@ -27,7 +27,7 @@ static void what_is_printed_is_read(void **state) {
     if (plan_read(a, str_of(text), &p, &d, &message) != OK) fail_msg(STR_FMT, STR_ARG(message));
     assert_int_equal(p.revision, 7);
     assert_int_equal(d.n, 2);
-    const struct plan_route *r = plan_get(&p, PLAN_ROUTE, S("HTTPRoute/n/r"));
+    const struct plan_route *r = plan_open(a, plan_get(&p, PLAN_ROUTE, S("HTTPRoute/n/r")));
     assert_non_null(r);
     assert_str(r->rules.p[0].matches.p[0].path, "/}\"{");
     assert_int_equal(r->rules.p[0].request_timeout.v, 1000000);

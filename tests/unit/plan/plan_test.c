@@ -28,7 +28,10 @@ static void test_pack_is_one_block_with_its_hash(void **state) {
     assert_int_equal(a->holds, 1);
     assert_int_equal(a->kind, PLAN_BACKEND);
     assert_true(a->hash == b->hash && a->hash != c->hash && a->hash != d->hash);
-    assert_int_equal(((struct plan_backend *)(void *)c)->port, 2);
+    OWNED(arena) opened = arena_new();
+    const struct plan_backend *read = plan_open(opened, c);
+    assert_int_equal(read->port, 2);
+    assert_true(read->piece.hash == c->hash && str_eq(read->piece.key, c->key));
     plan_release(plan_hold(a));
     plan_release(a), plan_release(b), plan_release(c), plan_release(d);
     plan_release(NULL);
@@ -36,6 +39,7 @@ static void test_pack_is_one_block_with_its_hash(void **state) {
 
 static void test_set_tells_what_changed(void **state) {
     (void)state;
+    OWNED(arena) a = arena_new();
     struct plan p;
     plan_init(&p);
     struct plan_delta d = {0};
@@ -50,7 +54,9 @@ static void test_set_tells_what_changed(void **state) {
     assert_int_equal(d.n, 0);
     set(&p, PLAN_BACKEND, "a", backend("a", 2), &d);
     assert_int_equal(d.n, 1);
-    assert_int_equal(((struct plan_backend *)(void *)d.p[0].before)->port, 1);
+    const struct plan_backend *before = plan_open(a, d.p[0].before);
+    assert_int_equal(before->port, 1);
+    assert_str(before->piece.key, "a");
     set(&p, PLAN_BACKEND, "a", NULL, &d);
     assert_int_equal(d.n, 1);
     assert_null(d.p[0].after);

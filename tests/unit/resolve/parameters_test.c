@@ -13,7 +13,7 @@
     "%s}}, listeners: [{name: http, port: 80, protocol: HTTP}]}"
 
 static const struct plan_settings *settings_of(struct world *w) {
-    const struct plan_listener *l = plan_get(&w->plan, PLAN_LISTENER, S("Gateway/default/gw/http"));
+    const struct plan_listener *l = world_piece(w, PLAN_LISTENER, S("Gateway/default/gw/http"));
     return l ? l->settings : NULL;
 }
 

@@ -28,12 +28,12 @@ static const char *accepted(struct world *w, const char *name) {
 }
 
 static uint32_t endpoints(struct world *w, const char *key) {
-    const struct plan_endpoints *e = plan_get(&w->plan, PLAN_ENDPOINTS, str_of(key));
+    const struct plan_endpoints *e = world_piece(w, PLAN_ENDPOINTS, str_of(key));
     return e ? e->endpoints.n : 0;
 }
 
 static bool tls(struct world *w, const char *key) {
-    const struct plan_backend *b = plan_get(&w->plan, PLAN_BACKEND, str_of(key));
+    const struct plan_backend *b = world_piece(w, PLAN_BACKEND, str_of(key));
     return b && b->tls;
 }
 

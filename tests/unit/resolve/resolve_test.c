@@ -126,7 +126,7 @@ static void test_a_grant_is_taken_back_at_once(void **state) {
     world_pass(w);
     expect(w, 0, 1, 0, 1);
     assert_string_equal(world_route(w, S("app"), S("far"), "ResolvedRefs"), "False/RefNotPermitted");
-    const struct plan_route *r = plan_get(&w->plan, PLAN_ROUTE, S("HTTPRoute/app/far"));
+    const struct plan_route *r = world_piece(w, PLAN_ROUTE, S("HTTPRoute/app/far"));
     assert_int_equal(r->rules.p[0].targets.p[0].answer, 500);
 }
 
@@ -140,9 +140,9 @@ static void test_a_slice_that_moves_leaves_its_service(void **state) {
     manifest_put(w->store, MANIFEST_SLICE, "web", "default", "two", "10.0.0.1");
     world_pass(w);
     expect(w, 0, 0, 2, 2);
-    const struct plan_endpoints *e = plan_get(&w->plan, PLAN_ENDPOINTS, S("default/web:80"));
+    const struct plan_endpoints *e = world_piece(w, PLAN_ENDPOINTS, S("default/web:80"));
     assert_int_equal(e->endpoints.n, 0);
-    e = plan_get(&w->plan, PLAN_ENDPOINTS, S("default/two:80"));
+    e = world_piece(w, PLAN_ENDPOINTS, S("default/two:80"));
     assert_int_equal(e->endpoints.n, 1);
 }
 
@@ -167,7 +167,7 @@ static void test_facts_change_statuses_alone(void **state) {
     w->facts.port_maps = &map, w->facts.port_maps_n = 1, w->facts.changed = true;
     world_pass(w);
     expect(w, 1, 0, 0, 1);
-    const struct plan_listener *l = plan_get(&w->plan, PLAN_LISTENER, S("Gateway/default/gw/http"));
+    const struct plan_listener *l = world_piece(w, PLAN_LISTENER, S("Gateway/default/gw/http"));
     assert_int_equal(l->bind_port, 8080);
     assert_int_equal(l->port, 80);
 }

@@ -74,7 +74,7 @@ static void test_a_set_moves_from_one_gateway_to_another(void **state) {
         world_pass(w);
         assert_int_equal(attached_sets(w, "gw"), 1 + i);
         assert_int_equal(attached_sets(w, "other"), 1 - i);
-        const struct plan_listener *l = plan_get(&w->plan, PLAN_LISTENER, S("ListenerSet/default/team/x"));
+        const struct plan_listener *l = world_piece(w, PLAN_LISTENER, S("ListenerSet/default/team/x"));
         assert_str(l->gateway, i ? "default/gw" : "default/other");
         assert_string_equal(world_route(w, S("default"), S("web"), "Accepted"), "True/Accepted");
     }

@@ -9,6 +9,7 @@ enum { WORLD_NOW_S = 1800000000 };
 
 struct world {
     struct store *store;
+    struct arena *a; /* of what is read out of store and plan */
     struct facts facts;
     struct resolver *resolver;
     struct plan plan;
@@ -21,6 +22,7 @@ static inline int world_set_up(void **state) {
     struct world *w = base_zalloc(sizeof *w);
     w->store = store_new();
     w->resolver = resolver_new();
+    w->a = arena_new();
     facts_init(&w->facts);
     w->facts.controller_name = S("postern.dev/gateway-controller");
     plan_init(&w->plan);
@@ -35,8 +37,14 @@ static inline int world_tear_down(void **state) {
     plan_fini(&w->plan);
     facts_fini(&w->facts);
     store_free(w->store);
+    arena_free(w->a);
     free(w);
     return 0;
+}
+
+/* A piece of the plan; NULL: it is not there. */
+static inline const void *world_piece(const struct world *w, enum plan_kind kind, str key) {
+    return plan_open(w->a, plan_get(&w->plan, kind, key));
 }
 
 static inline void world_pass_at(struct world *w, int64_t now_s) {

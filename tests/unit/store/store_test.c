@@ -25,34 +25,34 @@ static int tear_down(void **state) {
 static void test_put_get_remove(void **state) {
     struct world *w = *state;
     assert_true(manifest_put(w->store, MANIFEST_SERVICE, "web", "default", 80));
-    const struct object *o = store_get(w->store, KIND_SERVICE, S("default"), S("web"));
+    const struct object *o = store_get(w->store, w->a, KIND_SERVICE, S("default"), S("web"));
     assert_non_null(o);
     assert_str(o->meta.name, "web");
     assert_int_equal(store_count(w->store, KIND_SERVICE), 1);
-    assert_null(store_get(w->store, KIND_SERVICE, S("other"), S("web")));
-    assert_null(store_get(w->store, KIND_HTTP_ROUTE, S("default"), S("web")));
+    assert_false(store_has(w->store, KIND_SERVICE, S("other"), S("web")));
+    assert_false(store_has(w->store, KIND_HTTP_ROUTE, S("default"), S("web")));
     assert_true(store_remove(w->store, KIND_SERVICE, S("default"), S("web")));
     assert_false(store_remove(w->store, KIND_SERVICE, S("default"), S("web")));
-    assert_null(store_get(w->store, KIND_SERVICE, S("default"), S("web")));
+    assert_false(store_has(w->store, KIND_SERVICE, S("default"), S("web")));
     assert_int_equal(store_count(w->store, KIND_SERVICE), 0);
 }
 
 static void test_generation_follows_the_spec(void **state) {
     struct world *w = *state;
     manifest_put(w->store, MANIFEST_SERVICE, "web", "default", 80);
-    assert_int_equal(store_get(w->store, KIND_SERVICE, S("default"), S("web"))->meta.generation, 1);
+    assert_int_equal(store_get(w->store, w->a, KIND_SERVICE, S("default"), S("web"))->meta.generation, 1);
     assert_false(manifest_put(w->store, MANIFEST_SERVICE, "web", "default", 80));
-    assert_int_equal(store_get(w->store, KIND_SERVICE, S("default"), S("web"))->meta.generation, 1);
+    assert_int_equal(store_get(w->store, w->a, KIND_SERVICE, S("default"), S("web"))->meta.generation, 1);
     assert_true(manifest_put(
         w->store, "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default, labels: {a: b}}\n"
                   "spec: {ports: [{port: 80}]}"));
-    assert_int_equal(store_get(w->store, KIND_SERVICE, S("default"), S("web"))->meta.generation, 1);
+    assert_int_equal(store_get(w->store, w->a, KIND_SERVICE, S("default"), S("web"))->meta.generation, 1);
     assert_true(manifest_put(w->store, MANIFEST_SERVICE, "web", "default", 81));
-    assert_int_equal(store_get(w->store, KIND_SERVICE, S("default"), S("web"))->meta.generation, 2);
+    assert_int_equal(store_get(w->store, w->a, KIND_SERVICE, S("default"), S("web"))->meta.generation, 2);
     assert_true(manifest_put(
         w->store, "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: default, generation: 41}\n"
                   "spec: {ports: [{port: 82}]}"));
-    assert_int_equal(store_get(w->store, KIND_SERVICE, S("default"), S("web"))->meta.generation, 41);
+    assert_int_equal(store_get(w->store, w->a, KIND_SERVICE, S("default"), S("web"))->meta.generation, 41);
 }
 
 static void test_changes_tell_each_key_once(void **state) {
@@ -92,13 +92,13 @@ static void test_a_removal_is_told_after_the_object_is_gone(void **state) {
     struct store_change *c = store_changes(w->store, w->a, &n);
     assert_int_equal(n, 1);
     assert_str(c[0].name, "web");
-    assert_null(store_get(w->store, KIND_SERVICE, S("default"), S("web")));
+    assert_false(store_has(w->store, KIND_SERVICE, S("default"), S("web")));
     manifest_put(w->store, MANIFEST_SERVICE, "web", "default", 80);
     store_remove(w->store, KIND_SERVICE, S("default"), S("web"));
     manifest_put(w->store, MANIFEST_SERVICE, "web", "default", 80);
     store_changes(w->store, w->a, &n);
     assert_int_equal(n, 1);
-    assert_non_null(store_get(w->store, KIND_SERVICE, S("default"), S("web")));
+    assert_true(store_has(w->store, KIND_SERVICE, S("default"), S("web")));
 }
 
 static void test_a_slice_remembers_the_service_before(void **state) {
