@@ -98,7 +98,7 @@ static err read_endpoints(uint32_t n) {
                    i ? "," : "", i % 65536);
     buf_add(&b, S("]}]}"));
     err e = plan_read(a, buf_str(&b), &p, NULL, &message);
-    const struct plan_endpoints *all = plan_get(&p, PLAN_ENDPOINTS, S("n/s:80"));
+    const struct plan_endpoints *all = plan_open(a, plan_get(&p, PLAN_ENDPOINTS, S("n/s:80")));
     assert_int_equal(all ? all->endpoints.n : 0, e == OK ? n : 0);
     assert_true(e == OK || memmem(message.p, message.n, "16384", 5));
     buf_fini(&b);
