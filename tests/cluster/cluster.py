@@ -28,8 +28,14 @@ def case(f):
     return f
 
 
+def with_binary(f):
+    """A case that runs postern in a pod: the image `postern`."""
+    f.with_binary = True
+    return f
+
+
 def with_postern(f):
-    """A case that is about postern in the cluster: it is not run where postern is not installed."""
+    """A case about postern in the cluster, as deploy/install.yaml puts it there."""
     f.with_postern = True
     return f
 

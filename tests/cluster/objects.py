@@ -2,6 +2,10 @@
 """Kubernetes' own objects, short to write. Those of Gateway API are in tests/e2e/manifests.py. None has a namespace: a case gives them its own."""
 import base64
 
+# What the restricted Pod Security Standard asks for, and a root file system that is read only.
+RESTRICTED = {'allowPrivilegeEscalation': False, 'readOnlyRootFilesystem': True, 'runAsNonRoot': True, 'runAsUser': 65532, 'runAsGroup': 65532,
+              'capabilities': {'drop': ['ALL']}, 'seccompProfile': {'type': 'RuntimeDefault'}}
+
 
 def thing(version, kind, name, labels=None, **fields):
     return {'apiVersion': version, 'kind': kind, 'metadata': {'name': name, **({'labels': labels} if labels else {})}, **fields}

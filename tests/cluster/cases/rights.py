@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from cluster import case, equal, holds
-from objects import pod, script, volumes
+from objects import RESTRICTED, pod, script, volumes
 
 FOREVER = 'exec sleep 100000'
-RESTRICTED = {'allowPrivilegeEscalation': False, 'readOnlyRootFilesystem': True, 'runAsNonRoot': True, 'runAsUser': 65532, 'runAsGroup': 65532,
-              'capabilities': {'drop': ['ALL']}, 'seccompProfile': {'type': 'RuntimeDefault'}}
 
 
 def rights(t, pod, of='self'):

@@ -8,6 +8,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 
@@ -16,8 +17,9 @@ import (
 
 func main() {
 	root := &cobra.Command{
-		Use:          "testcluster",
-		SilenceUsage: true,
+		Use:           "testcluster",
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
 	root.AddCommand(upCommand(), controlCommand(), nodeCommand())
 	err := root.Execute()
@@ -25,6 +27,7 @@ func main() {
 		os.Exit(exit.ExitCode())
 	}
 	if err != nil {
+		fmt.Fprintln(os.Stderr, "testcluster:", err)
 		os.Exit(1)
 	}
 }
