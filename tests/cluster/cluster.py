@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a case on the cluster works with. It runs inside the cluster's network namespace: every address of the cluster is its own to ask."""
+import concurrent.futures
 import ipaddress
 import json
 import os
@@ -168,6 +169,15 @@ class Case:
     def apply(self, *objects):
         """Applies objects, and lists of them; what became of the first."""
         return self.api.apply(*self.placed(objects))[0]
+
+    def apply_many(self, objects, together=4):
+        """Applies a great number of objects, some at a time, in no order."""
+        with concurrent.futures.ThreadPoolExecutor(together) as pool:
+            list(pool.map(self.api.apply, self.placed(objects)))
+
+    def delete_many(self, objects, together=4):
+        with concurrent.futures.ThreadPoolExecutor(together) as pool:
+            list(pool.map(self.api.delete, self.placed(objects)))
 
     def delete(self, *objects, **options):
         self.api.delete(*self.placed(objects), **options)

@@ -3,6 +3,7 @@ import subprocess
 
 from api import ApiError
 from cluster import BIN, alone, case, equal, eventually
+from manifests import GROUP, route, rule
 from objects import config_map, echo, pod, role, role_binding, script
 
 FOREVER = 'exec sleep 100000'
@@ -23,6 +24,17 @@ def users_by_impersonation(t):
         raise AssertionError('it was deleted')
     except ApiError as e:
         equal(e.status, 403)
+
+
+@case
+def a_thousand_objects(t):
+    """Does a case make and remove a thousand routes in seconds?"""
+    routes = [route(rule('b'), name=f'r-{i}', namespace=t.ns) for i in range(1000)]
+    t.api.list(f'{GROUP}/v1', 'HTTPRoute', t.ns)
+    t.apply_many(routes)
+    equal(len(t.api.list(f'{GROUP}/v1', 'HTTPRoute', t.ns)['items']), 1000)
+    t.delete_many(routes)
+    equal(len(t.api.list(f'{GROUP}/v1', 'HTTPRoute', t.ns)['items']), 0)
 
 
 @case
