@@ -6,7 +6,8 @@
  *   /metrics       metrics_print()
  *   /plan          plan_json()      /table   table_dump()
  *   /status        {"items":[{"apiVersion", "kind", "metadata": {"name", "namespace", "generation"}, "spec", "status"}, ...],
- *                  "findings":[{"file", "line", "column", "kind", "namespace", "name", "path", "message", "remedy"}, ...], ...}: each
+ *                  "findings":[{"file", "line", "column", "kind", "namespace", "name", "path", "message", "remedy"}, ...],
+ *                  "warnings":[the same], ...}: each
  *                  GatewayClass, Gateway and Route that is ours, one a line (so that a reader needs no more memory than one takes),
  *                  spec and status as Kubernetes writes them (schema_json); findings begin on a line of their own
  *   /explain       ?method=GET&url=ESCAPED[&h=ESCAPED "Name: value"]...[&format=json]: explain_run(); 400 when the query is wrong

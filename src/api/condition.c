@@ -94,3 +94,11 @@ static const struct field xmesh_fields[] = {
      .keys = "name"},
 };
 const struct schema condition_xmesh_status_schema = SCHEMA(xmesh_status, xmesh_fields, NULL);
+
+bool condition_is_negative(str type) {
+    static const char *const types[] = {"Conflicted", "PartiallyInvalid", "OverlappingTLSConfig",
+                                        "InsecureFrontendValidationMode", "Detached"};
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (str_eq(type, str_of(types[i]))) return true;
+    return false;
+}

@@ -57,3 +57,5 @@ struct xmesh_status {
     LIST_OF(struct condition) conditions;
     LIST_OF(struct supported_feature) supported_features; /* ordered by name */
 };
+/* Most types are good when True; of these True is the bad news: Conflicted, PartiallyInvalid, ... [GW ListenerConditionType] */
+bool condition_is_negative(str type);

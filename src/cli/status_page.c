@@ -89,8 +89,9 @@ err status_page_read(struct arena *a, str text, struct status_page *ret) {
         if (str_starts(line, findings)) {
             struct node *tail;
             TRY(parse(a, arena_printf(a, "{" STR_FMT, STR_ARG(rest)), &tail));
-            const struct node *list = node_get(tail, S("findings"));
-            p.findings = list ? list->child : NULL;
+            const struct node *found = node_get(tail, S("findings")), *warned = node_get(tail, S("warnings"));
+            p.findings = found ? found->child : NULL;
+            p.warnings = warned ? warned->child : NULL;
             *ret = p;
             return OK;
         }

@@ -14,7 +14,7 @@ struct status_backend {
     uint32_t endpoints;
 };
 struct status_page {
-    const struct node *findings; /* the first, or NULL */
+    const struct node *findings, *warnings; /* the first of each, or NULL */
     struct status_item *items;
     size_t n;
     struct status_backend *backends; /* that are routed to, by name */

@@ -203,7 +203,7 @@ static void show_rest(struct painter *p, struct arena *a) {
     }
 }
 
-static void add_finding(const struct painter *p, const struct node *f) {
+static void add_finding(const struct painter *p, enum paint paint, const struct node *f) {
     str ns = node_get_str(f, S("namespace")), kind = node_get_str(f, S("kind")),
         path = node_get_str(f, S("path"));
     str remedy = node_get_str(f, S("remedy"));
@@ -214,7 +214,7 @@ static void add_finding(const struct painter *p, const struct node *f) {
                    STR_ARG(node_get_str(f, S("name"))));
     }
     if (path.n) buf_printf(p->b, STR_FMT ": ", STR_ARG(path));
-    paint_add(p->b, p->view->colour, PAINT_RED, node_get_str(f, S("message")));
+    paint_add(p->b, p->view->colour, paint, node_get_str(f, S("message")));
     if (remedy.n) buf_printf(p->b, "; " STR_FMT, STR_ARG(remedy));
     buf_add_char(p->b, '\n');
 }
@@ -256,8 +256,11 @@ void status_tree(struct buf *b, const struct status_page *page, const struct sta
     p.shown = arena_array(a, bool, page->n + 1);
     walk(&p, a);
     if (page->findings && !p.problems_n) paint_add(b, v->colour, PAINT_BOLD, S("Problems\n"));
-    for (const struct node *f = page->findings; f; f = f->next, p.problems_n++) add_finding(&p, f);
+    for (const struct node *f = page->findings; f; f = f->next, p.problems_n++) add_finding(&p, PAINT_RED, f);
     if (p.problems_n) buf_add_char(b, '\n');
+    if (page->warnings) paint_add(b, v->colour, PAINT_BOLD, S("Warnings\n"));
+    for (const struct node *f = page->warnings; f; f = f->next) add_finding(&p, PAINT_YELLOW, f);
+    if (page->warnings) buf_add_char(b, '\n');
     p.problems = false;
     size_t before = b->n;
     walk(&p, a);

@@ -270,6 +270,18 @@ static bool has_no_endpoints(const struct story *s) {
     return false;
 }
 
+/* What is valid and hardly meant. */
+static void tell_warnings(struct story *s) {
+    for (const struct node *w = s->page->warnings; w; w = w->next) {
+        if (!str_eq(text(w, "kind"), s->it->kind) || !str_eq(text(w, "namespace"), s->it->ns) ||
+            !str_eq(text(w, "name"), s->it->name))
+            continue;
+        str path = text(w, "path"), remedy = text(w, "remedy");
+        line(s, STR_FMT "%s" STR_FMT "%s" STR_FMT, STR_ARG(path), path.n ? ": " : "",
+             STR_ARG(text(w, "message")), remedy.n ? "; " : "", STR_ARG(remedy));
+    }
+}
+
 static void why_no_endpoints(struct story *s) {
     for (const struct node *r = first(s->it->spec, "rules"); r; r = r->next) {
         for (const struct node *ref = first(r, "backendRefs"); ref; ref = ref->next) {
@@ -310,6 +322,8 @@ void story_tell(struct buf *b, const struct status_page *p, const struct status_
     each_holder(&s, why_not);
     why_no_endpoints(&s);
     bool well = *s.label;
+    begin(&s, "warned");
+    tell_warnings(&s);
     begin(&s, "do");
     each_holder(&s, what_to_do);
     if (has_no_endpoints(&s))

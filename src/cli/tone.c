@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/tone.h"
 
-/* Types of which True is the bad news.                 [GW ListenerConditionType] [GW RouteConditionType] */
-static const str bad_when_true[] = {S("Conflicted"), S("PartiallyInvalid"), S("OverlappingTLSConfig"),
-                                    S("Detached")};
+#include "api/condition.h"
+
 static const str missing[] = {S("BackendNotFound"), S("NoMatchingParent")};
 
 enum tone tone_of(str type, str status, str reason) {
     bool yes = str_eq(status, S("True")), no = str_eq(status, S("False"));
-    for (size_t i = 0; i < COUNT_OF(bad_when_true); i++) {
-        if (str_eq(type, bad_when_true[i])) return yes ? TONE_BAD : TONE_GOOD;
-    }
+    if (condition_is_negative(type)) return yes ? TONE_BAD : TONE_GOOD;
     if (yes) return TONE_GOOD;
     return no && !str_eq(reason, S("Pending")) ? TONE_BAD : TONE_WAITING;
 }

@@ -260,7 +260,7 @@ static void deliver_question(struct post *p, void *receiver) {
     struct question *q = container_of(p, struct question, post);
     struct builder_news *n = news_new(b, BUILDER_ANSWER);
     n->asker = q->asker;
-    n->status = pages_render(&b->pipeline, &b->found, q->page, q->query, &n->body, &n->type);
+    n->status = pages_render(&b->pipeline, &b->found, clock_wall_s(), q->page, q->query, &n->body, &n->type);
     arena_free(q->a);
     mailbox_post(b->to, &n->post);
 }

@@ -2,7 +2,9 @@
 #include "control/pages.h"
 
 #include "admin/admin.h"
+#include "api/route.h"
 #include "control/explain.h"
+#include "resolve/resolve_warnings.h"
 
 enum { HEADERS_MAX = 64 };
 
@@ -73,9 +75,19 @@ static void add_backends(struct buf *b, const struct plan *p) {
     buf_add(b, S("],\n"));
 }
 
-static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found) {
+static void add_findings(struct buf *b, const char *name, const struct findings *f) {
+    buf_printf(b, "\"%s\":[", name);
+    for (const struct finding *x = f->first; x; x = x->next) {
+        if (x != f->first) buf_add(b, S(",\n"));
+        add_finding(b, x);
+    }
+    buf_add(b, S("],\n"));
+}
+
+static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found, int64_t now_s) {
     OWNED(arena) a = arena_new();
     OWNED(arena) one = arena_new();
+    struct findings warnings;
     const char *between = "";
     buf_add(b, S("{\"items\":["));
     for (enum api_kind kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
@@ -93,13 +105,11 @@ static void add_status(struct buf *b, const struct pipeline *p, const struct fin
     }
     buf_add(b, S("],\n"));
     add_backends(b, &p->plan);
-    buf_add(b, S("\"findings\":["));
-    between = "";
-    for (const struct finding *f = found->first; f; f = f->next, between = ",\n") {
-        buf_add(b, str_of(between));
-        add_finding(b, f);
-    }
-    buf_printf(b, "],\n\"findingsTotal\":%u}\n", found->n);
+    finding_init(&warnings, a);
+    resolve_warnings(p->resolver, p->store, &p->plan, now_s, &warnings);
+    add_findings(b, "findings", found);
+    add_findings(b, "warnings", &warnings);
+    buf_printf(b, "\"findingsTotal\":%u,\"warningsTotal\":%u}\n", found->n, warnings.n);
 }
 
 /* method=GET & url=http://host/path & h=Name:value (any number) & sni=host & format=json */
@@ -137,8 +147,8 @@ static uint16_t explain(const struct pipeline *p, str query, struct buf *b, cons
     return e == OK ? 200 : e == ERR_PROTO ? 400 : 500;
 }
 
-uint16_t pages_render(const struct pipeline *p, const struct findings *found, str page, str query,
-                      struct buf *b, const char **ret_type) {
+uint16_t pages_render(const struct pipeline *p, const struct findings *found, int64_t now_s, str page,
+                      str query, struct buf *b, const char **ret_type) {
     *ret_type = "text/plain; charset=utf-8";
     if (!p->table) {
         buf_add(b, S("the manifests are being read; ask again\n"));
@@ -152,7 +162,7 @@ uint16_t pages_render(const struct pipeline *p, const struct findings *found, st
         table_dump(p->table, b);
     } else if (str_eq(page, S("/status"))) {
         *ret_type = "application/json";
-        add_status(b, p, found);
+        add_status(b, p, found, now_s);
     } else if (str_eq(page, S("/explain"))) {
         status = explain(p, query, b, ret_type);
     } else {
@@ -166,13 +176,8 @@ uint16_t pages_render(const struct pipeline *p, const struct findings *found, st
     return 507;
 }
 
-/* Most conditions are good when True; these are when False.                  [GW GatewayConditionType, ListenerConditionType] */
 static bool is_bad(const struct condition *c) {
-    static const char *const bad_when_true[] = {"Conflicted", "OverlappingTLSConfig", "PartiallyInvalid"};
-    bool bad_status = c->status == CONDITION_FALSE;
-    for (size_t i = 0; i < COUNT_OF(bad_when_true); i++)
-        if (str_eq(c->type, str_of(bad_when_true[i]))) bad_status = c->status == CONDITION_TRUE;
-    return bad_status;
+    return c->status == (condition_is_negative(c->type) ? CONDITION_TRUE : CONDITION_FALSE);
 }
 
 static uint32_t count_bad(const struct condition *v, uint32_t n) {
@@ -181,49 +186,41 @@ static uint32_t count_bad(const struct condition *v, uint32_t n) {
     return bad;
 }
 
-static uint32_t count_gateway(const struct gateway_status *g) {
-    uint32_t bad = count_bad(g->conditions.p, g->conditions.n);
-    for (uint32_t i = 0; i < g->listeners.n; i++)
-        bad += count_bad(g->listeners.p[i].conditions.p, g->listeners.p[i].conditions.n);
+static uint32_t count_listeners(const struct listener_status *v, uint32_t n) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < n; i++) bad += count_bad(v[i].conditions.p, v[i].conditions.n);
     return bad;
 }
 
-static uint32_t count_route(const struct route_status *r) {
+static uint32_t count_parents(const struct route_status *r) {
     uint32_t bad = 0;
     for (uint32_t i = 0; i < r->parents.n; i++)
         bad += count_bad(r->parents.p[i].conditions.p, r->parents.p[i].conditions.n);
     return bad;
 }
 
+static uint32_t count_ancestors(const struct policy_status *s) {
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < s->ancestors.n; i++)
+        bad += count_bad(s->ancestors.p[i].conditions.p, s->ancestors.p[i].conditions.n);
+    return bad;
+}
+
 uint32_t pages_false_conditions(const struct resolver *r, enum api_kind kind, str ns, str name) {
     const void *status = resolve_status(r, kind, ns, name);
+    const struct gateway_class_status *class = status;
+    const struct gateway_status *gateway = status;
+    const struct listener_set_status *set = status;
+    const struct xmesh_status *mesh = status;
     if (!status) return 0;
-    switch (kind) {
-    case KIND_GATEWAY_CLASS: {
-        const struct gateway_class_status *c = status;
-        return count_bad(c->conditions.p, c->conditions.n);
-    }
-    case KIND_GATEWAY: return count_gateway(status);
-    case KIND_HTTP_ROUTE: return count_route(status);
-    case KIND_SERVICE:
-    case KIND_ENDPOINT_SLICE:
-    case KIND_SECRET:
-    case KIND_NAMESPACE:
-    case KIND_REFERENCE_GRANT:
-    case KIND_LISTENER_SET:
-    case KIND_GRPC_ROUTE:
-    case KIND_TLS_ROUTE:
-    case KIND_TCP_ROUTE:
-    case KIND_UDP_ROUTE:
-    case KIND_BACKEND_TLS_POLICY:
-    case KIND_XBACKEND:
-    case KIND_XBACKEND_TRAFFIC_POLICY:
-    case KIND_XMESH:
-    case KIND_XTELEMETRY_POLICY:
-    case KIND_CONFIG_MAP:
-    case KIND_CLUSTER_TRUST_BUNDLE:
-    case KIND_NONE:
-    case KIND_COUNT: break;
-    }
-    return 0;
+    if (route_is(kind)) return count_parents(status);
+    if (kind == KIND_GATEWAY_CLASS) return count_bad(class->conditions.p, class->conditions.n);
+    if (kind == KIND_XMESH) return count_bad(mesh->conditions.p, mesh->conditions.n);
+    if (kind == KIND_GATEWAY)
+        return count_bad(gateway->conditions.p, gateway->conditions.n) +
+               count_listeners(gateway->listeners.p, gateway->listeners.n);
+    if (kind == KIND_LISTENER_SET)
+        return count_bad(set->conditions.p, set->conditions.n) +
+               count_listeners(set->listeners.p, set->listeners.n);
+    return count_ancestors(status); /* all others that have a status */
 }

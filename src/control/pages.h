@@ -4,7 +4,7 @@
 #include "control/pipeline.h"
 
 /* The pages that speak of objects, plan and table; rendered in the builder's thread. Returns the HTTP status; *ret_type is static. */
-uint16_t pages_render(const struct pipeline *p, const struct findings *found, str page, str query,
-                      struct buf *b, const char **ret_type);
+uint16_t pages_render(const struct pipeline *p, const struct findings *found, int64_t now_s, str page,
+                      str query, struct buf *b, const char **ret_type);
 /* How many of a status's conditions say that something is not as it should be. */
 uint32_t pages_false_conditions(const struct resolver *r, enum api_kind kind, str ns, str name);

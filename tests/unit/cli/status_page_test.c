@@ -33,7 +33,12 @@ static const char page_text[] =
     "\"status\":\"Unknown\",\"reason\":\"Pending\"}]}]}}],\n"
     "\"findings\":[{\"file\":\"f.yaml\",\"line\":3,\"column\":1,\"kind\":\"\",\"namespace\":\"\",\"name\":"
     "\"\",\"path\":\"\","
-    "\"message\":\"no YAML\",\"remedy\":\"close it\"}],\n\"findingsTotal\":1}\n";
+    "\"message\":\"no YAML\",\"remedy\":\"close it\"}],\n"
+    "\"warnings\":[{\"file\":\"g.yaml\",\"line\":7,\"column\":1,\"kind\":\"HTTPRoute\",\"namespace\":\"m\","
+    "\"name\":\"a\","
+    "\"path\":\"spec.rules[1]\",\"message\":\"takes nothing\",\"remedy\":\"remove "
+    "it\"}],\n\"findingsTotal\":1,"
+    "\"warningsTotal\":1}\n";
 
 static struct status_page read_page(struct arena *a) {
     struct status_page p;
@@ -52,6 +57,9 @@ static void the_tree_begins_with_problems(void **state) {
     assert_str(buf_str(&b), "Problems\n"
                             "  HTTPRoute m/a (parent g/http): ResolvedRefs=False BackendNotFound: no \"b\"\n"
                             "  f.yaml:3:1: no YAML; close it\n"
+                            "\n"
+                            "Warnings\n"
+                            "  g.yaml:7:1: HTTPRoute m/a: spec.rules[1]: takes nothing; remove it\n"
                             "\n"
                             "✓ GatewayClass c\n"
                             "  ✓ Gateway n/g  10.0.0.1\n"
@@ -77,6 +85,7 @@ static void one_object_shows_all_conditions(void **state) {
                "\033[1mwhy not\033[0m  Gateway n/g listener http: \033[31mResolvedRefs\033[0m=False "
                "BackendNotFound: no "
                "\"b\"\n"
+               "\033[1mwarned\033[0m   spec.rules[1]: takes nothing; remove it\n"
                "\033[1mdo\033[0m       create the backend, or correct its name, namespace and port\n");
     buf_fini(&b);
     assert_true(status_page_names_parent(&p.items[2], &p.items[1]));
