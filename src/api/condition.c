@@ -44,6 +44,7 @@ static const struct schema listener_schema = SCHEMA(listener_status, listener_fi
 static const struct field address_fields[] = {
     {"type", FIELD_STR, AT(gateway_status_address, type), .flags = FIELD_REQUIRED},
     {"value", FIELD_STR, AT(gateway_status_address, value), .flags = FIELD_REQUIRED},
+    {"routability", FIELD_STR, AT(gateway_status_address, routability), .flags = FIELD_EXPERIMENTAL},
 };
 static const struct schema address_schema = SCHEMA(gateway_status_address, address_fields, NULL);
 static const struct field gateway_fields[] = {

@@ -25,6 +25,7 @@ struct listener_status {
 };
 struct gateway_status_address {
     str type, value;
+    str routability; /* "" is said, too */
 };
 struct gateway_status {
     LIST_OF(struct gateway_status_address) addresses;

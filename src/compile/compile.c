@@ -36,8 +36,10 @@ static bool carries_rule(const struct plan_rule *r) {
 /* HTTP and HTTPS listeners with their HTTPRoutes. A route that asks for more is not carried in part: what is left of it would let through
  * what it is there to change. */
 bool compile_carries(const struct plan_piece *p) {
-    if (p->kind == PLAN_LISTENER)
-        return container_of(p, const struct plan_listener, piece)->protocol <= PLAN_HTTPS;
+    if (p->kind == PLAN_LISTENER) {
+        const struct plan_listener *l = container_of(p, const struct plan_listener, piece);
+        return l->protocol <= PLAN_HTTPS && !l->client_certificate.n;
+    }
     if (p->kind != PLAN_ROUTE) return true;
     const struct plan_route *r = container_of(p, const struct plan_route, piece);
     bool all = r->kind == PLAN_ROUTE_HTTP;

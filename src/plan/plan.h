@@ -45,6 +45,7 @@ struct plan_listener {
     uint8_t tls_min;                /* enum plan_tls_version; HTTPS, and TLS that terminates */
     LIST_OF(str) certificates;      /* keys of PLAN_CERTIFICATE pieces, in order of preference */
     struct plan_settings *settings; /* NULL: none is set */
+    str client_certificate; /* the PLAN_CERTIFICATE that backends which speak TLS are shown; "" = none */
 };
 
 /* One route's rules and where they are attached. Key: "HTTPRoute/NS/NAME", by its kind. TLS, TCP and UDP: one rule without matches; on

@@ -43,6 +43,7 @@ static const struct field listener_fields[] = {
     {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
     {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
     {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
+    {.name = "clientCertificate", .type = FIELD_STR, .offset = AT(plan_listener, client_certificate)},
 };
 static const struct field value_match_fields[] = {
     {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_value_match, type), .values = values},

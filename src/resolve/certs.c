@@ -2,6 +2,7 @@
 #include "resolve/certs.h"
 
 #include "api/core.h"
+#include "resolve/grants.h"
 #include "text/base64.h"
 #include "text/x509.h"
 
@@ -74,6 +75,42 @@ struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secre
     }
     c->uses++;
     return c;
+}
+
+static str notice_of(struct pass *p, struct arena *a, const struct certs_user *u, str ns, str name,
+                     const struct cert_state *c) {
+    str dates = certs_dates(c, a, p->now_s);
+    if (!dates.n) return dates;
+    return arena_printf(a, STR_FMT ": the certificate in Secret " STR_FMT "/" STR_FMT " " STR_FMT,
+                        STR_ARG(u->path), STR_ARG(ns), STR_ARG(name), STR_ARG(dates));
+}
+
+struct verdict certs_judge(struct pass *p, struct arena *a, const struct certs_user *u,
+                           const struct secret_ref *ref, struct cert_state **ret, str *ret_notice) {
+    str ns = ref->ns.n ? ref->ns : u->ns;
+    *ret = NULL;
+    if (ref->group.n || (ref->kind.n && !str_eq(ref->kind, S("Secret"))))
+        return resolver_refuse(
+            a, u->reason, STR_FMT ": " STR_FMT "%s" STR_FMT " is not served; name a Secret", STR_ARG(u->path),
+            STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
+    if (!grants_allow(p, str_of(u->kind), u->ns, S("Secret"), ns, ref->name))
+        return resolver_refuse(a, "RefNotPermitted",
+                               STR_FMT ": no ReferenceGrant in namespace " STR_FMT " lets a %s of " STR_FMT
+                                       " use Secret " STR_FMT "; add one there",
+                               STR_ARG(u->path), STR_ARG(ns), u->kind, STR_ARG(u->ns), STR_ARG(ref->name));
+    const struct secret *s = (const void *)store_get(p->store, p->scratch, KIND_SECRET, ns, ref->name);
+    if (!s)
+        return resolver_refuse(a, u->reason,
+                               STR_FMT ": Secret " STR_FMT "/" STR_FMT
+                                       " does not exist; create it or correct the name",
+                               STR_ARG(u->path), STR_ARG(ns), STR_ARG(ref->name));
+    str why = {0};
+    *ret = certs_use(p, a, s, &why);
+    if (!*ret)
+        return resolver_refuse(a, u->reason, STR_FMT ": Secret " STR_FMT "/" STR_FMT " " STR_FMT,
+                               STR_ARG(u->path), STR_ARG(ns), STR_ARG(ref->name), STR_ARG(why));
+    if (ret_notice) *ret_notice = notice_of(p, a, u, ns, ref->name, *ret);
+    return (struct verdict){0};
 }
 
 void certs_release(struct pass *p, struct cert_state *c) {

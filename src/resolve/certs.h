@@ -5,6 +5,15 @@
 struct secret;
 /* The certificate in the Secret, counted once more and in the plan; NULL: *ret_why (in a) tells what is wrong with it. */
 struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why);
+/* Who names a Secret, and where: for its permission and for messages, which live in a. */
+struct certs_user {
+    const char *kind; /* Gateway, ListenerSet */
+    str ns, path;
+    const char *reason; /* of what is wrong but for RefNotPermitted */
+};
+/* *ret: counted, NULL when it can not be used. *ret_notice (may be NULL): what is worth telling of a good one's dates, else "". */
+struct verdict certs_judge(struct pass *p, struct arena *a, const struct certs_user *u,
+                           const struct secret_ref *ref, struct cert_state **ret, str *ret_notice);
 void certs_release(struct pass *p, struct cert_state *c);
 /* The state of the certificate in the Secret while it is in use, or NULL. */
 const struct cert_state *certs_find(const struct resolver *r, struct arena *a, const struct secret *s);

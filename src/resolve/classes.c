@@ -36,8 +36,12 @@ static bool forget(struct pass *p, str name) {
 }
 
 /* CRDs of another release are read as far as they are known.                 [GW GatewayClassConditionStatusSupportedVersion] */
-static void judge_version(struct conditions *c, const char *bundle) {
+static void judge_version(struct conditions *c, const struct facts *facts) {
     enum { MINOR_MAX = 7 };
+    const char *bundle = facts->bundle;
+    if (!*bundle && !facts->cluster)
+        conditions_add(c, "SupportedVersion", CONDITION_TRUE, "SupportedVersion",
+                       arena_printf(c->arena, "manifests are read by the Gateway API v1.%d", MINOR_MAX));
     if (!*bundle) return;
     str rest = str_of(bundle), major = str_cut(&rest, '.'), minor = str_cut(&rest, '.');
     uint64_t n;
@@ -58,7 +62,7 @@ static void build_status(struct pass *p, const struct gateway_class *c, struct v
                          struct gateway_class_status *st) {
     struct conditions cs = conditions_begin(p->scratch, c->obj.meta.generation);
     conditions_judge(&cs, "Accepted", accepted, "Accepted", S("the class is handled by this controller"));
-    judge_version(&cs, p->facts->bundle);
+    judge_version(&cs, p->facts);
     st->conditions.p = cs.p, st->conditions.n = cs.n;
     st->supported_features.p = arena_array(p->scratch, struct supported_feature, FEATURE_COUNT);
     for (str name = S(""); (name = features_next(p->facts, name)).p;)

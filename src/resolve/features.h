@@ -63,7 +63,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
     X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", REFUSED,                                   \
       "validation of client certificates", "remove the field")                                               \
-    X(BACKEND_CLIENT, "GatewayBackendClientCertificate", REFUSED, "client certificates towards backends",    \
+    X(BACKEND_CLIENT, "GatewayBackendClientCertificate", RESOLVED, "client certificates towards backends",   \
       "remove the field")                                                                                    \
     X(LISTENER_FILTERS, "GatewayListenerFilters", REFUSED, "filters of listeners", "remove the field")       \
     X(GRPC_ROUTE, "GRPCRoute", RESOLVED, "GRPCRoutes", "remove the route")                                   \
@@ -85,9 +85,9 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "use a ConfigMap")                                                                                     \
     X(XBACKEND, NULL, REFUSED, "XBackends", "use a Service")                                                 \
     X(XBACKEND_TRAFFIC, NULL, REFUSED, "XBackendTrafficPolicies", "remove the policy")                       \
-    X(XMESH, NULL, REFUSED, "meshes", "remove the object")                                                   \
+    X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \
     X(XTELEMETRY, NULL, REFUSED, "XTelemetryPolicies", "remove the policy")                                  \
-    X(ROUTABILITY, "GatewayAddressRoutability", REFUSED, "routability of addresses", "remove the field")
+    X(ROUTABILITY, "GatewayAddressRoutability", RESOLVED, "routability of addresses", "remove the field")
 
 #define FEATURE_ID(id, name, served, what, remedy) FEATURE_##id,
 enum feature { FEATURES(FEATURE_ID) FEATURE_COUNT };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/gateway_spec.h"
 
+#include "resolve/certs.h"
 #include "resolve/classes.h"
 #include "resolve/features.h"
+#include "resolve/gateway_addresses.h"
 #include "resolve/parameters.h"
 
 #define PARAMETERS "spec.infrastructure.parametersRef"
@@ -47,69 +49,31 @@ static struct verdict judge_parameters(struct pass *p, struct gateway_state *g, 
     return v;
 }
 
-static void add_once(str *list, uint32_t *n, str s) {
-    for (uint32_t i = 0; i < *n; i++)
-        if (str_eq(list[i], s)) return;
-    list[(*n)++] = s;
-}
-
-/* One requested address. Wrong types make the Gateway unacceptable, values that no socket can have leave it accepted
- * and not programmed.                                                              [GW GatewaySpec.addresses] */
-static void judge_address(const struct facts *f, struct arena *a, struct gateway_state *g,
-                          const struct gateway_address *ad, uint32_t i) {
-    if (ad->type.n && !str_eq(ad->type, S("IPAddress"))) {
-        g->accepted = resolver_refuse(a, "UnsupportedAddress",
-                                      "spec.addresses[%u].type: " STR_FMT " is not served; use IPAddress", i,
-                                      STR_ARG(ad->type));
-        return;
+/* The certificate that backends are shown. The Gateway stays accepted without it.           [GW GatewayBackendTLS] */
+static void judge_client(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
+    const char *path = "spec.tls.backend.clientCertificateRef";
+    const struct gateway_backend_tls *tls = gw->spec.tls ? gw->spec.tls->backend : NULL;
+    struct cert_state *before = g->client;
+    g->client = NULL;
+    g->refs = (struct verdict){0};
+    g->notice = (str){0};
+    if (tls && tls->client_certificate_ref) {
+        struct certs_user user = {"Gateway", g->ns, str_of(path), "InvalidClientCertificateRef"};
+        if (features_served(p->facts, FEATURE_BACKEND_CLIENT))
+            g->refs = certs_judge(p, g->arena, &user, tls->client_certificate_ref, &g->client, &g->notice);
+        else
+            g->refs = not_served(g->arena, user.reason, path, FEATURE_BACKEND_CLIENT);
     }
-    if (ad->routability.n) {
-        g->accepted = resolver_refuse(
-            a, "UnsupportedAddress",
-            "spec.addresses[%u].routability: " STR_FMT " is not served by this version; " STR_FMT, i,
-            STR_ARG(features_what(FEATURE_ROUTABILITY)), STR_ARG(features_remedy(FEATURE_ROUTABILITY)));
-        return;
-    }
-    if (!ad->value.n) { /* any address will do */
-        add_once(g->addresses, &g->addresses_n, S(""));
-        add_once(g->shown, &g->shown_n, S(""));
-        return;
-    }
-    struct ip ip;
-    if (ip_parse(ad->value, &ip) != OK || ip_is_unspecified(&ip) || ip_is_multicast(&ip)) {
-        g->address = resolver_refuse(a, "AddressNotUsable",
-                                     "spec.addresses[%u].value: " STR_FMT
-                                     " is no address that a socket can have; name one of this machine",
-                                     i, STR_ARG(ad->value));
-        return;
-    }
-    if (f->cluster) return; /* the Gateway's Service asks for it */
-    struct buf b;
-    buf_init(&b, 64);
-    ip_print(&b, &ip);
-    add_once(g->addresses, &g->addresses_n, arena_str(a, buf_str(&b)));
-    buf_fini(&b);
-    add_once(g->shown, &g->shown_n, arena_str(a, ad->value));
+    if (before) certs_release(p, before);
 }
 
 void gateway_spec_judge(struct pass *p, struct gateway_state *g, const struct gateway *gw) {
     struct arena *a = g->arena;
-    uint32_t n = gw->spec.addresses.n;
     struct verdict parameters = judge_parameters(p, g, gw);
     g->accepted = judge_fields(a, gw, p->facts);
     if (parameters.reason) g->accepted = parameters;
-    g->refs = g->address = (struct verdict){0};
-    g->addresses = arena_array(a, str, n + 1);
-    g->shown = arena_array(a, str, n + 1);
-    g->addresses_n = g->shown_n = 0;
-    for (uint32_t i = 0; i < n; i++) judge_address(p->facts, a, g, &gw->spec.addresses.p[i], i);
-    if (!n || (p->facts->cluster && !g->addresses_n)) {
-        g->addresses[g->addresses_n++] = S("");
-        g->shown[g->shown_n++] = S("");
-    }
-    if (gw->spec.tls && gw->spec.tls->backend && gw->spec.tls->backend->client_certificate_ref)
-        g->refs = not_served(a, "InvalidClientCertificateRef", "spec.tls.backend.clientCertificateRef",
-                             FEATURE_BACKEND_CLIENT);
+    gateway_addresses_judge(p, g, gw);
+    judge_client(p, g, gw);
 }
 
 /* perPort replaces the default.                                                   [GW FrontendTLSConfig.perPort] */

@@ -3,6 +3,7 @@
 
 #include "resolve/claims.h"
 #include "resolve/conditions.h"
+#include "resolve/gateway_addresses.h"
 #include "resolve/listener_verdicts.h"
 #include "resolve/set_status.h"
 
@@ -24,19 +25,6 @@ static void add_accepted(struct conditions *c, const struct gateway_state *g,
                        words);
 }
 
-/* Why no listener that asked for this address got it; NULL: one did, or may yet. */
-static const struct fact_bind *address_failure(struct pass *p, const struct gateway_state *g,
-                                               uint32_t address) {
-    const struct fact_bind *failure = NULL;
-    for (uint32_t i = 0; i < g->own_n && p->facts->serving; i++) {
-        const struct listener_state *l = g->listeners[i];
-        if (!l->served || address >= l->claims_n) continue;
-        failure = claims_fact(p, &l->claims[address]);
-        if (!failure || failure->ok) return NULL;
-    }
-    return failure;
-}
-
 /* In a cluster: whether its Service got what it needs. */
 static struct verdict judge_reach(struct pass *p, const struct gateway_state *g) {
     if (!p->facts->cluster || !p->facts->serving) return (struct verdict){0};
@@ -48,15 +36,8 @@ static struct verdict judge_reach(struct pass *p, const struct gateway_state *g)
 static struct verdict judge_gateway(struct pass *p, const struct gateway_state *g,
                                     const struct listener_tally *t) {
     if (g->accepted.reason) return (struct verdict){"Invalid", g->accepted.message};
-    if (g->address.reason) return g->address;
-    for (uint32_t i = 0; i < g->addresses_n; i++) {
-        const struct fact_bind *failure = g->addresses[i].n ? address_failure(p, g, i) : NULL;
-        if (failure)
-            return resolver_refuse(p->scratch, "AddressNotUsable",
-                                   "spec.addresses: " STR_FMT " can not be used: " STR_FMT
-                                   "; name an address of this machine",
-                                   STR_ARG(g->addresses[i]), STR_ARG(failure->error));
-    }
+    struct verdict addresses = gateway_addresses_failure(p, g);
+    if (addresses.reason) return addresses;
     struct verdict reach = judge_reach(p, g);
     if (reach.reason && t->accepted) return reach;
     if (t->pending) return (struct verdict){"Pending", t->first_bad.message};
@@ -66,28 +47,6 @@ static struct verdict judge_gateway(struct pass *p, const struct gateway_state *
     return (struct verdict){"Invalid", t->first_bad.reason
                                            ? t->first_bad.message
                                            : S("no listener is accepted; see status.listeners")};
-}
-
-static void add_given(struct pass *p, const struct gateway_state *g, struct gateway_status *st) {
-    const struct fact_gateway *f = facts_gateway(p->facts, g->key);
-    st->addresses.p = arena_array(p->scratch, struct gateway_status_address, f ? f->addresses_n : 0);
-    for (uint32_t i = 0; f && i < f->addresses_n; i++)
-        st->addresses.p[st->addresses.n++] =
-            (struct gateway_status_address){f->addresses[i].type, f->addresses[i].value};
-}
-
-static void add_addresses(struct pass *p, const struct gateway_state *g, struct gateway_status *st) {
-    str machine = p->facts->address.n ? p->facts->address : S("127.0.0.1");
-    if (g->accepted.reason) return;
-    if (p->facts->cluster) {
-        add_given(p, g, st);
-        return;
-    }
-    st->addresses.p = arena_array(p->scratch, struct gateway_status_address, g->shown_n);
-    for (uint32_t i = 0; i < g->shown_n; i++) /* shown and addresses run in parallel */
-        if (!g->addresses[i].n || !address_failure(p, g, i))
-            st->addresses.p[st->addresses.n++] =
-                (struct gateway_status_address){S("IPAddress"), g->shown[i].n ? g->shown[i] : machine};
 }
 
 /* Returns how Programmed stands. */
@@ -110,12 +69,13 @@ static struct verdict build(struct pass *p, const struct gateway_state *g, struc
                      t.programmed < g->own_n ? arena_printf(p->scratch, "%u of %u listeners take connections",
                                                             t.programmed, g->own_n)
                                              : S("all listeners take connections"));
-    conditions_judge(&c, "ResolvedRefs", refs, "ResolvedRefs", S("all references are resolved"));
+    conditions_judge(&c, "ResolvedRefs", refs, "ResolvedRefs",
+                     g->notice.n ? g->notice : S("all references are resolved"));
     if (g->is_default)
         conditions_add(&c, "DefaultGateway", CONDITION_TRUE, "DefaultGateway",
                        S("the Gateway has the default scope All"));
+    gateway_addresses_write(p, g, &c, st);
     st->conditions.p = c.p, st->conditions.n = c.n;
-    add_addresses(p, g, st);
     return programmed;
 }
 

@@ -64,6 +64,7 @@ void gateways_mark_all_statuses(struct resolver *r) {
 }
 
 static bool uses(const struct gateway_state *g, const struct cert_state *c) {
+    if (g->client == c) return true;
     for (uint32_t i = 0; i < g->listeners_n; i++)
         for (uint32_t k = 0; k < g->listeners[i]->certs_n; k++)
             if (g->listeners[i]->certs[k] == c) return true;
@@ -133,6 +134,7 @@ static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ou
     if (g->status) resolver_note_status(p, KIND_GATEWAY, g->ns, g->name);
     free(TAKE(g->status));
     free(TAKE(g->own));
+    if (g->client) certs_release(p, TAKE(g->client));
     arena_free(TAKE(g->arena));
     map_take(&p->r->gateways, g->key);
     g->view = 0;
@@ -295,6 +297,7 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
             .tls_min = listeners_terminates(l) ? l->tls_min : PLAN_TLS_UNSET,
             .certificates = {certs, l->certs_n},
             .settings = l->gateway->settings,
+            .client_certificate = l->gateway->client ? str_of(l->gateway->client->key) : (str){0},
         };
         const void *before = plan_get(p->plan, PLAN_LISTENER, piece.piece.key);
         plan_set(p->plan, PLAN_LISTENER, piece.piece.key, plan_pack(&piece), p->delta);

@@ -6,7 +6,6 @@
 #include "resolve/certs.h"
 #include "resolve/features.h"
 #include "resolve/gateway_spec.h"
-#include "resolve/grants.h"
 
 #define MIN_VERSION_KEY "postern.dev/min-tls-version"
 
@@ -190,37 +189,12 @@ static struct verdict judge_kinds(struct pass *p, struct listener_state *l, cons
 static struct verdict judge_certificate(struct pass *p, struct listener_state *l, uint32_t i,
                                         const struct secret_ref *ref) {
     struct arena *a = l->gateway->arena;
-    const char *kind = l->set ? "ListenerSet" : "Gateway";
-    str from_ns = l->set ? l->set->ns : l->gateway->ns, ns = ref->ns.n ? ref->ns : from_ns;
-    if (ref->group.n || (ref->kind.n && !str_eq(ref->kind, S("Secret"))))
-        return resolver_refuse(a, "InvalidCertificateRef",
-                               "tls.certificateRefs[%u]: " STR_FMT "%s" STR_FMT
-                               " is not served; name a Secret",
-                               i, STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
-    if (!grants_allow(p, str_of(kind), from_ns, S("Secret"), ns, ref->name))
-        return resolver_refuse(a, "RefNotPermitted",
-                               "tls.certificateRefs[%u]: no ReferenceGrant in namespace " STR_FMT
-                               " lets a %s of " STR_FMT " use Secret " STR_FMT "; add one there",
-                               i, STR_ARG(ns), kind, STR_ARG(from_ns), STR_ARG(ref->name));
-    const struct secret *s = (const void *)store_get(p->store, p->scratch, KIND_SECRET, ns, ref->name);
-    if (!s)
-        return resolver_refuse(a, "InvalidCertificateRef",
-                               "tls.certificateRefs[%u]: Secret " STR_FMT "/" STR_FMT
-                               " does not exist; create it or correct the name",
-                               i, STR_ARG(ns), STR_ARG(ref->name));
-    str why = {0};
-    struct cert_state *c = certs_use(p, a, s, &why);
-    if (!c)
-        return resolver_refuse(a, "InvalidCertificateRef",
-                               "tls.certificateRefs[%u]: Secret " STR_FMT "/" STR_FMT " " STR_FMT, i,
-                               STR_ARG(ns), STR_ARG(ref->name), STR_ARG(why));
-    l->certs[l->certs_n++] = c;
-    str dates = certs_dates(c, a, p->now_s);
-    if (dates.n && !l->notice.n)
-        l->notice = arena_printf(
-            a, "tls.certificateRefs[%u]: the certificate in Secret " STR_FMT "/" STR_FMT " " STR_FMT, i,
-            STR_ARG(ns), STR_ARG(ref->name), STR_ARG(dates));
-    return (struct verdict){0};
+    struct certs_user user = {l->set ? "ListenerSet" : "Gateway", l->set ? l->set->ns : l->gateway->ns,
+                              arena_printf(a, "tls.certificateRefs[%u]", i), "InvalidCertificateRef"};
+    struct cert_state *c;
+    struct verdict v = certs_judge(p, a, &user, ref, &c, l->notice.n ? NULL : &l->notice);
+    if (c) l->certs[l->certs_n++] = c;
+    return v;
 }
 
 /* RefNotPermitted is told before all else; then the first certificate that is wrong. */

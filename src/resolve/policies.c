@@ -363,6 +363,17 @@ static void resolve_xbackend(struct pass *p, struct policy_state *ps, const stru
     tell_ancestors(p, ps, o, &all, judge_unserved);
 }
 
+/* Nothing can be set of a mesh.                                                    [GW XMeshSpec.parametersRef] */
+static struct verdict judge_mesh(struct pass *p, const struct xmesh *mesh) {
+    const struct parameters_reference *ref = mesh->spec.parameters_ref;
+    if (!ref) return (struct verdict){0};
+    return resolver_refuse(p->scratch, "InvalidParameters",
+                           "spec.parametersRef: " STR_FMT "%s" STR_FMT " " STR_FMT
+                           ": a mesh has no parameters; remove the field",
+                           STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind),
+                           STR_ARG(ref->name));
+}
+
 static void resolve_mesh(struct pass *p, struct policy_state *ps, const struct object *o) {
     const struct xmesh *mesh = (const void *)o;
     if (!str_eq(mesh->spec.controller_name, p->facts->controller_name)) {
@@ -371,7 +382,11 @@ static void resolve_mesh(struct pass *p, struct policy_state *ps, const struct o
     }
     struct xmesh_status st = {0};
     struct conditions c = conditions_begin(p->scratch, o->meta.generation);
-    judge_unserved(p, o, NULL, &c);
+    if (!features_served(p->facts, FEATURE_XMESH))
+        judge_unserved(p, o, NULL, &c);
+    else
+        conditions_judge(&c, "Accepted", judge_mesh(p, mesh), "Accepted",
+                         S("the mesh is handled by this controller"));
     st.conditions.p = c.p, st.conditions.n = c.n;
     set_status(p, ps, &st);
 }

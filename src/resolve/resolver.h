@@ -96,6 +96,8 @@ struct gateway_state {
     struct verdict kept;  /* its parameters are wrong, and it goes on by those that were good last */
     struct settings *own; /* of its own parametersRef, good ones, packed; NULL: none were yet */
     struct plan_settings *settings; /* with its class's, for its listeners; NULL: none */
+    struct cert_state *client;      /* shown to backends that speak TLS; counted; NULL: none */
+    str notice;                     /* what a good ResolvedRefs should tell, or not given */
     bool stands; /* a listener of its own is accepted: else its ListenerSets are not served */
     struct listener_state **listeners; /* its own, then those of its sets, in the order of right */
     uint32_t listeners_n, own_n;
@@ -103,8 +105,10 @@ struct gateway_state {
     uint32_t sets_n;
     str *addresses; /* to bind; one "" = all */
     uint32_t addresses_n;
-    str *shown; /* for status.addresses; NULL: the machine's */
-    uint32_t shown_n;
+    str *shown;                    /* of each, for status.addresses; "": the machine's */
+    str *scopes;                   /* of each, the routability that was asked for */
+    uint32_t asked_n, missed_n;    /* entries of spec.addresses, and those that stay without one */
+    str missed;                    /* the first of these: where, why and what to do */
     uint64_t claimed;              /* hash of what its claims were made of */
     uint64_t view;                 /* hash of what routes see of it */
     struct gateway_status *status; /* packed; NULL: none yet */

@@ -9,6 +9,7 @@
  *   #! bind :443 error WORDS
  *   #! map 80:8080                --map-port
  *   #! address 192.0.2.1          of this machine
+ *   #! bundle v1.8.0              of the CRDs that were found
  *   #! features                   print supportedFeatures
  *   #! features all               as if the data plane had all that resolve/ knows: the plan is shown where no table is
  *   #! warnings                   print what is valid and hardly meant
@@ -28,7 +29,7 @@ enum { DOCUMENTS_MAX = 256, TEXT_BYTES_MAX = 4 << 20, MAPS_MAX = 8 };
 
 struct kase {
     struct arena *arena;
-    str name, text, controller, address;
+    str name, text, controller, address, bundle;
     const struct node *docs[DOCUMENTS_MAX + 1]; /* one place for a variant */
     uint32_t docs_n;
     struct fact_port_map maps[MAPS_MAX];
@@ -58,6 +59,8 @@ static void read_fact(struct kase *k, str line) {
         k->warnings = true;
     } else if (str_eq(word, S("address"))) {
         k->address = line;
+    } else if (str_eq(word, S("bundle"))) {
+        k->bundle = line;
     } else if (str_eq(word, S("map")) && k->maps_n < MAPS_MAX) {
         str from = str_cut(&line, ':');
         struct fact_port_map *m = &k->maps[k->maps_n++];
@@ -161,6 +164,7 @@ static void start(struct pipeline *p, struct kase *k) {
     p->facts.serving = k->serving;
     p->facts.revision_adopted = UINT64_MAX; /* what is asked of the workers is done at once */
     p->facts.address = k->address;
+    snprintf(p->facts.bundle, sizeof p->facts.bundle, STR_FMT, STR_ARG(k->bundle));
     if (k->all_features) features_enable_all(&p->facts);
     each_fact(k, take_bind, &p->facts);
 }
@@ -200,10 +204,18 @@ static void print_message(struct buf *b, const struct condition *p, uint32_t n, 
     buf_printf(b, ": " STR_FMT "\n", STR_ARG(p[at].message));
 }
 
+/* Good news that every case has. */
+static bool is_usual(const struct condition *c) {
+    static const char *const types[] = {"Conflicted", "SupportedVersion", "AddressesAssigned"};
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (str_eq(c->type, str_of(types[i]))) return is_good(c);
+    return false;
+}
+
 static void print_conditions(struct buf *b, const struct condition *p, uint32_t n, int64_t generation) {
     static const char *const statuses[] = {"Unknown", "True", "False"};
     for (uint32_t i = 0; i < n; i++) {
-        if (str_eq(p[i].type, S("Conflicted")) && is_good(&p[i])) continue;
+        if (is_usual(&p[i])) continue;
         buf_printf(b, "  " STR_FMT "=%s%s", STR_ARG(p[i].type), statuses[p[i].status],
                    p[i].observed_generation == generation ? "" : "~");
         if (!is_good(&p[i])) buf_printf(b, "/" STR_FMT, STR_ARG(p[i].reason));
@@ -236,7 +248,8 @@ static void print_listeners(struct buf *b, const struct object *o, const struct 
 static void print_gateway(struct buf *b, const struct object *o, const struct gateway_status *st) {
     buf_printf(b, "status  Gateway " STR_FMT "/" STR_FMT, STR_ARG(o->meta.ns), STR_ARG(o->meta.name));
     for (uint32_t i = 0; i < st->addresses.n; i++)
-        buf_printf(b, "  address=" STR_FMT, STR_ARG(st->addresses.p[i].value));
+        buf_printf(b, "  address=" STR_FMT "%s" STR_FMT, STR_ARG(st->addresses.p[i].value),
+                   st->addresses.p[i].routability.n ? "/" : "", STR_ARG(st->addresses.p[i].routability));
     if (st->attached_listener_sets) buf_printf(b, "  sets=%lld", (long long)st->attached_listener_sets);
     print_conditions(b, st->conditions.p, st->conditions.n, o->meta.generation);
     print_listeners(b, o, st->listeners.p, st->listeners.n);

@@ -148,7 +148,8 @@ static void test_version(void **state) {
     world_pass(w);
     const struct gateway_class_status *st =
         resolve_status(w->resolver, KIND_GATEWAY_CLASS, S(""), S("postern"));
-    assert_string_equal(world_condition(st->conditions.p, st->conditions.n, "SupportedVersion"), "");
+    assert_string_equal(world_condition(st->conditions.p, st->conditions.n, "SupportedVersion"),
+                        "True/SupportedVersion"); /* manifests are read by our own tables */
     snprintf(w->facts.bundle, sizeof w->facts.bundle, "v1.7.0");
     w->facts.changed = true;
     world_pass(w);
