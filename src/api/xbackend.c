@@ -8,6 +8,7 @@
 #include "api/policy_schema.h"
 #include "api/reference_schema.h"
 #include "schema/breach.h"
+#include "text/base64.h"
 
 static void hostname_rules(struct schema_check *c, const void *obj) {
     const struct external_hostname *e = obj;
@@ -101,3 +102,10 @@ static const struct field fields[] = {
     {"spec", FIELD_STRUCT, 0, .flags = FIELD_REQUIRED, .of = &spec_schema},
 };
 const struct schema xbackend_schema = SCHEMA(xbackend, fields, NULL);
+
+str xbackend_label(struct arena *a, str name) {
+    enum { LABEL_BYTES_MAX = 63, KEPT = 54, DIGITS = 8 };
+    if (name.n <= LABEL_BYTES_MAX) return name;
+    return arena_printf(a, STR_FMT "-" STR_FMT, STR_ARG(str_upto(name, KEPT)),
+                        STR_ARG(str_upto(base64_sha256_hex(a, name), DIGITS)));
+}

@@ -36,6 +36,8 @@ struct xbackend_tls {
     struct secret_ref *client_certificate_ref;
     struct backend_tls_validation *validation;
 };
+/* EndpointSlices with this label are the endpoints of the XBackend of their namespace that its value names (xbackend_label). */
+#define XBACKEND_LABEL "postern.dev/xbackend"
 struct xbackend {
     struct object obj;
     struct {
@@ -48,3 +50,6 @@ struct xbackend {
         struct session_persistence *session_persistence;
     } spec;
 };
+struct arena;
+/* The name as the value of a label, which has 63 characters at most: a longer one is cut and told apart by a hash. */
+str xbackend_label(struct arena *a, str name);

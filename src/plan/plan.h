@@ -170,13 +170,14 @@ struct plan_route {
     LIST_OF(struct plan_rule) rules;
 };
 
-/* A backend that rules name. Key: "NS/NAME:PORT", and "+h2c", "+tls", "+tcp" or "+udp" for what is not HTTP/1.1. */
+/* A backend that rules name. Key: "NS/NAME:PORT" of a Service, "XBackend/NS/NAME:PORT" of an XBackend, and "+h2c", "+tls", "+tcp" or
+ * "+udp" for what is not HTTP/1.1. */
 enum plan_backend_protocol {
     PLAN_BACKEND_UNSET,
     PLAN_BACKEND_HTTP, /* of HTTPRoutes: HTTP/1.1 */
     PLAN_BACKEND_H2C,  /* HTTP/2: of GRPCRoutes, or as the Service's port says */
     PLAN_BACKEND_TLS,  /* of TLSRoutes: bytes; `tls` holds for connections that a listener terminates */
-    PLAN_BACKEND_TCP,  /* of TCPRoutes: bytes, whatever policies say */
+    PLAN_BACKEND_TCP,  /* of TCPRoutes: bytes, whatever policies say; `tls` is an XBackend's own then */
     PLAN_BACKEND_UDP,
 };
 enum plan_alt_name { PLAN_ALT_NAME_UNSET, PLAN_ALT_NAME_DNS, PLAN_ALT_NAME_URI };
@@ -184,19 +185,28 @@ struct plan_alt_name_wanted {
     uint8_t type; /* enum plan_alt_name */
     str value;
 };
-/* TLS towards a backend.                                                             [GW BackendTLSPolicy] */
+/* TLS towards a backend.                                                 [GW BackendTLSPolicy] [GW XBackend.tls] */
 struct plan_backend_tls {
-    str policy;   /* "NS/NAME" */
+    str policy;   /* "NS/NAME" of the BackendTLSPolicy; "": the XBackend itself says so */
     str hostname; /* the server name, and the name to verify unless alt_names are given */
     LIST_OF(struct plan_alt_name_wanted) alt_names; /* the certificate must have one of them */
     str ca_pem;                                     /* who may have signed; "" = the system's */
+    str client_certificate;                         /* key of a PLAN_CERTIFICATE to show; "" = none */
+};
+/* Retries may be so many percent of a backend's requests of the last interval, and at_least_n in each at_least_interval in any case; a
+ * retry past that is answered 503 instead.                                           [GW RetryConstraint] */
+struct plan_retry_budget {
+    int64_t percent, at_least_n;
+    struct opt_int interval, at_least_interval; /* microseconds, always set */
 };
 struct plan_backend {
     struct plan_piece piece;
     str ns, name;
     int64_t port;
-    uint8_t protocol;             /* enum plan_backend_protocol */
-    struct plan_backend_tls *tls; /* NULL: in the clear */
+    uint8_t protocol;                       /* enum plan_backend_protocol */
+    struct plan_backend_tls *tls;           /* NULL: in the clear */
+    struct plan_retry_budget *retry_budget; /* NULL: none */
+    str external; /* a hostname outside, whose addresses are the endpoints; "" = the endpoints are those of the cluster */
     /* Not "": no connection that would be TLS may be made, and this is why. The endpoints are empty then (503), but for PLAN_BACKEND_TLS,
      * where connections of listeners that do not terminate are none of the policy's. */
     str refused;

@@ -173,8 +173,16 @@ static const struct field backend_tls_fields[] = {
     {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_backend_tls, hostname)},
     {.name = "altNames", .type = FIELD_LIST, .offset = AT(plan_backend_tls, alt_names), .of = &alt_name},
     {.name = "caPem", .type = FIELD_STR, .offset = AT(plan_backend_tls, ca_pem)},
+    {.name = "clientCertificate", .type = FIELD_STR, .offset = AT(plan_backend_tls, client_certificate)},
 };
 static const struct schema backend_tls = SCHEMA(plan_backend_tls, backend_tls_fields, NULL);
+static const struct field retry_budget_fields[] = {
+    {.name = "percent", .type = FIELD_INT, .offset = AT(plan_retry_budget, percent)},
+    {.name = "interval", .type = FIELD_DURATION, .offset = AT(plan_retry_budget, interval)},
+    {.name = "atLeast", .type = FIELD_INT, .offset = AT(plan_retry_budget, at_least_n)},
+    {.name = "atLeastInterval", .type = FIELD_DURATION, .offset = AT(plan_retry_budget, at_least_interval)},
+};
+static const struct schema retry_budget = SCHEMA(plan_retry_budget, retry_budget_fields, NULL);
 static const struct field backend_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_backend, piece.key)},
     {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_backend, ns)},
@@ -185,6 +193,11 @@ static const struct field backend_fields[] = {
      .offset = AT(plan_backend, protocol),
      .values = backend_protocols},
     {.name = "tls", .type = FIELD_OPT_STRUCT, .offset = AT(plan_backend, tls), .of = &backend_tls},
+    {.name = "retryBudget",
+     .type = FIELD_OPT_STRUCT,
+     .offset = AT(plan_backend, retry_budget),
+     .of = &retry_budget},
+    {.name = "external", .type = FIELD_STR, .offset = AT(plan_backend, external)},
     {.name = "refused", .type = FIELD_STR, .offset = AT(plan_backend, refused)},
 };
 static const struct field endpoint_fields[] = {

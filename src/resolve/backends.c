@@ -2,13 +2,37 @@
 #include "resolve/backends.h"
 
 #include "api/core.h"
+#include "api/xbackend.h"
 #include "base/num.h"
+#include "resolve/backend_endpoints.h"
 #include "resolve/backend_tls.h"
+#include "resolve/backend_traffic.h"
+#include "resolve/certs.h"
 #include "resolve/features.h"
 #include "resolve/grants.h"
+#include "resolve/xbackends.h"
 
 /* What follows the port in a key, by enum plan_backend_protocol. */
 static const char *const suffixes[] = {"", "", "+h2c", "+tls", "+tcp", "+udp"};
+
+str backends_key(struct arena *a, enum api_kind kind, str object, int64_t port,
+                 enum plan_backend_protocol protocol) {
+    return arena_printf(a, "%s" STR_FMT ":%lld%s", kind == KIND_XBACKEND ? "XBackend/" : "", STR_ARG(object),
+                        (long long)port, suffixes[protocol]);
+}
+
+void backends_parse(str key, enum api_kind *ret_kind, str *ret_ns, str *ret_name) {
+    str object = str_upto(key, str_rfind(key, ':'));
+    size_t slash = str_rfind(object, '/');
+    str ns = str_upto(object, slash);
+    bool xbackend = str_find(ns, '/') < ns.n;
+    *ret_kind = xbackend ? KIND_XBACKEND : KIND_SERVICE;
+    *ret_ns = xbackend ? str_from(ns, strlen("XBackend/")) : ns;
+    *ret_name = str_from(object, slash + 1);
+}
+
+str backends_ns(const struct backend_state *b) { return (str){b->key + b->ns_at, b->ns_n}; }
+str backends_name(const struct backend_state *b) { return (str){b->key + b->ns_at + b->ns_n + 1, b->name_n}; }
 
 static bool is_protocol(str protocol, bool udp) {
     return udp ? str_eq(protocol, S("UDP")) : !protocol.n || str_eq(protocol, S("TCP"));
@@ -101,6 +125,8 @@ static struct verdict judge_reference(struct pass *p, enum api_kind from, str fr
 struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, bool grpc,
                               const struct backend_object_ref *ref, str where, str *ret_key) {
     struct arena *a = p->scratch;
+    if (xbackends_named(ref->group, ref->kind) && features_served(p->facts, FEATURE_XBACKEND))
+        return xbackends_judge(p, from, from_ns, grpc, ref, where, ret_key);
     struct verdict v = judge_reference(p, from, from_ns, ref, where);
     if (v.reason) return v;
     str ns = ref->ns.n ? ref->ns : from_ns, service = resolver_key(a, ns, ref->name);
@@ -120,9 +146,7 @@ struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, b
                                STR_ARG(where), STR_ARG(service), (long long)ref->port.v);
     enum plan_backend_protocol protocol;
     v = judge_protocol(p, from, grpc, port, where, service, &protocol);
-    if (!v.reason)
-        *ret_key =
-            arena_printf(a, STR_FMT ":%lld%s", STR_ARG(service), (long long)port->port, suffixes[protocol]);
+    if (!v.reason) *ret_key = backends_key(a, KIND_SERVICE, service, port->port, protocol);
     return v;
 }
 
@@ -135,17 +159,22 @@ static void mark(struct resolver *r, struct backend_state *b) {
 struct backend_state *backends_use(struct pass *p, str key) {
     struct backend_state *b = map_get(&p->r->backends, key);
     if (!b) {
-        size_t slash = str_find(key, '/'), colon = str_rfind(key, ':'), plus = str_rfind(key, '+');
+        enum api_kind kind;
+        str ns, name;
+        backends_parse(key, &kind, &ns, &name);
+        size_t plus = str_rfind(key, '+');
         uint64_t port = 0;
-        err parsed = num_parse(str_from(str_upto(key, plus), colon + 1), UINT16_MAX, &port);
-        assert(parsed == OK); /* backends_judge() made the key */
+        err parsed = num_parse(str_from(str_upto(key, plus), str_rfind(key, ':') + 1), UINT16_MAX, &port);
+        assert(parsed == OK); /* backends_key() made the key */
         b = base_zalloc(sizeof *b + key.n);
+        b->kind = (uint8_t)kind;
         b->port = (uint16_t)port;
         b->protocol = PLAN_BACKEND_HTTP;
         for (size_t i = PLAN_BACKEND_H2C; i < COUNT_OF(suffixes); i++)
             if (str_eq(str_from(key, plus), str_of(suffixes[i]))) b->protocol = (uint8_t)i;
-        b->ns_n = (uint16_t)slash;
-        b->name_n = (uint16_t)(colon - slash - 1);
+        b->ns_at = (uint16_t)(ns.p - key.p);
+        b->ns_n = (uint16_t)ns.n;
+        b->name_n = (uint16_t)name.n;
         b->key_n = (uint16_t)key.n;
         memcpy(b->key, key.p, key.n);
         map_put(&p->r->backends, (str){b->key, key.n}, b);
@@ -160,38 +189,27 @@ void backends_release(struct pass *p, struct backend_state *b) {
     if (!--b->uses) mark(p->r, b);
 }
 
-static void mark_port(struct pass *p, str ns, str name, int64_t port) {
+static void mark_port(struct pass *p, enum api_kind kind, str ns, str name, int64_t port) {
+    str object = resolver_key(p->scratch, ns, name);
     for (unsigned i = PLAN_BACKEND_HTTP; i < COUNT_OF(suffixes); i++) {
-        str key = arena_printf(p->scratch, STR_FMT "/" STR_FMT ":%lld%s", STR_ARG(ns), STR_ARG(name),
-                               (long long)port, suffixes[i]);
-        struct backend_state *b = map_get(&p->r->backends, key);
+        struct backend_state *b = map_get(&p->r->backends, backends_key(p->scratch, kind, object, port, i));
         if (b) mark(p->r, b);
     }
 }
 
 void backends_mark(struct pass *p, str ns, str name) {
     const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, name);
-    for (uint32_t i = 0; s && i < s->spec.ports.n; i++) mark_port(p, ns, name, s->spec.ports.p[i].port);
+    for (uint32_t i = 0; s && i < s->spec.ports.n; i++)
+        mark_port(p, KIND_SERVICE, ns, name, s->spec.ports.p[i].port);
+}
+
+void backends_mark_xbackend(struct pass *p, str ns, str name) {
+    const struct xbackend *b = (const void *)store_get(p->store, p->scratch, KIND_XBACKEND, ns, name);
+    if (b) mark_port(p, KIND_XBACKEND, ns, name, b->spec.port.number.v);
 }
 
 void backends_mark_all(struct resolver *r) {
     map_each (e, &r->backends) mark(r, e->value);
-}
-
-struct place {
-    struct ip ip;
-    int64_t port;
-};
-struct places {
-    struct place *p;
-    uint32_t n, cap;
-};
-
-static int by_place(const void *a, const void *b) {
-    const struct place *x = a, *y = b;
-    int order = x->ip.family - y->ip.family;
-    if (!order) order = memcmp(x->ip.bytes, y->ip.bytes, sizeof x->ip.bytes);
-    return order ? order : (x->port > y->port) - (x->port < y->port);
 }
 
 /* The slice's port of the Service's port, by name; 0: it has none.              [Kubernetes EndpointSlice.ports] */
@@ -205,63 +223,42 @@ static int64_t port_in_slice(const struct endpoint_slice *s, const struct servic
     return 0;
 }
 
-static void add_slice(struct places *all, const struct endpoint_slice *s, const struct service_port *port,
-                      bool udp) {
-    int64_t number = port_in_slice(s, port, udp);
-    if (!number || str_eq(s->address_type, S("FQDN"))) return;
-    for (uint32_t i = 0; i < s->endpoints.n; i++) {
-        const struct endpoint *e = &s->endpoints.p[i];
-        if (e->conditions.ready.set && !e->conditions.ready.v) continue;
-        for (uint32_t k = 0; k < e->addresses.n; k++) {
-            struct place one = {.port = number};
-            if (ip_parse(e->addresses.p[k], &one.ip) != OK) continue;
-            if (all->n == all->cap) {
-                all->cap = all->cap ? all->cap * 2 : 16;
-                all->p = base_realloc(all->p, all->cap * sizeof *all->p);
-            }
-            all->p[all->n++] = one;
-        }
-    }
-}
-
-static void write_endpoints(struct pass *p, str key, struct places *all) {
-    if (all->n) qsort(all->p, all->n, sizeof *all->p, by_place);
-    struct plan_endpoints piece = {.piece = {.kind = PLAN_ENDPOINTS, .key = key}};
-    piece.endpoints.p = arena_array(p->scratch, struct plan_endpoint, all->n);
-    struct buf b;
-    buf_init(&b, 64);
-    for (uint32_t i = 0; i < all->n; i++) {
-        if (i && by_place(&all->p[i - 1], &all->p[i]) == 0) continue;
-        buf_clear(&b);
-        ip_print(&b, &all->p[i].ip);
-        piece.endpoints.p[piece.endpoints.n++] =
-            (struct plan_endpoint){arena_str(p->scratch, buf_str(&b)), all->p[i].port};
-    }
-    buf_fini(&b);
-    plan_set(p->plan, PLAN_ENDPOINTS, key, plan_pack(&piece), p->delta);
-}
-
 /* No endpoint is given to whoever might speak in the clear where a policy wants TLS. */
-static void write_backend(struct pass *p, const struct backend_state *b, str key) {
-    str ns = str_upto(key, b->ns_n), name = {key.p + b->ns_n + 1, b->name_n};
+static void write_service(struct pass *p, const struct backend_state *b, struct plan_backend *piece,
+                          struct backend_endpoints *all) {
     bool udp = b->protocol == PLAN_BACKEND_UDP;
-    struct plan_backend piece = {.piece = {.kind = PLAN_BACKEND, .key = key},
-                                 .ns = ns,
-                                 .name = name,
-                                 .port = b->port,
-                                 .protocol = b->protocol};
-    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, name);
+    const struct service *s =
+        (const void *)store_get(p->store, p->scratch, KIND_SERVICE, piece->ns, piece->name);
     const struct service_port *port = s ? find_port(s, b->port, udp) : NULL;
-    if (port && b->protocol <= PLAN_BACKEND_TLS) backend_tls_apply(p, ns, name, port->name, &piece);
-    plan_set(p->plan, PLAN_BACKEND, key, plan_pack(&piece), p->delta);
-    bool open = !piece.refused.n || b->protocol == PLAN_BACKEND_TLS;
+    if (!port) return;
+    if (b->protocol <= PLAN_BACKEND_TLS) backend_tls_apply(p, piece->ns, piece->name, port->name, piece);
+    if (piece->refused.n && b->protocol != PLAN_BACKEND_TLS) return;
     size_t n;
     const struct object **slices =
-        store_referrers(p->store, p->scratch, KIND_SERVICE, ns, name, KIND_ENDPOINT_SLICE, &n);
-    struct places all = {0};
-    for (size_t i = 0; port && open && i < n; i++) add_slice(&all, (const void *)slices[i], port, udp);
-    write_endpoints(p, key, &all);
-    free(all.p);
+        store_referrers(p->store, p->scratch, KIND_SERVICE, piece->ns, piece->name, KIND_ENDPOINT_SLICE, &n);
+    for (size_t i = 0; i < n; i++) {
+        int64_t number = port_in_slice((const void *)slices[i], port, udp);
+        if (number) backend_endpoints_add_slice(all, (const void *)slices[i], number);
+    }
+}
+
+static void write_backend(struct pass *p, struct backend_state *b, str key) {
+    struct plan_backend piece = {.piece = {.kind = PLAN_BACKEND, .key = key},
+                                 .ns = backends_ns(b),
+                                 .name = backends_name(b),
+                                 .port = b->port,
+                                 .protocol = b->protocol};
+    struct backend_endpoints all = {0};
+    struct cert_state *before = TAKE(b->cert); /* let go once the new one is held: it may be the same */
+    if (b->kind == KIND_XBACKEND)
+        xbackends_write(p, b, &piece, &all);
+    else
+        write_service(p, b, &piece, &all);
+    if (b->protocol <= PLAN_BACKEND_H2C)
+        piece.retry_budget = backend_traffic_budget(p, b->kind, piece.ns, piece.name);
+    plan_set(p->plan, PLAN_BACKEND, key, plan_pack(&piece), p->delta);
+    backend_endpoints_write(p, key, &all);
+    if (before) certs_release(p, before);
 }
 
 void backends_resolve(struct pass *p) {
@@ -276,6 +273,7 @@ void backends_resolve(struct pass *p) {
         } else {
             plan_set(p->plan, PLAN_BACKEND, key, NULL, p->delta);
             plan_set(p->plan, PLAN_ENDPOINTS, key, NULL, p->delta);
+            if (b->cert) certs_release(p, b->cert);
             map_take(&p->r->backends, key);
             free(b);
         }

@@ -43,29 +43,46 @@ const struct cert_state *certs_find(const struct resolver *r, struct arena *a, c
     return chain.n && key.n ? map_get(&r->certs, key_of(a, chain, key)) : NULL;
 }
 
-struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why) {
+/* The two texts of the Secret; false: *ret_why. */
+static bool read_secret(struct arena *a, const struct secret *s, str *ret_chain, str *ret_key, str *ret_why) {
     if (!str_eq(s->type, S("kubernetes.io/tls"))) {
         *ret_why = arena_printf(a, "is of type \"" STR_FMT "\"; make it one of type kubernetes.io/tls",
                                 STR_ARG(s->type));
-        return NULL;
+        return false;
     }
-    str chain = schema_map_get(&s->data, S("tls.crt")), key = schema_map_get(&s->data, S("tls.key"));
-    if (!chain.n || !key.n) {
-        *ret_why = arena_printf(a, "has no %s; put the PEM of the %s there", chain.n ? "tls.key" : "tls.crt",
-                                chain.n ? "private key" : "certificate chain");
-        return NULL;
-    }
+    *ret_chain = schema_map_get(&s->data, S("tls.crt"));
+    *ret_key = schema_map_get(&s->data, S("tls.key"));
+    if (ret_chain->n && ret_key->n) return true;
+    *ret_why = arena_printf(a, "has no %s; put the PEM of the %s there", ret_chain->n ? "tls.key" : "tls.crt",
+                            ret_chain->n ? "private key" : "certificate chain");
+    return false;
+}
+
+static bool read_pair(struct pass *p, struct arena *a, str chain, str key, struct x509_info *ret_info,
+                      str *ret_why) {
+    str message = {0};
+    if (x509_read_pair(p->scratch, chain, key, ret_info, &message) == OK) return true;
+    *ret_why =
+        arena_printf(a, "can not be used: " STR_FMT "; put a matching pair of PEM into tls.crt and tls.key",
+                     STR_ARG(message));
+    return false;
+}
+
+bool certs_check(struct pass *p, const struct secret *s, str *ret_why) {
+    str chain, key;
+    struct x509_info info = {0};
+    return read_secret(p->scratch, s, &chain, &key, ret_why) &&
+           read_pair(p, p->scratch, chain, key, &info, ret_why);
+}
+
+struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why) {
+    str chain, key;
+    if (!read_secret(a, s, &chain, &key, ret_why)) return NULL;
     str digest = key_of(p->scratch, chain, key);
     struct cert_state *c = map_get(&p->r->certs, digest);
     if (!c) {
         struct x509_info info = {0};
-        str message = {0};
-        if (x509_read_pair(p->scratch, chain, key, &info, &message) != OK) {
-            *ret_why = arena_printf(
-                a, "can not be used: " STR_FMT "; put a matching pair of PEM into tls.crt and tls.key",
-                STR_ARG(message));
-            return NULL;
-        }
+        if (!read_pair(p, a, chain, key, &info, ret_why)) return NULL;
         struct plan_certificate piece = {.piece = {.kind = PLAN_CERTIFICATE, .key = digest},
                                          .chain_pem = chain,
                                          .key_pem = key,

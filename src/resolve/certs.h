@@ -14,6 +14,8 @@ struct certs_user {
 /* *ret: counted, NULL when it can not be used. *ret_notice (may be NULL): what is worth telling of a good one's dates, else "". */
 struct verdict certs_judge(struct pass *p, struct arena *a, const struct certs_user *u,
                            const struct secret_ref *ref, struct cert_state **ret, str *ret_notice);
+/* Would certs_use() find one? */
+bool certs_check(struct pass *p, const struct secret *s, str *ret_why);
 void certs_release(struct pass *p, struct cert_state *c);
 /* The state of the certificate in the Secret while it is in use, or NULL. */
 const struct cert_state *certs_find(const struct resolver *r, struct arena *a, const struct secret *s);

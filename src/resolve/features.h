@@ -81,10 +81,12 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "remove the policy, or give the backends a sidecar that speaks TLS")                                   \
     X(BACKEND_TLS_NAMES, "BackendTLSPolicySANValidation", RESOLVED, "subjectAltNames of BackendTLSPolicies", \
       "remove the field")                                                                                    \
-    X(TRUST_BUNDLE, "ClusterTrustBundle", REFUSED, "ClusterTrustBundles as a source of certificates",        \
+    X(TRUST_BUNDLE, "ClusterTrustBundle", RESOLVED, "ClusterTrustBundles as a source of certificates",       \
       "use a ConfigMap")                                                                                     \
-    X(XBACKEND, NULL, REFUSED, "XBackends", "use a Service")                                                 \
-    X(XBACKEND_TRAFFIC, NULL, REFUSED, "XBackendTrafficPolicies", "remove the policy")                       \
+    X(XBACKEND, NULL, RESOLVED, "XBackends", "use a Service")                                                \
+    X(XBACKEND_EXTERNAL, NULL, RESOLVED, "an external hostname", "use a Service")                            \
+    X(XBACKEND_TLS, NULL, RESOLVED, "TLS of XBackends", "remove the field")                                  \
+    X(XBACKEND_TRAFFIC, NULL, RESOLVED, "XBackendTrafficPolicies", "remove the policy")                      \
     X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \
     X(XTELEMETRY, NULL, REFUSED, "XTelemetryPolicies", "remove the policy")                                  \
     X(ROUTABILITY, "GatewayAddressRoutability", RESOLVED, "routability of addresses", "remove the field")

@@ -2,6 +2,7 @@
 #include "resolve/resolve.h"
 
 #include "api/route.h"
+#include "api/xbackend.h"
 #include "base/hash.h"
 #include "resolve/backends.h"
 #include "resolve/certs.h"
@@ -13,6 +14,7 @@
 #include "resolve/resolver.h"
 #include "resolve/routes.h"
 #include "resolve/sets.h"
+#include "resolve/xbackends.h"
 
 static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) {
     size_t n;
@@ -31,7 +33,7 @@ static void mark_config_map(struct pass *p, str ns, str name) {
         store_referrers(p->store, p->scratch, KIND_CONFIG_MAP, ns, name, KIND_GATEWAY_CLASS, &n);
     for (size_t i = 0; i < n; i++) mark_class(p, all[i]->meta.name);
     mark_gateways(p, KIND_CONFIG_MAP, ns, name);
-    policies_mark_config_map(p, ns, name);
+    policies_mark_trust(p, KIND_CONFIG_MAP, ns, name);
 }
 
 /* Who has to be looked at because of one change. Changes come ordered by kind, classes first. */
@@ -48,22 +50,28 @@ static void mark_change(struct pass *p, const struct store_change *c) {
     case KIND_BACKEND_TLS_POLICY:
     case KIND_XBACKEND_TRAFFIC_POLICY:
     case KIND_XTELEMETRY_POLICY:
-    case KIND_XBACKEND:
     case KIND_XMESH: policies_mark_changed(p, c->kind, c->ns, c->name); break;
+    case KIND_XBACKEND:
+        policies_mark_changed(p, c->kind, c->ns, c->name);
+        routes_mark_referrers(p, c->kind, c->ns, c->name);
+        break;
     case KIND_SERVICE:
         if (!c->spec_changed) break;
         routes_mark_referrers(p, c->kind, c->ns, c->name);
         backends_mark(p, c->ns, c->name);
-        policies_mark_service(p, c->ns, c->name);
+        policies_mark_backend(p, c->kind, c->ns, c->name);
         break;
     case KIND_ENDPOINT_SLICE: {
         const struct object *slice = store_get(p->store, p->scratch, c->kind, c->ns, c->name);
         if (slice)
             backends_mark(p, c->ns, schema_map_get(&slice->meta.labels, S("kubernetes.io/service-name")));
         if (c->service_before.n) backends_mark(p, c->ns, c->service_before);
+        if (slice) xbackends_mark_labelled(p, c->ns, schema_map_get(&slice->meta.labels, S(XBACKEND_LABEL)));
+        xbackends_mark_labelled(p, c->ns, c->xbackend_before);
         break;
     }
     case KIND_SECRET:
+        policies_mark_trust(p, c->kind, c->ns, c->name);
         mark_gateways(p, c->kind, c->ns, c->name);
         sets_mark_referrers(p, c->kind, c->ns, c->name);
         break;
@@ -77,7 +85,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         sets_mark_referrers(p, c->kind, c->ns, S(""));
         routes_mark_referrers(p, c->kind, c->ns, S(""));
         break;
-    case KIND_CLUSTER_TRUST_BUNDLE: /* nothing reads them yet: references to them are refused */
+    case KIND_CLUSTER_TRUST_BUNDLE: policies_mark_trust(p, c->kind, S(""), c->name); break;
     case KIND_NONE:
     case KIND_COUNT: break;
     }
@@ -138,6 +146,7 @@ static void mark_facts(struct pass *p, struct facts *f) {
     if (!str_eq(p->r->controller_name, f->controller_name)) rename_controller(p);
     if (!f->changed) return;
     f->changed = false;
+    xbackends_mark_names(p, f);
     if (memcmp(p->r->features, f->features, sizeof f->features) != 0) mark_features(p);
     if (strcmp(p->r->bundle, f->bundle) != 0) {
         memcpy(p->r->bundle, f->bundle, sizeof f->bundle);

@@ -131,9 +131,11 @@ struct route_state {
 struct backend_state {
     uint32_t uses;
     bool dirty;
-    uint8_t protocol; /* enum plan_backend_protocol */
-    uint16_t port, ns_n, name_n, key_n;
-    char key[]; /* "ns/name:port", "+tcp" and the like */
+    uint8_t kind;            /* enum api_kind: a Service or an XBackend */
+    uint8_t protocol;        /* enum plan_backend_protocol */
+    struct cert_state *cert; /* that it shows to the backend, or NULL */
+    uint16_t port, ns_at, ns_n, name_n, key_n;
+    char key[]; /* that of the plan */
 };
 
 /* Of a policy, an XBackend or an XMesh: what is said of it. */
@@ -142,7 +144,8 @@ struct policy_state {
     uint8_t kind; /* enum api_kind */
     void *status; /* packed; NULL: none */
     uint64_t hash;
-    char *targets; /* names, each ended by a newline; NULL: none */
+    char *targets; /* "KIND name", each ended by a newline; NULL: none */
+    bool sessions; /* routes depend on it */
     uint16_t ns_n, name_n;
     char key[]; /* the kind as one byte, then "ns/name" */
 };

@@ -53,8 +53,7 @@ const struct route_state *routes_find(const struct resolver *r, enum api_kind ki
 static void mark_policies(struct pass *p, const struct route_state *rs) {
     for (uint32_t i = 0; i < rs->backends_n; i++) {
         const struct backend_state *b = rs->refs[rs->listeners_n + i];
-        policies_mark_service(p, str_upto((str){b->key, b->key_n}, b->ns_n),
-                              (str){b->key + b->ns_n + 1, b->name_n});
+        policies_mark_backend(p, b->kind, backends_ns(b), backends_name(b));
     }
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/rule_session.h"
 
-#include "resolve/features.h"
+#include "resolve/backend_traffic.h"
+#include "resolve/backends.h"
 #include "resolve/rules.h"
+#include "resolve/xbackends.h"
 #include "text/base64.h"
 
 enum { NAME_DIGITS = 16 };
@@ -26,6 +28,19 @@ static struct plan_session *make(struct arena *a, const struct session_persisten
     s->path = c && c->path.n ? c->path : S("/");
     s->permanent = c && c->lifetime_type == LIFETIME_PERMANENT;
     return s;
+}
+
+/* Whose word counts for the backend. */
+static const struct session_persistence *find(const struct pass *p, str backend,
+                                              const struct session_persistence *of_rule) {
+    enum api_kind kind;
+    str ns, name;
+    backends_parse(backend, &kind, &ns, &name);
+    const struct session_persistence *own = kind == KIND_XBACKEND ? xbackends_session(p, ns, name) : NULL;
+    if (own || of_rule) return own ? own : of_rule;
+    if (!features_served(p->facts, FEATURE_SESSION)) return NULL;
+    const struct xbackend_traffic_policy *policy = backend_traffic_find(p, kind, ns, name);
+    return policy ? policy->spec.session_persistence : NULL;
 }
 
 static struct verdict check_shared(struct arena *a, str path, const struct plan_rule *r, uint32_t at) {
@@ -52,8 +67,9 @@ struct verdict rule_session_apply(struct pass *p, str path, const struct session
         return rules_not_served(p->scratch, path, ".sessionPersistence", FEATURE_SESSION);
     for (uint32_t i = 0; i < to->targets.n; i++) {
         struct plan_target *t = &to->targets.p[i];
-        if (t->answer || !from) continue;
-        t->session = make(p->scratch, from, t->backend);
+        const struct session_persistence *s = t->answer ? NULL : find(p, t->backend, from);
+        if (!s) continue;
+        t->session = make(p->scratch, s, t->backend);
         struct verdict v = check_shared(p->scratch, path, to, i);
         if (v.reason) return v;
     }

@@ -20,6 +20,8 @@ struct kept_gateway {
 void facts_init(struct facts *f) { *f = (struct facts){.changed = true}; }
 
 void facts_fini(struct facts *f) {
+    map_each (e, &f->names) free(e->value);
+    map_fini(&f->names);
     map_each (e, &f->binds) free(e->value);
     map_fini(&f->binds);
     map_each (e, &f->gateways) free(e->value);
@@ -63,6 +65,47 @@ void facts_set_bind(struct facts *f, str address, uint16_t port, enum fact_trans
     free(map_put(&f->binds, own_key, k));
     f->changed = true;
 }
+
+/* One allocation: the name, its addresses, its error and its key. */
+struct kept_name {
+    struct fact_name name;
+    struct ip addresses[];
+};
+
+static int by_address(const void *a, const void *b) {
+    const struct ip *x = a, *y = b;
+    int order = x->family - y->family;
+    return order ? order : memcmp(x->bytes, y->bytes, sizeof x->bytes);
+}
+
+const struct fact_name *facts_name(const struct facts *f, str hostname) {
+    return map_get(&f->names, hostname);
+}
+
+static bool same_name(const struct fact_name *x, const struct fact_name *y) {
+    if (x->n != y->n || !str_eq(x->error, y->error)) return false;
+    for (uint32_t i = 0; i < x->n; i++)
+        if (by_address(&x->addresses[i], &y->addresses[i]) != 0) return false;
+    return true;
+}
+
+void facts_set_name(struct facts *f, str hostname, const struct ip *addresses, uint32_t n, str error) {
+    struct kept_name *k = base_zalloc(sizeof *k + n * sizeof *addresses + hostname.n + error.n);
+    char *at = (char *)(k->addresses + n);
+    str key = append(&at, hostname);
+    k->name = (struct fact_name){k->addresses, n, append(&at, error), true};
+    if (n) memcpy(k->addresses, addresses, n * sizeof *addresses);
+    if (n) qsort(k->addresses, n, sizeof *k->addresses, by_address);
+    const struct fact_name *known = facts_name(f, hostname);
+    if (known && same_name(known, &k->name)) {
+        free(k);
+        return;
+    }
+    free(map_put(&f->names, key, k));
+    f->changed = f->names_changed = true;
+}
+
+void facts_forget_name(struct facts *f, str hostname) { free(map_take(&f->names, hostname)); }
 
 uint16_t facts_map_port(const struct facts *f, uint16_t port) {
     for (uint32_t i = 0; i < f->port_maps_n; i++)

@@ -14,6 +14,13 @@ struct fact_bind {
     bool ok;
     str error; /* for people: "address already in use"; "" when ok */
 };
+/* A name that XBackends give, as far as it is known. */
+struct fact_name {
+    struct ip *addresses; /* ordered by family and bytes */
+    uint32_t n;
+    str error;    /* for people; not "": there are none because of this */
+    bool changed; /* since resolve_pass() last looked */
+};
 struct fact_port_map {
     uint16_t port, to; /* --map-port 80:8080 */
 };
@@ -41,6 +48,8 @@ struct facts {
     struct fact_port_map *port_maps;
     uint32_t port_maps_n;
     struct map binds; /* key "ADDRESS:PORT", "ADDRESS:PORT/udp" -> struct fact_bind; none yet = pending */
+    struct map names; /* hostname -> struct fact_name; none yet = not asked or not answered */
+    bool names_changed;
     uint64_t revision_adopted; /* of the plan: every worker has it */
     bool
         serving; /* false in `check` and `explain`: no data plane; Programmed is judged as if all binds succeed */
@@ -59,6 +68,11 @@ void facts_set_bind(struct facts *f, str address, uint16_t port, enum fact_trans
                     str error);
 const struct fact_bind *facts_bind(const struct facts *f, str address, uint16_t port,
                                    enum fact_transport transport);
+/* Records what a hostname stands for: n addresses in any order, or error. Copied; sets `changed` when it differs from what is known. */
+void facts_set_name(struct facts *f, str hostname, const struct ip *addresses, uint32_t n, str error);
+/* Nobody asks for the name any more. */
+void facts_forget_name(struct facts *f, str hostname);
+const struct fact_name *facts_name(const struct facts *f, str hostname);
 /* The port that a listener's socket has. */
 uint16_t facts_map_port(const struct facts *f, uint16_t port);
 /* What is known of a Gateway from here on, copied (reason is static); NULL: nothing any more. Sets `changed` when it differs. */

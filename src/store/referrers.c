@@ -9,6 +9,7 @@
 #include "api/l4_route.h"
 #include "api/listener_set.h"
 #include "api/route.h"
+#include "api/xbackend.h"
 #include "api/xbackend_traffic_policy.h"
 #include "api/xtelemetry_policy.h"
 #include "base/hash.h"
@@ -212,11 +213,30 @@ static void gather_listener_set(struct gathering *g, const struct listener_set *
     gather_listeners(g, set->spec.listeners.p, set->spec.listeners.n);
 }
 
+static void add_trust(struct gathering *g, const struct backend_tls_validation *v) {
+    for (uint32_t i = 0; i < v->ca_certificate_refs.n; i++) {
+        const struct local_ref *ref = &v->ca_certificate_refs.p[i];
+        if (str_eq(ref->kind, S("ClusterTrustBundle")))
+            add_target(g, KIND_CLUSTER_TRUST_BUNDLE, S(""), ref->name);
+        else
+            add_target(g, KIND_CONFIG_MAP, g->ns, ref->name);
+    }
+}
+
+static void add_backend_target(struct gathering *g, str kind, str name) {
+    add_target(g, str_eq(kind, S("XBackend")) ? KIND_XBACKEND : KIND_SERVICE, g->ns, name);
+}
+
+static void gather_xbackend(struct gathering *g, const struct xbackend *b) {
+    if (b->spec.tls.validation) add_trust(g, b->spec.tls.validation);
+    const struct secret_ref *ref = b->spec.tls.client_certificate_ref;
+    if (ref) add_target(g, KIND_SECRET, ref->ns.n ? ref->ns : g->ns, ref->name);
+}
+
 static void gather_backend_tls(struct gathering *g, const struct backend_tls_policy *policy) {
     for (uint32_t i = 0; i < policy->spec.target_refs.n; i++)
-        add_target(g, KIND_SERVICE, g->ns, policy->spec.target_refs.p[i].name);
-    for (uint32_t i = 0; i < policy->spec.validation.ca_certificate_refs.n; i++)
-        add_target(g, KIND_CONFIG_MAP, g->ns, policy->spec.validation.ca_certificate_refs.p[i].name);
+        add_backend_target(g, policy->spec.target_refs.p[i].kind, policy->spec.target_refs.p[i].name);
+    add_trust(g, &policy->spec.validation);
 }
 
 /* The ConfigMap with the settings of a class, or of a Gateway of that namespace. */
@@ -244,6 +264,10 @@ str referrers_service_of(const struct object *slice) {
     return schema_map_get(&slice->meta.labels, S("kubernetes.io/service-name"));
 }
 
+str referrers_xbackend_of(const struct object *slice) {
+    return schema_map_get(&slice->meta.labels, S(XBACKEND_LABEL));
+}
+
 static void gather(struct gathering *g, const struct object *o) {
     const void *any = o;
     if (route_is(o->kind)) gather_parents(g, any);
@@ -260,7 +284,7 @@ static void gather(struct gathering *g, const struct object *o) {
     case KIND_XBACKEND_TRAFFIC_POLICY: {
         const struct xbackend_traffic_policy *policy = any;
         for (uint32_t i = 0; i < policy->spec.target_refs.n; i++)
-            add_target(g, KIND_SERVICE, g->ns, policy->spec.target_refs.p[i].name);
+            add_backend_target(g, policy->spec.target_refs.p[i].kind, policy->spec.target_refs.p[i].name);
         break;
     }
     case KIND_XTELEMETRY_POLICY: {
@@ -271,9 +295,10 @@ static void gather(struct gathering *g, const struct object *o) {
     }
     case KIND_ENDPOINT_SLICE:
         if (referrers_service_of(o).n) add_target(g, KIND_SERVICE, g->ns, referrers_service_of(o));
+        if (referrers_xbackend_of(o).n) add_target(g, KIND_XBACKEND, g->ns, referrers_xbackend_of(o));
         break;
     case KIND_REFERENCE_GRANT: add_target(g, KIND_NAMESPACE, S(""), g->ns); break;
-    case KIND_XBACKEND:
+    case KIND_XBACKEND: gather_xbackend(g, any); break;
     case KIND_XMESH:
     case KIND_SERVICE:
     case KIND_SECRET:

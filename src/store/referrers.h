@@ -25,3 +25,5 @@ struct store_target *referrers_targets(const struct referrers *r, struct arena *
                                        void *arg, size_t *ret_n);
 /* The Service that an EndpointSlice belongs to; not given when its label names none. */
 str referrers_service_of(const struct object *slice);
+/* And the XBackend, by the value of its label. */
+str referrers_xbackend_of(const struct object *slice);

@@ -5,8 +5,8 @@
 
 /* What changed since it was last asked for. A parcel's `place` is one more than the index of its change; 0: it has none. */
 struct change {
-    struct parcel *p;     /* as it is now */
-    char *service_before; /* of an EndpointSlice: as in store_change */
+    struct parcel *p;                       /* as it is now */
+    char *service_before, *xbackend_before; /* of an EndpointSlice: as in store_change */
     bool spec_changed;
     bool gone; /* p is what was removed, and belongs to the change */
 };
@@ -61,7 +61,10 @@ void store_free(struct store *s) {
         }
         index_fini(&s->kinds[k]);
     }
-    for (uint32_t i = 0; i < s->changes_n; i++) free(s->changes[i].service_before);
+    for (uint32_t i = 0; i < s->changes_n; i++) {
+        free(s->changes[i].service_before);
+        free(s->changes[i].xbackend_before);
+    }
     free(s->changes);
     referrers_fini(&s->referrers);
     parcel_source_release(s->source);
@@ -87,8 +90,10 @@ static struct change *change_of(struct store *s, struct parcel *p, const struct 
     *c = (struct change){0};
     p->place = s->changes_n;
     if (was && was->kind == KIND_ENDPOINT_SLICE) {
-        str service = referrers_service_of(parcel_open(s->scratch, was));
+        const struct object *slice = parcel_open(s->scratch, was);
+        str service = referrers_service_of(slice), xbackend = referrers_xbackend_of(slice);
         if (service.n) c->service_before = str_dup(service);
+        if (xbackend.n) c->xbackend_before = str_dup(xbackend);
         arena_reset(s->scratch);
     }
     return c;
@@ -192,14 +197,22 @@ struct store_key *store_referrer_keys(const struct store *s, struct arena *a, en
     return all;
 }
 
+static str take_before(struct arena *a, char *before) {
+    str s = before ? arena_str(a, str_of(before)) : (str){0};
+    free(before);
+    return s;
+}
+
 /* Tells one change and forgets it; what is gone is freed. */
 static void tell(struct store *s, struct arena *a, struct change *c, struct store_change *ret) {
     struct parcel *p = c->p;
     str key = arena_str(a, parcel_key(p));
-    *ret = (struct store_change){p->kind, str_upto(key, p->ns_n), str_from(key, (size_t)p->ns_n + 1),
+    *ret = (struct store_change){p->kind,
+                                 str_upto(key, p->ns_n),
+                                 str_from(key, (size_t)p->ns_n + 1),
                                  c->spec_changed,
-                                 c->service_before ? arena_str(a, str_of(c->service_before)) : (str){0}};
-    free(c->service_before);
+                                 take_before(a, c->service_before),
+                                 take_before(a, c->xbackend_before)};
     p->place = 0;
     if (!c->gone) return;
     index_take(&s->kinds[p->kind], key);

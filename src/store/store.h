@@ -37,8 +37,11 @@ struct store_key *store_keys(const struct store *s, struct arena *a, enum api_ki
  *   Gateway      <- route by parentRefs, ListenerSet by parentRef, XTelemetryPolicy by targetRefs     ListenerSet <- route by parentRefs
  *   Gateway, asked with ns and name "" <- route with useDefaultGateways All
  *   Service      <- route by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name,
- *                   BackendTLSPolicy and XBackendTrafficPolicy by targetRefs             XBackend <- route by backendRefs
- *   Secret       <- Gateway and ListenerSet by certificateRefs      ConfigMap <- BackendTLSPolicy by caCertificateRefs
+ *                   BackendTLSPolicy and XBackendTrafficPolicy by targetRefs
+ *   XBackend     <- route by backendRefs (and filters), BackendTLSPolicy and XBackendTrafficPolicy by targetRefs
+ *   XBackend, asked with xbackend_label() of its name <- EndpointSlice by its label postern.dev/xbackend
+ *   Secret       <- Gateway and ListenerSet by certificateRefs, XBackend by clientCertificateRef
+ *   ConfigMap, ClusterTrustBundle <- BackendTLSPolicy and XBackend by caCertificateRefs
  *   Namespace    <- every Gateway, ListenerSet, route and ReferenceGrant in it
  *   ReferenceGrant, asked with name "" <- Gateway, ListenerSet and route that name something in the namespace from another one
  * A referrer is listed whether or not the target exists. */
@@ -66,6 +69,7 @@ struct store_change {
     /* Of an EndpointSlice: the Service that its label named when changes were last asked for; not given when it was
      * not there or named none. */
     str service_before;
+    str xbackend_before; /* and the XBackend */
 };
 /* The changes, each key once, ordered by kind; in a. They are forgotten here. */
 struct store_change *store_changes(struct store *s, struct arena *a, size_t *ret_n);

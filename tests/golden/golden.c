@@ -7,6 +7,8 @@
  *   #! serving                    there is a data plane: sockets that are not named below are pending
  *   #! bind :80 ok                how a socket came about; implies serving; ":53/udp" is UDP's
  *   #! bind :443 error WORDS
+ *   #! name HOST ADDRESS...       what a name of an XBackend stands for
+ *   #! name HOST error WORDS
  *   #! map 80:8080                --map-port
  *   #! address 192.0.2.1          of this machine
  *   #! bundle v1.8.0              of the CRDs that were found
@@ -52,6 +54,7 @@ static void read_fact(struct kase *k, str line) {
         k->now_s = (int64_t)v;
     } else if (str_eq(word, S("serving")) || str_eq(word, S("bind"))) {
         k->serving = true;
+    } else if (str_eq(word, S("name"))) { /* take_name() */
     } else if (str_eq(word, S("features"))) {
         k->features |= !line.n;
         k->all_features |= str_eq(line, S("all"));
@@ -95,6 +98,19 @@ static void take_bind(struct kase *k, str line, void *arg) {
     uint16_t port;
     if (num_parse_port(str_from(socket, colon + 1), &port) != OK) stop("bad #! bind", k->name);
     facts_set_bind(f, str_upto(socket, colon), port, udp ? FACT_UDP : FACT_TCP, str_eq(how, S("ok")), line);
+}
+
+static void take_name(struct kase *k, str line, void *arg) {
+    enum { ADDRESSES_MAX = 8 };
+    struct ip ips[ADDRESSES_MAX];
+    uint32_t n = 0;
+    if (!str_starts(line, S("name "))) return;
+    line = str_from(line, 5);
+    str host = str_cut(&line, ' '), error = {0};
+    if (str_starts(line, S("error "))) error = str_from(line, 6), line = (str){0};
+    while (line.n && n < ADDRESSES_MAX)
+        if (ip_parse(str_cut(&line, ' '), &ips[n++]) != OK) stop("bad #! name", k->name);
+    facts_set_name(arg, host, ips, n, error);
 }
 
 static void read_case(struct kase *k, const char *path) {
@@ -167,6 +183,7 @@ static void start(struct pipeline *p, struct kase *k) {
     snprintf(p->facts.bundle, sizeof p->facts.bundle, STR_FMT, STR_ARG(k->bundle));
     if (k->all_features) features_enable_all(&p->facts);
     each_fact(k, take_bind, &p->facts);
+    each_fact(k, take_name, &p->facts);
 }
 
 static void bury(struct pipeline *p) {
@@ -318,7 +335,9 @@ static void print_statuses(struct buf *b, const struct pipeline *p, const struct
 static bool in_table(enum plan_kind kind, const void *piece) {
     const struct plan_backend *b = piece;
     if (kind == PLAN_LISTENER || kind == PLAN_ROUTE) return compile_carries(piece);
-    if (kind == PLAN_BACKEND) return b->protocol == PLAN_BACKEND_HTTP && !b->tls && !b->refused.n;
+    if (kind == PLAN_BACKEND)
+        return b->protocol == PLAN_BACKEND_HTTP && !b->tls && !b->refused.n && !b->retry_budget &&
+               !b->external.n;
     return kind == PLAN_CERTIFICATE; /* its key differs with each secret */
 }
 

@@ -30,6 +30,9 @@ static void test_flat_fields(void **state) {
     CHANGES(plan_backend, PLAN_BACKEND, name, S("x"));
     CHANGES(plan_backend, PLAN_BACKEND, port, 1);
     CHANGES(plan_backend, PLAN_BACKEND, protocol, PLAN_BACKEND_HTTP);
+    CHANGES(plan_backend, PLAN_BACKEND, external, S("x"));
+    CHANGES(plan_backend, PLAN_BACKEND, retry_budget, (&(struct plan_retry_budget){.percent = 20}));
+    CHANGES(plan_backend, PLAN_BACKEND, tls, (&(struct plan_backend_tls){.client_certificate = S("x")}));
     CHANGES(plan_certificate, PLAN_CERTIFICATE, chain_pem, S("x"));
     CHANGES(plan_certificate, PLAN_CERTIFICATE, key_pem, S("x"));
     CHANGES(plan_certificate, PLAN_CERTIFICATE, not_after_s, 1);
