@@ -39,6 +39,15 @@ err loop_add(struct loop *l, struct loop_fd *f, int fd) {
 
 err loop_add_level(struct loop *l, struct loop_fd *f, int fd) { return add(l, f, fd, EPOLLIN); }
 
+err loop_add_wanted(struct loop *l, struct loop_fd *f, int fd, uint32_t events) {
+    return add(l, f, fd, events);
+}
+
+void loop_want(struct loop *l, struct loop_fd *f, uint32_t events) {
+    struct epoll_event e = {.events = events, .data.ptr = f};
+    epoll_ctl(l->epoll, EPOLL_CTL_MOD, f->fd, &e);
+}
+
 /* What was already taken this turn must not reach an owner that is gone. */
 static void forget(struct loop *l, const struct loop_fd *f) {
     struct epoll_event *taken = l->taken;

@@ -24,6 +24,10 @@ void loop_fini(struct loop *l);
 err loop_add(struct loop *l, struct loop_fd *f, int fd);
 /* Registers for reading, level-triggered: listening sockets, mailboxes, pipes. */
 err loop_add_level(struct loop *l, struct loop_fd *f, int fd);
+/* Level-triggered, for the events asked for (LOOP_IN, LOOP_OUT; 0: none), which loop_want() changes: what a library that reads as much as it
+ * likes needs. */
+err loop_add_wanted(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
+void loop_want(struct loop *l, struct loop_fd *f, uint32_t events);
 /* No further event for f, not even one already taken this turn; the descriptor stays open (closing it is the caller's). */
 void loop_remove(struct loop *l, struct loop_fd *f);
 /* The same and closes the descriptor, which spares the kernel one call. */
