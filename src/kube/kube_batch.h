@@ -28,4 +28,8 @@ struct kube_batch {
     struct kube_change *first, **last;
     uint32_t n;
 };
+struct kube_batch *kube_batch_new(void);
+/* At the end; the texts are copied. */
+struct kube_change *kube_batch_add(struct kube_batch *b, enum kube_change_what what, enum api_kind kind,
+                                   str ns, str name);
 void kube_batch_free(struct kube_batch *b); /* with the objects that nobody took; NULL is fine */

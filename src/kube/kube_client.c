@@ -152,7 +152,9 @@ static void on_timer(struct timer *t, uint64_t now_us) {
 static void on_head(struct kube_transfer *t) {
     struct kube_request *r = container_of(t, struct kube_request, transfer);
     r->headed = true;
-    if (r->call.on_bytes) timer_clear(&r->timer);
+    if (r->state != REQUEST_RUNNING || !r->call.on_bytes) return;
+    timer_clear(&r->timer);
+    if (t->status < 300) r->call.on_bytes(r->call.arg, S(""));
 }
 
 static bool on_bytes(struct kube_transfer *t, str bytes) {

@@ -40,7 +40,7 @@ struct kube_call {
      * namespace of thousands holds up no other. urgent: past the line (the lease). */
     str share;
     bool urgent;
-    /* Not NULL: a 2xx answer's body goes there as it comes, without an end in time, until the server ends it or the request
+    /* Not NULL: a 2xx answer's body goes there as it comes ("" first, when its head is there), without an end in time, until the server ends it or the request
      * is cancelled (which is allowed within). */
     void (*on_bytes)(void *arg, str bytes);
     /* Called once, unless cancelled; the answer's bytes live until it returns. The request is gone then. */

@@ -18,6 +18,7 @@ enum kube_presence {
 };
 struct kube_kind_facts {
     enum kube_presence presence;
+    bool installed;          /* its CRD is there, as far as CRDs are ours to read */
     char version[16];        /* that we read it in: "v1" */
     char channel[16];        /* of its CRD: "standard", "experimental"; "" = not known */
     char bundle_version[32]; /* of its CRD: "v1.7.0"; "" = not known (or not ours to read) */

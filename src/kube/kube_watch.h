@@ -6,14 +6,16 @@
  * the server has them, else pages; resumed after each end; listed again, with what vanished meanwhile told as removed, when
  * the server has forgotten where we were (410). Objects come as text, cut out of the stream as it arrives. */
 struct kube_watch;
+struct node;
 enum { KUBE_OBJECT_BYTES_MAX = 4 << 20, KUBE_PAGE = 500 };
 
 /* One object, borrowed for the call. `metadata` and `object` are without managedFields, and `object` without its status. */
 struct kube_item {
     str ns, name, uid, resource_version;
     str object; /* one JSON object; kind and apiVersion may be missing in it, as in the lists of Kubernetes' own kinds */
-    str metadata; /* of it */
-    str status;   /* JSON, or "" */
+    str metadata;            /* of it */
+    str status;              /* JSON, or "" */
+    const struct node *meta; /* metadata, parsed */
 };
 struct kube_watch_trouble {
     unsigned status; /* of HTTP; 0: no answer */
@@ -27,8 +29,8 @@ struct kube_watch_config {
     str label_selector, field_selector; /* "" = none */
     bool metadata_alone;                /* PartialObjectMetadata: the object has nothing but metadata */
     /* Whether an object is followed, asked with its metadata alone, before anything else is done with it. NULL: every one.
-     * One that was followed and is not any more is told as removed. kube_watch_take() brings in one that is wanted anew. */
-    bool (*wants)(void *arg, const struct kube_item *i);
+     * One that was followed and is not any more is told as removed. *ret_tag is kept for kube_watch_sift(). */
+    bool (*wants)(void *arg, const struct kube_item *i, uint64_t *ret_tag);
     void (*on_put)(void *arg, const struct kube_item *i);
     void (*on_remove)(void *arg, str ns, str name);
     void (*on_synced)(void *arg); /* each time a whole list is there (not after a resumed watch) */
@@ -47,9 +49,19 @@ bool kube_watch_synced(const struct kube_watch *w);
 size_t kube_watch_count(const struct kube_watch *w);
 /* Gives up what is under way and tries again now: after a change that may have mended it. */
 void kube_watch_retry(struct kube_watch *w);
-/* An object of this resource that was read by other means (one that is wanted anew), unless the watch has told something of
- * it since `mark`: then that stands. false: it was not taken. */
-bool kube_watch_take(struct kube_watch *w, uint64_t mark, const struct kube_item *i);
-uint64_t kube_watch_mark(const struct kube_watch *w);
-/* Lets go of one that is not wanted any more: on_remove is called when it was known. */
-void kube_watch_drop(struct kube_watch *w, str ns, str name);
+/* Lists again from the beginning, without letting go of what is known: when much is wanted anew. on_synced tells the end. */
+void kube_watch_relist(struct kube_watch *w);
+/* What was cut out of an answer as an item; texts are o's or live in a. false: its metadata can not be read. */
+struct kube_cut_object;
+bool kube_watch_read_item(struct arena *a, const struct kube_cut_object *o, struct kube_item *ret);
+/* The same resource in another version of its group: listed anew, what is known stays. */
+void kube_watch_set_version(struct kube_watch *w, str version);
+
+/* An object that is wanted anew is read by other means than the watch, which passed over it. Between mark and unmark what the
+ * watch tells meanwhile is remembered, so that an answer which is older than that does not count. */
+void kube_watch_mark(struct kube_watch *w);
+void kube_watch_unmark(struct kube_watch *w);
+/* As if the watch had told it, between the two; false: the watch knows better. */
+bool kube_watch_take(struct kube_watch *w, const struct kube_item *i);
+/* Lets go of what is not wanted any more: keeps() is asked of each, and on_remove called for those it denies. */
+void kube_watch_sift(struct kube_watch *w, bool (*keeps)(void *arg, str ns, str name, uint64_t tag));

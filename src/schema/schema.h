@@ -3,7 +3,7 @@
  * validates, hashes and packs any struct that has a table.
  * In:    a document's nodes (text/node.h) or a struct.     Out: the struct, JSON, a hash, or findings (finding.h).
  * Own:   a decoded struct lives in the caller's arena; a packed one is a single block, freed with free(). Doors beside this
- *        one: finding.h breach.h.
+ *        one: finding.h breach.h prune.h.
  * Never: recursion past SCHEMA_DEPTH_MAX; a field that is read and ignored; a secret in anything but its owner's hands. */
 #pragma once
 #include "base/arena.h"
