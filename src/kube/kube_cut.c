@@ -71,7 +71,8 @@ static bool key_is(const struct kube_cut *c, str name) {
 /* The level's bracket closes. */
 static void pop_level(struct kube_cut *c) {
     uint8_t what = c->levels[c->level].what;
-    if (what == OBJECT || what == METADATA) put(c, S("}"));
+    if (what == OBJECT || what == METADATA)
+        buf_add_char(&c->object, '}'); /* the last member may have gone elsewhere */
     if (what == METADATA) c->metadata_to = c->object.n;
     c->phase = AFTER;
     if (what == OBJECT) {

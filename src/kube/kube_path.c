@@ -56,7 +56,7 @@ str kube_path_object(struct arena *a, const struct object *o, str sub) {
 
 str kube_path_query(struct arena *a, str query, const char *key, str value) {
     struct buf b;
-    buf_init(&b, query.n + strlen(key) + 2 + value.n * 3);
+    buf_init(&b, query.n + strlen(key) + 16 + value.n * 3);
     buf_add(&b, query);
     buf_printf(&b, "%s%s=", query.n ? "&" : "", key);
     escape(&b, value);

@@ -53,6 +53,7 @@ void kube_watch_retry(struct kube_watch *w);
 void kube_watch_relist(struct kube_watch *w);
 /* What was cut out of an answer as an item; texts are o's or live in a. false: its metadata can not be read. */
 struct kube_cut_object;
+struct arena;
 bool kube_watch_read_item(struct arena *a, const struct kube_cut_object *o, struct kube_item *ret);
 /* The same resource in another version of its group: listed anew, what is known stays. */
 void kube_watch_set_version(struct kube_watch *w, str version);
