@@ -158,7 +158,8 @@ static void set_callbacks(const struct kube_curl *c, CURL *e, struct kube_transf
 static void set_connection(const struct kube_curl *c, CURL *e, const struct kube_transfer_spec *s) {
     c->easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     c->easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    c->easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+    /* ALPN tells at once whether a connection can be shared; without TLS that would be known after the first answer alone. */
+    c->easy_setopt(e, CURLOPT_PIPEWAIT, str_starts(str_of(s->url), S("https")) ? 1L : 0L);
     c->easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
     c->easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     c->easy_setopt(e, CURLOPT_TCP_KEEPIDLE, (long)KEEP_IDLE_S);
