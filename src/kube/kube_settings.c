@@ -2,11 +2,14 @@
 #include "kube/kube_settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "text/base64.h"
 #include "text/yaml.h"
+
+#define POD_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount"
 
 /* [Kubernetes kubeconfig] Several files are one: of a context, cluster or user the first file that has the name counts, of
  * current-context the first file that sets it. A path in a file is below that file's folder. */
@@ -344,4 +347,55 @@ err kube_settings_from_files(const char *paths, const char *context, struct kube
     TRY(read_sources(&r, paths));
     TRY(read_context(&r, context));
     return r.wrong ? ERR_PROTO : OK;
+}
+
+err kube_settings_read_file(struct arena *a, const char *path, str *ret) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return ERR_IO;
+    size_t n = 0, cap = 16 << 10;
+    char *p = arena_raw(a, cap);
+    err e = OK;
+    for (;;) {
+        ssize_t got = read(fd, p + n, cap - n);
+        if (got < 0) e = ERR_IO;
+        if (got <= 0) break;
+        n += (size_t)got;
+        if (n < cap) continue;
+        if (cap > KUBE_FILE_BYTES_MAX) {
+            e = ERR_LIMIT;
+            break;
+        }
+        char *more = arena_raw(a, cap * 2);
+        memcpy(more, p, n);
+        p = more, cap *= 2;
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (e == OK) *ret = (str){p, n};
+    return e;
+}
+
+err kube_settings_from_pod(struct kube_config *c, struct buf *why) {
+    const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
+    if (!host || !*host || !port || !*port) return ERR_ABSENT;
+    bool v6 = strchr(host, ':');
+    c->server = arena_printf(c->a, "https://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    c->origin = S("the pod's ServiceAccount");
+    c->token.path = POD_FOLDER "/token";
+    c->ca.path = POD_FOLDER "/ca.crt";
+    str ns = {0}, probe;
+    const char *const needed[] = {c->token.path, c->ca.path};
+    for (size_t i = 0; i < COUNT_OF(needed); i++)
+        if (kube_settings_read_file(c->a, needed[i], &probe) != OK) {
+            buf_printf(why,
+                       "%s: can not be read: %s; let the pod have its ServiceAccount's token "
+                       "(automountServiceAccountToken)\n",
+                       needed[i], strerror(errno));
+            return ERR_IO;
+        }
+    if (kube_settings_read_file(c->a, POD_FOLDER "/namespace", &ns) == OK && str_trim(ns).n)
+        c->ns = str_trim(ns);
+    while (c->ns.n && c->ns.p[c->ns.n - 1] == '\n') c->ns.n--;
+    return OK;
 }

@@ -72,7 +72,7 @@ static void what_would_let_more_through_is_refused(void **state) {
          "spec.rules[0].filters[0].type"},
         {KIND_REFERENCE_GRANT, GW,
          "{" META "},\"spec\":{\"from\":[{\"group\":\"\",\"kind\":\"A\",\"namespace\":\"b\",\"name\":\"c\"}],"
-                  "\"to\":[{\"group\":\"\",\"kind\":\"Service\"}]}}",
+         "\"to\":[{\"group\":\"\",\"kind\":\"Service\"}]}}",
          "spec.from[0].name"},
         {KIND_HTTP_ROUTE, GW, "", ""},
         {KIND_HTTP_ROUTE, GW, "{" META "},\"spec\":{\"hostnames\":[\"a\",]}}", ""},
