@@ -79,6 +79,9 @@ static void test_gateways(void **state) {
     assert_str(facts_take_moved(&f), "shop/gw");
     facts_set_gateway(&f, S("shop/gw"), NULL);
     assert_null(facts_gateway(&f, S("shop/gw")));
+    assert_str(facts_take_moved(&f), "shop/gw"); /* it may still be there, and has no port any more */
+    assert_null(facts_take_moved(&f).p);
+    assert_int_equal(facts_bind_port(&f, S("shop/gw"), 80, false), 0);
     facts_fini(&f);
 }
 
