@@ -14,6 +14,7 @@ struct kept_gateway {
     struct fact_gateway fact;
     str key;
     bool moved;
+    bool gone; /* nothing is known any more: kept until facts_take_moved() has told so */
     struct fact_address addresses[]; /* then ports, then text */
 };
 
@@ -157,20 +158,19 @@ static const struct kept_gateway *kept(const struct facts *f, str key) { return 
 
 const struct fact_gateway *facts_gateway(const struct facts *f, str key) {
     const struct kept_gateway *k = kept(f, key);
-    return k ? &k->fact : NULL;
+    return k && !k->gone ? &k->fact : NULL;
 }
 
 void facts_set_gateway(struct facts *f, str key, const struct fact_gateway *g) {
     const struct kept_gateway *known = kept(f, key);
-    if (!known && !g) return;
-    if (known && g && same_gateway(&known->fact, g)) return;
+    static const struct fact_gateway nothing;
+    bool is_known = known && !known->gone;
+    if (!is_known && !g) return;
+    if (is_known && g && same_gateway(&known->fact, g)) return;
     f->changed = true;
-    if (!g) { /* its listeners have no port any more, should it still be there */
-        free(map_take(&f->gateways, key));
-        return;
-    }
-    struct kept_gateway *k = keep_gateway(key, g);
-    k->moved = !known || known->moved || !same_ports(&known->fact, g);
+    struct kept_gateway *k = keep_gateway(key, g ? g : &nothing);
+    k->gone = !g; /* its listeners have no port any more, should it still be there */
+    k->moved = !known || known->moved || !same_ports(&known->fact, &k->fact);
     free(map_put(&f->gateways, k->key, k));
 }
 
@@ -182,12 +182,18 @@ uint16_t facts_bind_port(const struct facts *f, str gateway_key, uint16_t port, 
     return 0;
 }
 
-str facts_take_moved(struct facts *f) {
+static struct kept_gateway *find_moved(const struct facts *f, bool moved) {
     map_each (e, &f->gateways) {
         struct kept_gateway *k = e->value;
-        if (!k->moved) continue;
-        k->moved = false;
-        return k->key;
+        if (k->moved == moved && (moved || k->gone)) return k;
     }
-    return (str){0};
+    return NULL;
+}
+
+str facts_take_moved(struct facts *f) {
+    for (struct kept_gateway *told; (told = find_moved(f, false));) free(map_take(&f->gateways, told->key));
+    struct kept_gateway *k = find_moved(f, true);
+    if (!k) return (str){0};
+    k->moved = false;
+    return k->key;
 }
