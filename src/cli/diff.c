@@ -15,9 +15,9 @@ static const struct cli_command command = {
     .args = "A B",
     .summary =
         "Show what a change of manifests would do: whose traffic goes elsewhere, which statuses change.",
-    .more = "A and B are files, or folders in depth. For every match of every rule of both, requests are "
-            "made up and\n"
-            "looked up on both sides; nothing is sent. Matches by expressions are not tried.\n\n"
+    .more = "A and B are files, or folders in depth. For every match of every rule of both, requests (calls, "
+            "connections,\n"
+            "datagrams) are made up and looked up on both sides; nothing is sent.\n\n"
             "Examples:\n"
             "  postern diff manifests.before/ manifests/\n"
             "  git worktree add /tmp/main main && postern diff /tmp/main/manifests manifests -o json\n\n"

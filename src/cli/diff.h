@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/map.h"
 #include "cli/offline.h"
 
 /* What a change of manifests would do: two sides, each read and resolved, and what of them differs. All in one arena. */
@@ -18,7 +19,7 @@ struct diff_taker {
     str outcome; /* "default/s:80", "75% default/s:80, 25% answers 500", "404 no_route" */
 };
 struct diff_request {
-    str method, url;
+    str method, url; /* of connections and datagrams: "TLS", "TCP", "UDP" and "tls://name:port" */
     const struct table_header *headers;
     uint32_t headers_n;
     struct diff_taker before, after;
@@ -43,7 +44,8 @@ struct diff {
     struct diff_status *statuses;
     uint32_t objects_n, objects_cap, pieces_n, pieces_cap, requests_n, requests_cap, routes_n, routes_cap,
         statuses_n, statuses_cap;
-    uint32_t tried, untried; /* requests; matches by expressions, for which none was made */
+    uint32_t tried, untried; /* requests; matches by expressions for which none could be made */
+    struct map tried_words, route_by_name;
 };
 /* Makes room for one more in v of n, in the arena. */
 #define DIFF_ROOM(d, v) ((d)->v = diff_room((d)->arena, (d)->v, (d)->v##_n, &(d)->v##_cap, sizeof *(d)->v))
@@ -53,6 +55,14 @@ void *diff_room(struct arena *a, void *v, uint32_t n, uint32_t *cap, size_t size
 void diff_objects(struct diff *d);
 void diff_statuses(struct diff *d);
 void diff_traffic(struct diff *d);
+/* Calls of GRPCRoutes, and connections and datagrams of TLSRoutes, TCPRoutes and UDPRoutes; by the plans. Part of diff_traffic(). */
+void diff_flows(struct diff *d);
+/* Is this the first request in these words? Counts it then. */
+bool diff_is_new(struct diff *d, str words);
+/* Keeps a copy of the request when its takers differ, and counts for their routes. */
+void diff_note(struct diff *d, const struct diff_request *r);
+/* A text that the expression matches as a whole, in a; not given: none was found. */
+str diff_sample(struct arena *a, str expression);
 /* Something that is served or said would differ; objects that differ without an effect do not count. */
 bool diff_matters(const struct diff *d);
 void diff_print_text(struct buf *b, const struct diff *d);

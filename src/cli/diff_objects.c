@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/diff.h"
 
-/* Objects, and those pieces of the plan that no request shows: listeners, endpoints, and routes of other kinds than HTTPRoute. */
+/* Objects, and those pieces of the plan that no request shows: listeners and endpoints. */
 
 static void add_object(struct diff *d, char sign, const struct object *o) {
     DIFF_ROOM(d, objects);
@@ -34,11 +34,6 @@ static str piece_words(struct arena *a, const struct plan_piece *p) {
         uint32_t n = ((const struct plan_endpoints *)plan_open(a, p))->endpoints.n;
         return arena_printf(a, "%u endpoint%s", n, n == 1 ? "" : "s");
     }
-    if (p->kind == PLAN_ROUTE) {
-        const struct plan_route *r = plan_open(a, p);
-        return arena_printf(a, "%u rule%s, attached to %u listener%s", r->rules.n, r->rules.n == 1 ? "" : "s",
-                            r->attachments.n, r->attachments.n == 1 ? "" : "s");
-    }
     const struct plan_listener *l = plan_open(a, p);
     return arena_printf(a, "port %lld, hostname %s" STR_FMT ", %u certificate%s", (long long)l->port,
                         l->hostname.n ? "" : "*", STR_ARG(l->hostname), l->certificates.n,
@@ -48,10 +43,6 @@ static str piece_words(struct arena *a, const struct plan_piece *p) {
 static void add_piece(struct diff *d, const struct plan_piece *before, const struct plan_piece *after) {
     const struct plan_piece *any = after ? after : before;
     assert(any);
-    if (any->kind == PLAN_ROUTE) {
-        const struct plan_route *r = plan_open(d->arena, any);
-        if (r->kind == PLAN_ROUTE_HTTP) return;
-    }
     DIFF_ROOM(d, pieces);
     d->pieces[d->pieces_n++] = (struct diff_piece){
         .sign = !before  ? '+'
@@ -83,6 +74,5 @@ static void compare_pieces(struct diff *d, enum plan_kind kind) {
 void diff_objects(struct diff *d) {
     for (int k = KIND_NONE + 1; k < KIND_COUNT; k++) compare_kind(d, (enum api_kind)k);
     compare_pieces(d, PLAN_LISTENER);
-    compare_pieces(d, PLAN_ROUTE);
     compare_pieces(d, PLAN_ENDPOINTS);
 }

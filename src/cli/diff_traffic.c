@@ -15,11 +15,6 @@ struct probe {
     struct table_header *headers;
     uint32_t headers_n;
 };
-struct search {
-    struct diff *d;
-    struct map tried, routes; /* of a request's words; of struct diff_route by route */
-};
-
 /* Who takes it. */
 
 static const struct table_socket *find_socket(const struct table *t, const struct plan_listener *l) {
@@ -89,66 +84,74 @@ static struct diff_taker taker_of(struct arena *a, const struct table *t, const 
     return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule, l->settings)};
 }
 
-static struct diff_route *route_of(struct search *x, str route) {
-    struct diff_route *r = map_get(&x->routes, route);
+static struct diff_route *route_of(struct diff *d, str route) {
+    struct diff_route *r = map_get(&d->route_by_name, route);
     if (r) return r;
-    r = arena_make(x->d->arena, struct diff_route);
-    r->route = arena_str(x->d->arena, route);
-    map_put(&x->routes, r->route, r);
+    r = arena_make(d->arena, struct diff_route);
+    r->route = arena_str(d->arena, route);
+    map_put(&d->route_by_name, r->route, r);
     return r;
 }
 
-static void note(struct search *x, const struct probe *p, struct diff_taker before, struct diff_taker after) {
-    struct diff *d = x->d;
-    bool same_route = str_eq(before.route, after.route);
-    if (same_route && before.route.n) {
-        route_of(x, before.route)->changed++;
-    } else {
-        if (before.route.n) route_of(x, before.route)->lost++;
-        if (after.route.n) route_of(x, after.route)->won++;
+static void count(struct diff *d, const struct diff_taker *before, const struct diff_taker *after) {
+    if (str_eq(before->route, after->route) && before->route.n) {
+        route_of(d, before->route)->changed++;
+        return;
     }
-    DIFF_ROOM(d, requests);
-    struct diff_request *r = &d->requests[d->requests_n++];
-    *r = (struct diff_request){.method = arena_str(d->arena, p->method),
-                               .url = arena_str(d->arena, p->url),
-                               .headers_n = p->headers_n,
-                               .before = before,
-                               .after = after};
-    struct table_header *headers = arena_array(d->arena, struct table_header, p->headers_n + 1);
-    for (uint32_t i = 0; i < p->headers_n; i++) {
-        headers[i] = (struct table_header){arena_str(d->arena, p->headers[i].name),
-                                           arena_str(d->arena, p->headers[i].value)};
-    }
-    r->headers = headers;
-    r->before.outcome = arena_str(d->arena, before.outcome);
-    r->after.outcome = arena_str(d->arena, after.outcome);
+    if (before->route.n) route_of(d, before->route)->lost++;
+    if (after->route.n) route_of(d, after->route)->won++;
 }
 
-static void try_probe(struct search *x, struct arena *scratch, const struct probe *p) {
+bool diff_is_new(struct diff *d, str words) {
+    if (map_get(&d->tried_words, words)) return false;
+    map_put(&d->tried_words, arena_str(d->arena, words), d);
+    d->tried++;
+    return true;
+}
+
+void diff_note(struct diff *d, const struct diff_request *from) {
+    if (str_eq(from->before.route, from->after.route) && str_eq(from->before.outcome, from->after.outcome))
+        return;
+    count(d, &from->before, &from->after);
+    DIFF_ROOM(d, requests);
+    struct diff_request *r = &d->requests[d->requests_n++];
+    *r = *from;
+    r->method = arena_str(d->arena, from->method);
+    r->url = arena_str(d->arena, from->url);
+    struct table_header *headers = arena_array(d->arena, struct table_header, from->headers_n + 1);
+    for (uint32_t i = 0; i < from->headers_n; i++) {
+        headers[i] = (struct table_header){arena_str(d->arena, from->headers[i].name),
+                                           arena_str(d->arena, from->headers[i].value)};
+    }
+    r->headers = headers;
+    r->before.outcome = arena_str(d->arena, from->before.outcome);
+    r->after.outcome = arena_str(d->arena, from->after.outcome);
+}
+
+static void try_probe(struct diff *d, struct arena *scratch, const struct probe *p) {
     struct buf b;
     buf_init(&b, WORDS_BYTES_MAX);
     buf_printf(&b, STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(p->method), STR_ARG(p->url),
                STR_ARG(p->listener->bind_address));
     for (uint32_t i = 0; i < p->headers_n; i++)
         buf_printf(&b, "\n" STR_FMT ": " STR_FMT, STR_ARG(p->headers[i].name), STR_ARG(p->headers[i].value));
-    bool new = !map_get(&x->tried, buf_str(&b));
-    if (new) map_put(&x->tried, arena_str(x->d->arena, buf_str(&b)), x);
+    bool new = diff_is_new(d, buf_str(&b));
     buf_fini(&b);
     if (!new) return;
-    x->d->tried++;
-    struct diff_taker before = taker_of(scratch, x->d->a->pipeline.table, p),
-                      after = taker_of(scratch, x->d->b->pipeline.table, p);
-    if (!str_eq(before.route, after.route) || !str_eq(before.outcome, after.outcome))
-        note(x, p, before, after);
+    diff_note(d, &(struct diff_request){.method = p->method,
+                                        .url = p->url,
+                                        .headers = p->headers,
+                                        .headers_n = p->headers_n,
+                                        .before = taker_of(scratch, d->a->pipeline.table, p),
+                                        .after = taker_of(scratch, d->b->pipeline.table, p)});
 }
 
 /* Requests. */
 
-static bool has_expression(const struct plan_match *m) {
-    bool any = m->path_type == PLAN_PATH_REGEX;
-    for (uint32_t i = 0; i < m->headers.n; i++) any |= m->headers.p[i].type == PLAN_VALUE_REGEX;
-    for (uint32_t i = 0; i < m->query.n; i++) any |= m->query.p[i].type == PLAN_VALUE_REGEX;
-    return any;
+/* The value itself, or one that the expression takes; false: none was found. */
+static bool value_for(struct arena *a, bool expression, str value, str *ret) {
+    *ret = expression ? diff_sample(a, value) : value;
+    return ret->p || !expression;
 }
 
 static void add_escaped(struct buf *b, str s) {
@@ -163,18 +166,30 @@ static void add_escaped(struct buf *b, str s) {
     }
 }
 
-static str query_of(struct arena *a, const struct plan_match *m) {
+static bool query_of(struct arena *a, const struct plan_match *m, str *ret) {
     struct buf b;
+    bool all = true;
     buf_init(&b, WORDS_BYTES_MAX);
-    for (uint32_t i = 0; i < m->query.n; i++) {
+    for (uint32_t i = 0; i < m->query.n && all; i++) {
+        str value;
+        all = value_for(a, m->query.p[i].type == PLAN_VALUE_REGEX, m->query.p[i].value, &value);
         buf_add_char(&b, i ? '&' : '?');
         add_escaped(&b, m->query.p[i].name);
         buf_add_char(&b, '=');
-        add_escaped(&b, m->query.p[i].value);
+        add_escaped(&b, value);
     }
-    str query = arena_str(a, buf_str(&b));
+    *ret = arena_str(a, buf_str(&b));
     buf_fini(&b);
-    return query;
+    return all;
+}
+
+static bool headers_of(struct arena *a, const struct plan_match *m, struct table_header *headers) {
+    for (uint32_t i = 0; i < m->headers.n; i++) {
+        headers[i].name = m->headers.p[i].name;
+        if (!value_for(a, m->headers.p[i].type == PLAN_VALUE_REGEX, m->headers.p[i].value, &headers[i].value))
+            return false;
+    }
+    return true;
 }
 
 /* hostname: "" any, "*.x" any below x. */
@@ -185,36 +200,37 @@ static str host_of(struct arena *a, const struct plan_listener *l, str hostname)
     return arena_printf(a, STR_FMT STR_FMT, STR_ARG(any_label), STR_ARG(str_from(hostname, 1)));
 }
 
-static void try_path(struct search *x, struct arena *scratch, struct probe *p, str path) {
+static void try_path(struct diff *d, struct arena *scratch, struct probe *p, str path) {
     if (http_uri_normal_path(scratch, path, &p->path) != OK) return;
     bool tls = p->listener->protocol == PLAN_HTTPS;
     long long port = (long long)p->listener->port;
     str port_words = port == (tls ? 443 : 80) ? S("") : arena_printf(scratch, ":%lld", port);
     p->url = arena_printf(scratch, "%s://" STR_FMT STR_FMT STR_FMT STR_FMT, tls ? "https" : "http",
                           STR_ARG(p->host), STR_ARG(port_words), STR_ARG(p->path), STR_ARG(p->query));
-    try_probe(x, scratch, p);
+    try_probe(d, scratch, p);
 }
 
-static void try_match(struct search *x, struct arena *scratch, const struct plan_listener *l, str hostname,
+static void try_match(struct diff *d, struct arena *scratch, const struct plan_listener *l, str hostname,
                       const struct plan_match *m) {
-    if (has_expression(m)) {
-        x->d->untried++;
-        return;
-    }
     struct probe p = {.listener = l,
                       .host = host_of(scratch, l, hostname),
                       .method = m->method.n ? m->method : S("GET"),
-                      .query = query_of(scratch, m),
                       .headers = arena_array(scratch, struct table_header, m->headers.n + 1),
                       .headers_n = m->headers.n};
-    for (uint32_t i = 0; i < m->headers.n; i++)
-        p.headers[i] = (struct table_header){m->headers.p[i].name, m->headers.p[i].value};
-    try_path(x, scratch, &p, m->path.n ? m->path : S("/"));
-    if (m->path_type == PLAN_PATH_EXACT) return;
-    try_path(x, scratch, &p, arena_printf(scratch, STR_FMT STR_FMT, STR_ARG(m->path), STR_ARG(below)));
+    str path;
+    bool expression = m->path_type == PLAN_PATH_REGEX;
+    if (!value_for(scratch, expression, m->path, &path) || !headers_of(scratch, m, p.headers) ||
+        !query_of(scratch, m, &p.query)) {
+        d->untried++;
+        return;
+    }
+    if (expression && !str_starts(path, S("/"))) path = arena_printf(scratch, "/" STR_FMT, STR_ARG(path));
+    try_path(d, scratch, &p, path.n ? path : S("/"));
+    if (m->path_type == PLAN_PATH_EXACT || expression) return;
+    try_path(d, scratch, &p, arena_printf(scratch, STR_FMT STR_FMT, STR_ARG(path), STR_ARG(below)));
 }
 
-static void try_route(struct search *x, struct arena *scratch, const struct plan *plan,
+static void try_route(struct diff *d, struct arena *scratch, const struct plan *plan,
                       const struct plan_route *r) {
     for (uint32_t i = 0; i < r->attachments.n; i++) {
         const struct plan_attachment *at = &r->attachments.p[i];
@@ -224,36 +240,36 @@ static void try_route(struct search *x, struct arena *scratch, const struct plan
             for (uint32_t k = 0; k < r->rules.n; k++) {
                 for (uint32_t m = 0; m < r->rules.p[k].matches.n; m++) {
                     arena_reset(scratch);
-                    try_match(x, scratch, l, at->hostnames.p[h], &r->rules.p[k].matches.p[m]);
+                    try_match(d, scratch, l, at->hostnames.p[h], &r->rules.p[k].matches.p[m]);
                 }
             }
         }
     }
 }
 
-static void try_side(struct search *x, const struct plan *plan) {
+static void try_side(struct diff *d, const struct plan *plan) {
     OWNED(arena) scratch = arena_new();
     OWNED(arena) one = arena_new();
     void **all = index_sorted(&plan->pieces[PLAN_ROUTE]);
     for (uint32_t i = 0; i < plan->pieces[PLAN_ROUTE].n; i++) {
         const struct plan_route *r = plan_open(one, all[i]);
-        if (r->kind == PLAN_ROUTE_HTTP) try_route(x, scratch, plan, r);
+        if (r->kind == PLAN_ROUTE_HTTP) try_route(d, scratch, plan, r);
         arena_reset(one);
     }
     free(all);
 }
 
 void diff_traffic(struct diff *d) {
-    struct search x = {.d = d};
-    try_side(&x, &d->a->pipeline.plan);
-    try_side(&x, &d->b->pipeline.plan);
+    try_side(d, &d->a->pipeline.plan);
+    try_side(d, &d->b->pipeline.plan);
+    diff_flows(d);
     size_t n;
-    struct map_entry *all = map_sorted(&x.routes, &n);
+    struct map_entry *all = map_sorted(&d->route_by_name, &n);
     for (size_t i = 0; i < n; i++) {
         DIFF_ROOM(d, routes);
         d->routes[d->routes_n++] = *(const struct diff_route *)all[i].value;
     }
     free(all);
-    map_fini(&x.tried);
-    map_fini(&x.routes);
+    map_fini(&d->tried_words);
+    map_fini(&d->route_by_name);
 }
