@@ -305,7 +305,7 @@ static void add_grpc_route(struct buf *b, struct dice *d) {
     add_hostnames(b, d, false);
     ADD("rules: [{");
     MAYBE(d, "", "matches: [{method: {service: a.B, method: C}}], ",
-          "matches: [{method: {service: a.B}}, {headers: [{name: x, value: y}]}], ",
+          "matches: [{method: {service: a.B}}, {headers: [{name: x, value: one}]}], ",
           "matches: [{method: {method: C}}], ",
           "matches: [{method: {type: RegularExpression, service: \"a[.]B\"}}], ");
     add_backends(b, d, false);
