@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/absent.h"
 #include "cli/diff.h"
 #include "cli/said.h"
 #include "cli/tone.h"
@@ -59,6 +60,14 @@ static void take_findings(struct side *s, const struct findings *found, str word
     }
 }
 
+static void take_absent(void *arg, const struct absent *x) {
+    struct side *s = arg;
+    const struct object *o = x->object;
+    str object = arena_printf(s->arena, STR_FMT " " STR_FMT "%s" STR_FMT, STR_ARG(o->kind_name),
+                              STR_ARG(o->meta.ns), o->meta.ns.n ? "/" : "", STR_ARG(o->meta.name));
+    say(s, (struct entry){.object = object, .where = x->where, .words = x->message, .bad = true});
+}
+
 static void take_side(struct side *s, const struct offline *o) {
     for (int k = KIND_NONE + 1; k < KIND_COUNT; k++) {
         size_t n;
@@ -66,6 +75,7 @@ static void take_side(struct side *s, const struct offline *o) {
         const struct object **all = store_list(o->pipeline.store, s->arena, (enum api_kind)k, &n);
         for (size_t i = 0; i < n; i++) take_object(s, &o->pipeline, all[i]);
     }
+    absent_each(o, s->arena, take_absent, s);
     take_findings(s, &o->findings, S("refused"));
     take_findings(s, &o->warnings, S("warning"));
 }

@@ -18,6 +18,8 @@ static const char both[] =
     "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: " name "}\nspec:\n"         \
     "  parentRefs: [{name: g}]\n  hostnames: [h.example]\n  rules:\n" rules "---\n"
 
+#define GW "apiVersion: gateway.networking.k8s.io/v1\nkind: "
+
 struct fixture {
     char files[2][64];
     struct offline sides[2];
@@ -134,6 +136,13 @@ static void statuses_come_and_go(void **state) {
     assert_int_equal(f.d.statuses[0].fate, DIFF_UNCHANGED);
     assert_false(diff_matters(&f.d));
     done(&f);
+    compare(&f, PLAIN,
+            PLAIN GW "TCPRoute\nmetadata: {name: t}\nspec: {parentRefs: [{name: nope}], rules: "
+                     "[{backendRefs: [{name: s, port: 80}]}]}\n");
+    assert_int_equal(f.d.statuses_n, 1);
+    assert_int_equal(f.d.statuses[0].fate, DIFF_INTRODUCED);
+    assert_str(f.d.statuses[0].after, "Gateway default/nope is not here");
+    done(&f);
     compare(&f, PLAIN, PLAIN ROUTE("x", "  bogus: 1\n"));
     assert_int_equal(f.d.statuses[0].fate, DIFF_INTRODUCED);
     assert_str(f.d.statuses[0].object, "HTTPRoute default/x");
@@ -167,7 +176,6 @@ static void json_tells_all(void **state) {
 }
 
 /* Of each kind that is not HTTPRoute a route that an older one takes the traffic from. */
-#define GW "apiVersion: gateway.networking.k8s.io/v1\nkind: "
 #define FLOWS                                                                                                \
     GW "Gateway\nmetadata: {name: l4}\nspec: {gatewayClassName: c, listeners: [{name: tcp, port: 5000, "     \
        "protocol: TCP}, {name: udp, port: 5000, protocol: UDP}, {name: tls, port: 6000, protocol: TLS, "     \
