@@ -124,6 +124,8 @@ void diff_note(struct diff *d, const struct diff_request *from) {
                                            arena_str(d->arena, from->headers[i].value)};
     }
     r->headers = headers;
+    r->before.route = arena_str(d->arena, from->before.route);
+    r->after.route = arena_str(d->arena, from->after.route);
     r->before.outcome = arena_str(d->arena, from->before.outcome);
     r->after.outcome = arena_str(d->arena, from->after.outcome);
 }
