@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/explain.h"
 
+#include "api/gateway.h"
+#include "api/listener_set.h"
 #include "base/num.h"
 #include "control/explain_near.h"
 #include "control/explain_story.h"
@@ -186,13 +188,74 @@ static void list_listeners(struct explain_story *s, bool of_socket) {
     free(all);
 }
 
+/* Another protocol's listener has the port. */
+static const struct plan_listener *find_other(const struct explain_story *s) {
+    const struct index *pieces = &s->pipeline->plan.pieces[PLAN_LISTENER];
+    const struct plan_listener *found = NULL;
+    index_each (const struct plan_piece, piece, pieces) {
+        const struct plan_listener *l = plan_open(NULL, piece);
+        if ((l->port == s->port || l->bind_port == s->port) && l->protocol != PLAN_UDP) found = l;
+    }
+    return found;
+}
+
+static void tell_unserved(struct explain_story *s, const struct object *o, str name) {
+    const void *status = resolve_status(s->pipeline->resolver, o->kind, o->meta.ns, o->meta.name);
+    const struct gateway_status *g = status;
+    const struct listener_set_status *ls = status;
+    bool set = o->kind == KIND_LISTENER_SET;
+    const struct listener_status *p = !status ? NULL : set ? ls->listeners.p : g->listeners.p;
+    uint32_t n = !status ? 0 : set ? ls->listeners.n : g->listeners.n;
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; str_eq(p[i].name, name) && k < p[i].conditions.n && s->why_n < WHY_LINES_MAX;
+             k++) {
+            const struct condition *c = &p[i].conditions.p[k];
+            if (!str_eq(c->type, S("Accepted")) || c->status != CONDITION_FALSE) continue;
+            add_why(s, STR_FMT " " STR_FMT "/" STR_FMT " listener " STR_FMT " asks for it, but: " STR_FMT,
+                    STR_ARG(o->kind_name), STR_ARG(o->meta.ns), STR_ARG(o->meta.name), STR_ARG(name),
+                    STR_ARG(c->message));
+        }
+    }
+}
+
+/* Listeners of Gateways and ListenerSets that ask for the port and are not served, with what their statuses say. */
+static void list_unserved(struct explain_story *s, enum api_kind kind) {
+    size_t n;
+    const struct pipeline *p = s->pipeline;
+    const struct object **all = store_list(p->store, s->arena, kind, &n);
+    for (size_t i = 0; i < n; i++) {
+        bool set = kind == KIND_LISTENER_SET;
+        const struct gateway *g = set ? NULL : container_of(all[i], struct gateway, obj);
+        const struct listener_set *ls = set ? container_of(all[i], struct listener_set, obj) : NULL;
+        const struct listener *l = set ? ls->spec.listeners.p : g->spec.listeners.p;
+        uint32_t listeners_n = set ? ls->spec.listeners.n : g->spec.listeners.n;
+        for (uint32_t k = 0; k < listeners_n; k++)
+            if (l[k].port == s->port) tell_unserved(s, all[i], l[k].name);
+    }
+}
+
+static void say_nobody_listens(struct explain_story *s) {
+    const struct plan_listener *other = find_other(s);
+    const char *asked = s->tls ? "HTTPS" : "HTTP";
+    if (other && (other->protocol == PLAN_HTTP || other->protocol == PLAN_HTTPS)) {
+        bool tls = other->protocol == PLAN_HTTPS;
+        add_why(s, "port %u takes %s, not %s: the connection is closed; ask with %s://", s->port,
+                tls ? "HTTPS" : "HTTP", asked, tls ? "https" : "http");
+    } else if (other) {
+        add_why(s, "port %u is not for HTTP: its listener passes on bytes", s->port);
+    } else {
+        add_why(s, "no %s listener has port %u: the connection is refused", asked, s->port);
+        list_unserved(s, KIND_GATEWAY);
+        list_unserved(s, KIND_LISTENER_SET);
+    }
+    list_listeners(s, false);
+}
+
 static void find_listener(struct explain_story *s) {
     choose_socket(s, true);
     if (!s->socket) choose_socket(s, false);
     if (!s->socket) {
-        add_why(s, "no %s listener has port %u: the connection is refused", s->tls ? "HTTPS" : "HTTP",
-                s->port);
-        list_listeners(s, false);
+        say_nobody_listens(s);
         s->refused = true;
         return;
     }

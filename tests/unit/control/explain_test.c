@@ -11,7 +11,8 @@ static const char manifests[] =
     "spec: {controllerName: x.example/c}\n---\n"
     "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n"
     "spec: {gatewayClassName: c, listeners: [{name: any, port: 80, protocol: HTTP},"
-    " {name: named, port: 81, protocol: HTTP, hostname: '*.example.com'}]}\n---\n"
+    " {name: named, port: 81, protocol: HTTP, hostname: '*.example.com'},"
+    " {name: raw, port: 5000, protocol: x.example/raw}]}\n---\n"
     "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec:\n"
     "  parentRefs: [{name: g}]\n"
     "  hostnames: [a.example.com]\n"
@@ -202,6 +203,19 @@ static void every_answer_of_the_gateway_has_its_reason(void **state) {
         "          there is: Gateway default/g listener any: HTTP port 80 (socket port 8080), hostname *\n"
         "          there is: Gateway default/g listener named: HTTP port 81 (socket port 81), hostname "
         "*.example.com\n");
+#define THERE                                                                                                \
+    "          there is: Gateway default/g listener any: HTTP port 80 (socket port 8080), hostname *\n"      \
+    "          there is: Gateway default/g listener named: HTTP port 81 (socket port 81), hostname "         \
+    "*.example.com\n"
+    expect_end(
+        state, "https://a.example.com:81/", none,
+        "answer    no connection\nwhy       port 81 takes HTTP, not HTTPS: the connection is closed; ask "
+        "with http://\n" THERE);
+    expect_end(
+        state, "http://a.example.com:5000/", none,
+        "answer    no connection\nwhy       no HTTP listener has port 5000: the connection is refused\n"
+        "          Gateway default/g listener raw asks for it, but: protocol: x.example/raw is not served "
+        "by this version; use HTTP or HTTPS\n" THERE);
     expect_end(state, "http://a.example.com/../x", none,
                "answer    400 bad_path: the path is refused by the path policy\n"
                "why       NUL, backslash, controls, broken escapes and dot segments above the root are "
