@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "cli/node_print.h"
@@ -59,6 +60,7 @@ static void narrow(struct status_page *p, str ns, str kind, str name) {
         p->items[kept++] = *it;
     }
     p->n = kept;
+    p->all = all.items, p->all_n = all.n;
 }
 
 /* The items as one List, or a single one as itself. */
@@ -81,21 +83,45 @@ static void print_documents(struct buf *b, const struct status_page *p, bool jso
     if (json) buf_add(b, p->n ? S("\n  ]\n}\n") : S("]\n}\n"));
 }
 
+/* A word for a kind that has a status. */
+static bool is_kind(str word) {
+    for (int k = KIND_NONE + 1; k < KIND_COUNT; k++) {
+        const struct api_type *t = api_type_of((enum api_kind)k);
+        if (t->status_schema && status_page_is_kind(str_of(t->name), word)) return true;
+    }
+    return false;
+}
+
+static int say_none(const struct cli_options *o, str kind, str ns) {
+    if (!is_kind(kind))
+        return options_wrong(
+            &command,
+            "\"%.*s\" is no kind of object that has a status here: gatewayclass, gateway, "
+            "listenerset, httproute, grpcroute, tlsroute, tcproute, udproute, backendtlspolicy, ...",
+            (int)kind.n, kind.p);
+    fprintf(stderr, "postern status: no %s%s%s. All that is ours: postern status\n", o->args[0],
+            ns.n ? " in namespace " : "", ns.n ? ns.p : "");
+    return CLI_NO;
+}
+
+/* https://no-color.org: set, and not empty. */
+static bool wants_colour(void) {
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
 static int print_page(const struct status_page *page, const struct cli_options *o, enum form form) {
     struct status_page narrowed = *page, *p = &narrowed;
     str name = o->args_n ? str_of(o->args[0]) : S(""), ns = str_of(options_get(o, "namespace", ""));
     str kind = str_cut(&name, '/');
     narrow(p, ns, kind, name); /* its items are a block of their own now */
     if (kind.n && !p->n) {
-        fprintf(stderr, "postern status: no %s that is ours%s%s. All of them: postern status\n", o->args[0],
-                ns.n ? " in namespace " : "", ns.n ? ns.p : "");
         free(p->items);
-        return CLI_NO;
+        return say_none(o, kind, ns);
     }
     struct buf b;
     buf_init(&b, PAGE_BYTES_MAX);
-    struct status_view view = {.wide = form == FORM_WIDE,
-                               .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+    struct status_view view = {.wide = form == FORM_WIDE, .colour = wants_colour()};
     if (form == FORM_JSON || form == FORM_YAML) {
         print_documents(&b, p, form == FORM_JSON, name.n && p->n == 1);
     } else if (kind.n) {
@@ -120,7 +146,8 @@ static int ask(const struct cli_options *o, enum form form, struct buf *last) {
     uint16_t answer;
     int status;
     struct status_page page;
-    bool answered = instance_get(o, S("/status"), &answer, &body, &status);
+    bool answered = instance_get(o, o->args_n && strchr(o->args[0], '/') ? S("/status?all") : S("/status"),
+                                 &answer, &body, &status);
     if (answered && last && str_eq(buf_str(last), buf_str(&body))) {
         status = CLI_DONE;
     } else if (answered && (answer != 200 || status_page_read(a, buf_str(&body), &page) != OK)) {

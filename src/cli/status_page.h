@@ -15,8 +15,10 @@ struct status_backend {
 };
 struct status_page {
     const struct node *findings, *warnings; /* the first of each, or NULL */
-    struct status_item *items;
+    struct status_item *items;              /* when one object was asked for, also those without a status */
     size_t n;
+    const struct status_item *all; /* before some of them were chosen; NULL: none were */
+    size_t all_n;
     struct status_backend *backends; /* that are routed to, by name */
     size_t backends_n;
 };

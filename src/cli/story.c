@@ -33,8 +33,8 @@ static const struct {
     {S("ProtocolConflict"), S("give listeners of different protocols different ports")},
     {S("RefNotPermitted"), S("let a ReferenceGrant in the target's namespace permit the reference")},
     {S("UnsupportedAddress"), S("use an address of type IPAddress")},
-    {S("UnsupportedProtocol"), S("use a protocol of status.supportedKinds' listeners: HTTP or HTTPS")},
-    {S("UnsupportedValue"), S("use the values that the message names")},
+    {S("UnsupportedProtocol"), S("give the listener a protocol that this version serves: HTTP or HTTPS")},
+    {S("UnsupportedValue"), S("what the message says; the rest of the object needs no change")},
 };
 
 str story_remedy(str reason) {
@@ -214,8 +214,12 @@ static void got_backends(struct story *s) {
         for (const struct node *ref = first(r, "backendRefs"); ref; ref = ref->next) {
             str name = status_page_backend_of(s->arena, s->it, ref);
             uint32_t endpoints;
-            if (status_page_endpoints(s->page, name, &endpoints))
-                line(s, "backend " STR_FMT ": endpoints: %u", STR_ARG(name), endpoints);
+            if (!status_page_endpoints(s->page, name, &endpoints)) continue;
+            str words =
+                arena_printf(s->arena, "backend " STR_FMT ": endpoints: %u\n", STR_ARG(name), endpoints);
+            if (memmem(s->b->p + s->begin, s->b->n - s->begin, words.p, words.n))
+                continue; /* of another rule */
+            line(s, STR_FMT, STR_ARG(str_upto(words, words.n - 1)));
         }
     }
 }
@@ -293,6 +297,47 @@ static void why_no_endpoints(struct story *s) {
     }
 }
 
+/* Nobody here answers for the object: what it hangs on is not there, or another controller's. */
+static bool answers(const struct story *s, str kind, str ns, str name) {
+    for (size_t i = 0; i < s->page->all_n; i++) {
+        const struct status_item *it = &s->page->all[i];
+        if (it->status && str_eq(it->kind, kind) && str_eq(it->name, name) &&
+            (!it->ns.n || str_eq(it->ns, ns)))
+            return true;
+    }
+    return false;
+}
+
+static void why_reference(struct story *s, const struct node *ref, const char *kind) {
+    str named = text(ref, "kind"), ns = text(ref, "namespace");
+    if (!named.n) named = str_of(kind);
+    if (!ns.n) ns = s->it->ns;
+    if (!str_eq(named, S("Service")) && answers(s, named, ns, text(ref, "name"))) return;
+    line(s, STR_FMT " " STR_FMT "/" STR_FMT " is %s", STR_ARG(named), STR_ARG(ns), STR_ARG(text(ref, "name")),
+         str_eq(named, S("Service")) ? "used by no route of a Gateway here"
+                                     : "not here, or another controller's");
+}
+
+static void tell_unanswered(struct story *s) {
+    begin(s, "got");
+    line(s, "nothing: nobody here answers for it");
+    begin(s, "why not");
+    str class = text(s->it->spec, "gatewayClassName");
+    if (class.n) line(s, "GatewayClass " STR_FMT " is not here, or another controller's", STR_ARG(class));
+    if (text(s->it->spec, "controllerName").n)
+        line(s, "it is of the controller " STR_FMT, STR_ARG(text(s->it->spec, "controllerName")));
+    const struct node *parent = s->it->spec ? node_get(s->it->spec, S("parentRef")) : NULL;
+    if (parent) why_reference(s, parent, "Gateway");
+    for (const struct node *p = first(s->it->spec, "parentRefs"); p; p = p->next)
+        why_reference(s, p, "Gateway");
+    for (const struct node *t = first(s->it->spec, "targetRefs"); t; t = t->next)
+        why_reference(s, t, "Service");
+    begin(s, "do");
+    line(
+        s,
+        "create what it names, or correct name and namespace; if another controller serves it, ask that one");
+}
+
 void story_tell(struct buf *b, const struct status_page *p, const struct status_item *it,
                 const struct status_view *v) {
     OWNED(arena) a = arena_new();
@@ -308,6 +353,10 @@ void story_tell(struct buf *b, const struct status_page *p, const struct status_
         ask_gateway(&s);
     } else {
         ask_spec(&s);
+    }
+    if (!it->status) {
+        tell_unanswered(&s);
+        return;
     }
     begin(&s, "got");
     if (first(it->status, "addresses"))
@@ -330,4 +379,5 @@ void story_tell(struct buf *b, const struct status_page *p, const struct status_
         line(&s, "let an EndpointSlice of the Service name a ready endpoint: are its pods ready, and its "
                  "port right?");
     if (well) line(&s, "nothing: all is as asked");
+    if (*s.label && !well) line(&s, "what the messages say");
 }

@@ -35,8 +35,10 @@ static void add_item(struct buf *b, const struct api_type *t, const struct objec
     }
     buf_printf(b, ",\"generation\":%lld}", (long long)o->meta.generation);
     add_spec(b, t, o);
-    buf_add(b, S(",\"status\":"));
-    schema_json(b, t->status_schema, status, false, false);
+    if (status) {
+        buf_add(b, S(",\"status\":"));
+        schema_json(b, t->status_schema, status, false, false);
+    }
     buf_add_char(b, '}');
 }
 
@@ -84,7 +86,9 @@ static void add_findings(struct buf *b, const char *name, const struct findings 
     buf_add(b, S("],\n"));
 }
 
-static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found, int64_t now_s) {
+/* all: also objects that have no status, since nobody here answers for them. */
+static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found, int64_t now_s,
+                       bool all) {
     OWNED(arena) a = arena_new();
     OWNED(arena) one = arena_new();
     struct findings warnings;
@@ -96,7 +100,7 @@ static void add_status(struct buf *b, const struct pipeline *p, const struct fin
         struct store_key *v = t->status_schema ? store_keys(p->store, a, kind, &n) : NULL;
         for (size_t i = 0; i < n; i++) {
             const void *status = resolve_status(p->resolver, kind, v[i].ns, v[i].name);
-            if (!status) continue;
+            if (!status && !all) continue;
             buf_add(b, str_of(between));
             add_item(b, t, store_get(p->store, one, kind, v[i].ns, v[i].name), status);
             arena_reset(one);
@@ -162,7 +166,7 @@ uint16_t pages_render(const struct pipeline *p, const struct findings *found, in
         table_dump(p->table, b);
     } else if (str_eq(page, S("/status"))) {
         *ret_type = "application/json";
-        add_status(b, p, found, now_s);
+        add_status(b, p, found, now_s, str_eq(query, S("all")));
     } else if (str_eq(page, S("/explain"))) {
         status = explain(p, query, b, ret_type);
     } else {

@@ -173,7 +173,6 @@ static void stories_tell_what_is_asked_got_and_amiss(void **state) {
                "got      Gateway n/g: Accepted\n"
                "         backend n/s:80: endpoints: 2\n"
                "         backend o/t:80: endpoints: 0\n"
-               "         backend n/s:80: endpoints: 2\n"
                "why not  backend o/t:80 has no ready endpoint: 503\n"
                "do       let an EndpointSlice of the Service name a ready endpoint: are its pods ready, and "
                "its port right?\n"
@@ -234,8 +233,41 @@ static void nodes_print_as_they_were(void **state) {
     buf_fini(&b);
 }
 
+/* What nobody here answers for has a story, too. */
+static void who_has_no_status_is_told_why(void **state) {
+    (void)state;
+    static const char text[] = "{\"items\":[{\"kind\":\"Gateway\",\"metadata\":{\"name\":\"g\",\"namespace\":"
+                               "\"n\"},\"spec\":{},\"status\":{}},\n"
+                               "{\"kind\":\"TCPRoute\",\"metadata\":{\"name\":\"r\",\"namespace\":\"n\"},"
+                               "\"spec\":{\"parentRefs\":[{\"name\":\"g\"},"
+                               "{\"name\":\"lost\",\"namespace\":\"m\"}]}},\n"
+                               "{\"kind\":\"Gateway\",\"metadata\":{\"name\":\"x\",\"namespace\":\"n\"},"
+                               "\"spec\":{\"gatewayClassName\":\"c\"}},\n"
+                               "{\"kind\":\"BackendTLSPolicy\",\"metadata\":{\"name\":\"p\",\"namespace\":"
+                               "\"n\"},\"spec\":{\"targetRefs\":[{\"kind\":"
+                               "\"Service\",\"name\":\"s\"}]}}],\n\"findings\":[],\n\"findingsTotal\":0}\n";
+    static const char *const wanted[] = {
+        "why not  Gateway m/lost is not here, or another controller's\n",
+        "why not  GatewayClass c is not here, or another controller's\n",
+        "why not  Service n/s is used by no route of a Gateway here\n",
+    };
+    OWNED(arena) a = arena_new();
+    struct status_page p;
+    assert_ok(status_page_read(a, str_of(text), &p));
+    p.all = p.items, p.all_n = p.n;
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        struct buf b;
+        buf_init(&b, 1 << 16);
+        story_tell(&b, &p, &p.items[i + 1], &(struct status_view){0});
+        if (!memmem(b.p, b.n, wanted[i], strlen(wanted[i])) || !memmem(b.p, b.n, "\ndo ", 4))
+            fail_msg(STR_FMT, STR_ARG(buf_str(&b)));
+        buf_fini(&b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_no_status_is_told_why),
         cmocka_unit_test(the_tree_begins_with_problems),
         cmocka_unit_test(one_object_shows_all_conditions),
         cmocka_unit_test(a_cut_page_is_no_page),
