@@ -36,6 +36,52 @@ void *diff_room(struct arena *a, void *v, uint32_t n, uint32_t *cap, size_t size
     return grown;
 }
 
+static struct diff_route *route_of(struct diff *d, str route) {
+    struct diff_route *r = map_get(&d->route_by_name, route);
+    if (r) return r;
+    r = arena_make(d->arena, struct diff_route);
+    r->route = arena_str(d->arena, route);
+    map_put(&d->route_by_name, r->route, r);
+    return r;
+}
+
+static void count(struct diff *d, const struct diff_taker *before, const struct diff_taker *after) {
+    if (str_eq(before->route, after->route) && before->route.n) {
+        route_of(d, before->route)->changed++;
+        return;
+    }
+    if (before->route.n) route_of(d, before->route)->lost++;
+    if (after->route.n) route_of(d, after->route)->won++;
+}
+
+bool diff_is_new(struct diff *d, str words) {
+    if (map_get(&d->tried_words, words)) return false;
+    map_put(&d->tried_words, arena_str(d->arena, words), d);
+    d->tried++;
+    return true;
+}
+
+void diff_note(struct diff *d, const struct diff_request *from) {
+    if (str_eq(from->before.route, from->after.route) && str_eq(from->before.outcome, from->after.outcome))
+        return;
+    count(d, &from->before, &from->after);
+    DIFF_ROOM(d, requests);
+    struct diff_request *r = &d->requests[d->requests_n++];
+    *r = *from;
+    r->method = arena_str(d->arena, from->method);
+    r->url = arena_str(d->arena, from->url);
+    struct table_header *headers = arena_array(d->arena, struct table_header, from->headers_n + 1);
+    for (uint32_t i = 0; i < from->headers_n; i++) {
+        headers[i] = (struct table_header){arena_str(d->arena, from->headers[i].name),
+                                           arena_str(d->arena, from->headers[i].value)};
+    }
+    r->headers = headers;
+    r->before.route = arena_str(d->arena, from->before.route);
+    r->after.route = arena_str(d->arena, from->after.route);
+    r->before.outcome = arena_str(d->arena, from->before.outcome);
+    r->after.outcome = arena_str(d->arena, from->after.outcome);
+}
+
 bool diff_matters(const struct diff *d) {
     for (uint32_t i = 0; i < d->statuses_n; i++)
         if (d->statuses[i].fate != DIFF_UNCHANGED) return true;

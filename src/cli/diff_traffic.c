@@ -84,52 +84,6 @@ static struct diff_taker taker_of(struct arena *a, const struct table *t, const 
     return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule, l->settings)};
 }
 
-static struct diff_route *route_of(struct diff *d, str route) {
-    struct diff_route *r = map_get(&d->route_by_name, route);
-    if (r) return r;
-    r = arena_make(d->arena, struct diff_route);
-    r->route = arena_str(d->arena, route);
-    map_put(&d->route_by_name, r->route, r);
-    return r;
-}
-
-static void count(struct diff *d, const struct diff_taker *before, const struct diff_taker *after) {
-    if (str_eq(before->route, after->route) && before->route.n) {
-        route_of(d, before->route)->changed++;
-        return;
-    }
-    if (before->route.n) route_of(d, before->route)->lost++;
-    if (after->route.n) route_of(d, after->route)->won++;
-}
-
-bool diff_is_new(struct diff *d, str words) {
-    if (map_get(&d->tried_words, words)) return false;
-    map_put(&d->tried_words, arena_str(d->arena, words), d);
-    d->tried++;
-    return true;
-}
-
-void diff_note(struct diff *d, const struct diff_request *from) {
-    if (str_eq(from->before.route, from->after.route) && str_eq(from->before.outcome, from->after.outcome))
-        return;
-    count(d, &from->before, &from->after);
-    DIFF_ROOM(d, requests);
-    struct diff_request *r = &d->requests[d->requests_n++];
-    *r = *from;
-    r->method = arena_str(d->arena, from->method);
-    r->url = arena_str(d->arena, from->url);
-    struct table_header *headers = arena_array(d->arena, struct table_header, from->headers_n + 1);
-    for (uint32_t i = 0; i < from->headers_n; i++) {
-        headers[i] = (struct table_header){arena_str(d->arena, from->headers[i].name),
-                                           arena_str(d->arena, from->headers[i].value)};
-    }
-    r->headers = headers;
-    r->before.route = arena_str(d->arena, from->before.route);
-    r->after.route = arena_str(d->arena, from->after.route);
-    r->before.outcome = arena_str(d->arena, from->before.outcome);
-    r->after.outcome = arena_str(d->arena, from->after.outcome);
-}
-
 static void try_probe(struct diff *d, struct arena *scratch, const struct probe *p) {
     struct buf b;
     buf_init(&b, WORDS_BYTES_MAX);
