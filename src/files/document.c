@@ -12,6 +12,7 @@ struct broken {
 };
 struct update {
     struct document_file *file;
+    struct window *window;
     struct claims *claims;
     struct arena *scratch, *kept; /* of one document, of the update */
     struct broken *broken;
@@ -229,13 +230,29 @@ static void decode_text(struct update *u, struct document *d, str text, struct f
     }
 }
 
-static void decode(struct update *u, struct document *d, str text) {
+/* A file is written while it is read: what is told of it next has it as it will be. */
+static void miss_text(struct update *u, struct document *d, struct findings *f) {
+    finding_add(f, FINDING_SCHEMA, d->line, 1, S(""),
+                S("replace files by a rename, so that nobody sees half of one"), "changed while it was read");
+    give_items(d, 1);
+    note_broken(u, d, 0, NULL);
+    u->file->again = true;
+}
+
+/* The i-th of the cut. */
+static void decode(struct update *u, struct document *d, struct cut *c, uint32_t i) {
     arena_reset(u->scratch);
     struct findings f;
     finding_init(&f, u->scratch);
     f.file = u->file->path;
     u->decoded++;
-    decode_text(u, d, text, &f);
+    str text;
+    if (cut_read(c, i, u->window, &text)) {
+        decode_text(u, d, text, &f);
+    } else {
+        miss_text(u, d, &f);
+        c->marks[i].hash = 0;
+    }
     struct document_finding **last = &d->findings;
     for (const struct finding *k = f.first; k; k = k->next) {
         *last = keep_finding(k, d);
@@ -330,7 +347,7 @@ static void inherit(struct update *u) {
 }
 
 /* The new documents of the middle are decoded, the old ones that are not among them leave. */
-static void replace_middle(struct update *u, const struct cut *c, struct document **docs,
+static void replace_middle(struct update *u, struct cut *c, struct document **docs,
                            const struct stretch *same) {
     struct document_file *f = u->file;
     uint32_t to = c->n - same->tail;
@@ -338,7 +355,7 @@ static void replace_middle(struct update *u, const struct cut *c, struct documen
         if (docs[i]) continue;
         docs[i] = base_zalloc(sizeof *docs[i]);
         *docs[i] = (struct document){.file = f, .line = c->marks[i].line, .index = i};
-        decode(u, docs[i], (str){c->texts[i], c->marks[i].bytes});
+        decode(u, docs[i], c, i);
         f->findings_n += docs[i]->findings != NULL;
     }
     inherit(u);
@@ -349,23 +366,29 @@ static void replace_middle(struct update *u, const struct cut *c, struct documen
     }
 }
 
-void document_update(struct document_file *f, str text, struct claims *claims, struct arena *scratch,
-                     uint32_t *decoded) {
+const char *document_update(struct document_file *f, struct window *w, struct claims *claims,
+                            struct arena *scratch, uint32_t *decoded) {
+    struct cut c = cut_text(w);
+    if (c.trouble) {
+        free(c.marks);
+        free(c.places);
+        return c.trouble;
+    }
     OWNED(arena) kept = arena_new();
-    struct update u = {.file = f, .claims = claims, .scratch = scratch, .kept = kept};
-    struct cut c = cut_text(text);
+    struct update u = {.file = f, .window = w, .claims = claims, .scratch = scratch, .kept = kept};
     struct document **docs = base_zalloc((c.n + 1) * sizeof(struct document *));
     struct stretch same = carry(f, &c, docs);
     replace_middle(&u, &c, docs, &same);
     bool moved = same.tail && (c.n != f->n || c.marks[c.n - 1].line != f->marks[f->n - 1].line);
     for (uint32_t i = same.head; i < (moved ? c.n : c.n - same.tail); i++)
         docs[i]->index = i, docs[i]->line = c.marks[i].line;
-    free((void *)c.texts);
+    free(c.places);
     parcel_source_release(u.source);
     free(f->docs);
     free(f->marks);
     f->docs = docs, f->marks = c.marks, f->n = c.n;
     *decoded += u.decoded;
+    return NULL;
 }
 
 void document_decode_again(struct document *d) { d->file->marks[d->index].hash = 0; }

@@ -38,8 +38,9 @@ struct document_file {
     bool again; /* the signature must not be relied on */
     char *trouble;
 };
-void document_update(struct document_file *f, str text, struct claims *c, struct arena *scratch,
-                     uint32_t *decoded);
+/* NULL, or why the text can not be read: then all is as it was. */
+const char *document_update(struct document_file *f, struct window *w, struct claims *c,
+                            struct arena *scratch, uint32_t *decoded);
 /* Its file must be read, and it be decoded, although both are as they were. */
 void document_decode_again(struct document *d);
 /* Every document leaves. */

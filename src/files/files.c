@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "files/document.h"
 #include "files/machine.h"
 #include "files/pair.h"
@@ -16,11 +14,9 @@
 #include "io/clock.h"
 
 enum {
-    FILE_BYTES_MAX = 256 << 20,
     AGAIN_ROUNDS_MAX = 8,
     /* A file written this shortly before it was read may be written again within the same tick of the file system's clock. */
     TICK_NS = 50000000,
-    HUGE_PAGE = 2 << 20,
 };
 
 /* A path that can not be read: a root that is not there, a folder without permission. What was known below it stays. */
@@ -50,8 +46,7 @@ struct files {
     uint64_t walk; /* counts them, so that a walk knows what it met */
     struct claims claims;
     struct arena *scratch, *gone_arena;
-    char *room; /* what a file is read into */
-    size_t room_bytes, room_used;
+    struct window window;    /* of the file that is read */
     struct files_work *work; /* of the read under way */
     bool force;              /* read what looks unchanged, too */
 };
@@ -124,7 +119,7 @@ void files_free(struct files *fs) {
     claim_fini(&fs->claims);
     arena_free(fs->scratch);
     arena_free(fs->gone_arena);
-    free(fs->room);
+    free(fs->window.p);
     free(fs->roots);
     free(fs->pairs);
     free(fs->tenant_endpoints);
@@ -225,33 +220,6 @@ static bool is_signature(const struct document_signature *a, const struct docume
            a->ctime_ns == b->ctime_ns;
 }
 
-/* Room for n bytes, kept from file to file: reading 40 MB into fresh pages takes twice as long as into known ones, and huge ones are known
- * soonest. */
-static void make_room(struct files *fs, size_t n) {
-    if (n <= fs->room_bytes) return;
-    size_t bytes = num_round_up(n, HUGE_PAGE);
-    char *p = aligned_alloc(HUGE_PAGE, bytes);
-    if (!p) base_out_of_memory(bytes);
-    madvise(p, bytes, MADV_HUGEPAGE);
-    if (fs->room_used) memcpy(p, fs->room, fs->room_used);
-    free(fs->room);
-    fs->room = p, fs->room_bytes = bytes;
-}
-
-/* All of it into the room. NULL: done; else why not. */
-static const char *read_whole(struct files *fs, int fd, size_t expected) {
-    fs->room_used = 0;
-    make_room(fs, expected + 1);
-    for (;;) {
-        make_room(fs, fs->room_used + 1);
-        ssize_t got = read(fd, fs->room + fs->room_used, fs->room_bytes - fs->room_used);
-        if (got == 0) return NULL;
-        if (got < 0 && errno != EINTR) return strerror(errno);
-        if (got > 0) fs->room_used += (size_t)got;
-        if (fs->room_used > FILE_BYTES_MAX) return "is larger than 256 MiB";
-    }
-}
-
 /* A tenant's file lies in its tenant's folder, whatever links lead to it; what an operator's link finds there is the tenant's all the same, and
  * read there. true: not to be read here; *ret_why is NULL when that is no trouble. */
 static bool is_elsewhere(const struct files *fs, const struct document_file *f, int fd,
@@ -270,19 +238,20 @@ static const char *read_open_file(struct files *fs, struct document_file *f, int
     struct stat st;
     if (fstat(fd, &st) < 0) return strerror(errno);
     if (!S_ISREG(st.st_mode)) return "is neither a file nor a folder";
-    if (st.st_size > FILE_BYTES_MAX) return "is larger than 256 MiB";
+    if (st.st_size > CUT_BYTES_MAX) return "is larger than 256 MiB";
     const char *elsewhere;
     if (is_elsewhere(fs, f, fd, &elsewhere)) return elsewhere;
     struct document_signature now = sign(&st);
     if (!fs->force && !f->again && !f->trouble && is_signature(&now, &f->signature)) return NULL;
     int64_t read_ns = clock_wall_us() * 1000;
-    const char *why = read_whole(fs, fd, (size_t)st.st_size);
+    f->again = read_ns - now.mtime_ns < TICK_NS;
+    fs->window.fd = fd, fs->window.n = 0;
+    const char *why = document_update(f, &fs->window, &fs->claims, fs->scratch, &fs->work->documents_decoded);
+    fs->window.trouble = 0;
+    if (fs->window.cap > WINDOW_BYTES) window_fini(&fs->window);
     if (why) return why;
     fs->work->files_read++;
     f->signature = now;
-    f->again = read_ns - now.mtime_ns < TICK_NS;
-    document_update(f, (str){fs->room, fs->room_used}, &fs->claims, fs->scratch,
-                    &fs->work->documents_decoded);
     return NULL;
 }
 

@@ -81,7 +81,8 @@ bool pair_read(struct pair *p, struct claims *c, struct arena *scratch, uint32_t
                      "apiVersion: v1\nkind: Secret\nmetadata: {name: \"%s\", namespace: \"%s\"}\n"
                      "type: kubernetes.io/tls\ndata:\n  tls.crt: " STR_FMT "\n  tls.key: " STR_FMT "\n",
                      p->name, p->ns, STR_ARG(crt), STR_ARG(pem_key));
-    document_update(&p->file, text, c, scratch, decoded);
+    struct window w = window_of_text(text);
+    document_update(&p->file, &w, c, scratch, decoded); /* a text that is all there can be read */
     return true;
 }
 
