@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/builder.h"
 
+#include <malloc.h>
+
 #include "base/hash.h"
 #include "control/pages.h"
 #include "io/clock.h"
@@ -9,6 +11,7 @@
 enum {
     FINDINGS_MAX = 10000, /* kept and shown; more are counted */
     FINDINGS_LOGGED_MAX = 100,
+    ROUTES_MANY = 1000, /* resolved in one pass: what the pass took goes back to the system */
     PAGE_BYTES_MAX = 512 << 20,
 };
 
@@ -156,6 +159,8 @@ static void count_false(struct builder *b) {
 /* Nothing is on its way: what statuses say now is what is served. */
 static void settled(struct builder *b) {
     b->began_us = 0;
+    if (b->passed_many) malloc_trim(0);
+    b->passed_many = false;
     if (b->ready) return;
     b->ready = true;
     mailbox_post(b->to, &news_new(b, BUILDER_READY)->post);
@@ -185,6 +190,7 @@ static void pass(struct builder *b) {
     struct table *before;
     bool changed = pipeline_pass(&b->pipeline, now_s, b->workers_n, &before);
     count_false(b);
+    b->passed_many |= b->pipeline.resolved.routes >= ROUTES_MANY;
     if (b->pipeline.again_s != INT64_MAX) {
         uint64_t wait_s = b->pipeline.again_s > now_s ? (uint64_t)(b->pipeline.again_s - now_s) : 0;
         timer_set(&b->loop.timers, &b->again, clock_monotonic_us() + (wait_s + 1) * 1000000);

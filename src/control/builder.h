@@ -45,6 +45,7 @@ struct builder {
     uint64_t began_us;     /* of the change that is on its way; 0: none */
     bool pending;          /* a pass is due as soon as the table under way is adopted */
     bool ready, draining;
+    bool passed_many; /* since memory was last given back */
 };
 /* config, workers and `to` outlive it. The mailbox works from here on. */
 void builder_init(struct builder *b, const struct control_config *config, struct mailbox *to,

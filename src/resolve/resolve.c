@@ -16,6 +16,8 @@
 #include "resolve/sets.h"
 #include "resolve/xbackends.h"
 
+enum { CHANGED_KEPT_MAX = 4096 }; /* room for told statuses that is kept from pass to pass */
+
 static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) {
     size_t n;
     struct store_key *all = store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_GATEWAY, &n);
@@ -180,6 +182,10 @@ void resolve_pass(struct resolver *r, struct store *s, struct facts *f, int64_t 
                      .scratch = scratch,
                      .now_s = now_s};
     r->changed_n = 0;
+    if (r->changed_cap > CHANGED_KEPT_MAX) {
+        free(TAKE(r->changed));
+        r->changed_cap = 0;
+    }
     arena_reset(r->told);
     arena_reset(r->expanded);
     mark_facts(&p, f);

@@ -55,6 +55,12 @@ void resolver_push(struct worklist *w, void *thing) {
     w->p[w->n++] = thing;
 }
 
+void resolver_empty(struct worklist *w) {
+    enum { KEPT_MAX = 4096 };
+    w->n = 0;
+    if (w->cap > KEPT_MAX) free_worklist(w);
+}
+
 void resolver_note_status(struct pass *p, enum api_kind kind, str ns, str name) {
     struct resolver *r = p->r;
     if (r->changed_n == r->changed_cap) {

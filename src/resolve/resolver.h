@@ -188,6 +188,8 @@ struct pass {
 };
 
 void resolver_push(struct worklist *w, void *thing);
+/* Everything in it has been looked at. */
+void resolver_empty(struct worklist *w);
 /* Notes that the status of an object is another one. */
 void resolver_note_status(struct pass *p, enum api_kind kind, str ns, str name);
 __attribute__((format(printf, 3, 4))) struct verdict resolver_refuse(struct arena *a, const char *reason,

@@ -259,7 +259,7 @@ void routes_resolve(struct pass *p) {
         }
         arena_reset(p->scratch);
     }
-    w->n = 0;
+    resolver_empty(w);
 }
 
 struct route_status *routes_status(const struct resolver *r, enum api_kind kind, str ns, str name) {
