@@ -7,8 +7,9 @@
 struct broken {
     struct broken *next;
     struct document *doc;
-    uint32_t index; /* of the item */
-    str key, name;  /* "" when it can not be read */
+    uint32_t index;     /* of the item */
+    enum api_kind kind; /* NONE: it can not be read which object it is */
+    str ns, name;       /* name: "" when it can not be read */
 };
 struct update {
     struct document_file *file;
@@ -49,13 +50,18 @@ static struct document_finding *keep_finding(const struct finding *f, const stru
     return k;
 }
 
+static void free_items(struct document *d) {
+    if (d->items != &d->one) free(d->items);
+    d->items = NULL;
+}
+
 static void free_document(struct document *d, struct claims *c) {
     for (uint32_t i = 0; i < d->items_n; i++) claim_leave(c, &d->items[i]);
     for (struct document_finding *k = d->findings, *next; k; k = next) {
         next = k->next;
         free(k);
     }
-    free(d->items);
+    free_items(d);
     free(d->item_lines);
     free(d);
 }
@@ -64,26 +70,26 @@ uint32_t document_item_line(const struct document *d, uint32_t item) {
     return d->line + (d->item_lines ? d->item_lines[item] : d->object_line);
 }
 
-/* "" when the node does not tell which object it is. */
-static str key_of(struct arena *a, const struct node *n, str *ret_name) {
+/* As far as the node tells which object it is. */
+static void identify(struct arena *a, const struct node *n, struct broken *b) {
     str version = node_get_str(n, S("apiVersion")), kind = node_get_str(n, S("kind"));
     const struct node *meta = node_get(n, S("metadata"));
     bool has_meta = meta && meta->kind == NODE_MAP;
     str name = has_meta ? node_get_str(meta, S("name")) : S("");
     str ns = has_meta ? node_get_str(meta, S("namespace")) : S("");
-    *ret_name = name.p ? arena_str(a, name) : S("");
+    if (name.p) b->name = arena_str(a, name);
     size_t slash = version.p ? str_find(version, '/') : 0;
     str group = version.p && slash < version.n ? str_upto(version, slash) : S("");
     const struct api_type *t = version.p && kind.p && name.n ? api_type_find(group, kind) : NULL;
-    if (!t) return S("");
-    if (!t->namespaced) ns = S("");
-    return api_key(a, t->kind, t->namespaced && !ns.n ? S("default") : ns, name);
+    if (!t) return;
+    b->kind = t->kind;
+    b->ns = !t->namespaced ? S("") : ns.n ? arena_str(a, ns) : S("default");
 }
 
 static void note_broken(struct update *u, struct document *d, uint32_t index, const struct node *n) {
     struct broken *b = arena_make(u->kept, struct broken);
-    *b = (struct broken){.next = u->broken, .doc = d, .index = index, .key = S(""), .name = S("")};
-    if (n && n->kind == NODE_MAP) b->key = key_of(u->kept, n, &b->name);
+    *b = (struct broken){.next = u->broken, .doc = d, .index = index, .name = S("")};
+    if (n && n->kind == NODE_MAP) identify(u->kept, n, b);
     u->broken = b;
 }
 
@@ -116,7 +122,8 @@ static void decode_item(struct update *u, struct document *d, uint32_t index, st
 
 static void give_items(struct document *d, uint32_t n) {
     d->items_n = n;
-    d->items = n ? base_zalloc(n * sizeof *d->items) : NULL;
+    d->items = n > 1 ? base_zalloc(n * sizeof *d->items) : n ? &d->one : NULL;
+    d->one = (struct claim_item){0};
 }
 
 /* `kind: List`, or one of a kind's own lists, as `kubectl get -o yaml` writes them. */
@@ -298,7 +305,7 @@ static struct stretch carry(const struct document_file *f, const struct cut *c, 
 static struct claim_item *leaving_item(const struct update *u, const struct claim *m) {
     struct claim_item *found = NULL;
     if (!m) return NULL;
-    list_each (struct claim_item, it, &m->items, link) {
+    for (struct claim_item *it = m->first; it; it = claim_next(it)) {
         if (it->doc->file != u->file) continue;
         if (!it->doc->leaving) return NULL;
         if (!found) found = it;
@@ -309,11 +316,11 @@ static struct claim_item *leaving_item(const struct update *u, const struct clai
 /* Who the broken place was: by name when it can be read, else by place. A readable name at the same place must be the same. */
 static struct claim_item *before_broken(const struct update *u, const struct broken *b) {
     const struct document_file *f = u->file;
-    if (b->key.n) return leaving_item(u, claim_find(u->claims, b->key));
+    if (b->kind) return leaving_item(u, claim_find(u->claims, b->kind, b->ns, b->name));
     uint32_t at = b->doc->index;
     if (at >= f->n || !f->docs[at]->leaving || b->index >= f->docs[at]->items_n) return NULL;
     struct claim_item *it = &f->docs[at]->items[b->index];
-    if (!it->claim || (b->name.n && !str_eq(b->name, it->claim->name))) return NULL;
+    if (!it->claim || (b->name.n && !str_eq(b->name, claim_name(it->claim)))) return NULL;
     return leaving_item(u, it->claim) == it ? it : NULL;
 }
 
@@ -325,7 +332,7 @@ static void inherit_item(struct update *u, struct document *d, uint32_t index, s
 
 /* A whole document that can not be parsed takes over all of a list. */
 static void inherit_list(struct update *u, struct document *d, struct document *was) {
-    free(d->items);
+    free_items(d);
     give_items(d, was->items_n);
     for (uint32_t i = 0; i < was->items_n; i++) inherit_item(u, d, i, &was->items[i]);
     if (was->item_lines) d->item_lines = base_zalloc(d->items_n * sizeof *d->item_lines);
@@ -337,7 +344,7 @@ static void inherit(struct update *u) {
         struct document *d = b->doc;
         struct claim_item *it = before_broken(u, b);
         if (!it) continue;
-        bool nameless = !b->key.n && !b->name.n;
+        bool nameless = !b->kind && !b->name.n;
         if (nameless && d->items_n == 1 && it->doc->items_n > 1)
             inherit_list(u, d, it->doc);
         else

@@ -14,10 +14,11 @@ struct document {
     uint32_t index; /* in the file */
     uint32_t items_n;
     bool leaving;
-    struct claim_item *items;
-    uint32_t *item_lines; /* distance from the document's first line; NULL when there is one item */
-    uint32_t object_line; /* the same of that one */
+    uint32_t object_line;     /* distance from the document's first line, when there is one item */
+    struct claim_item *items; /* &one when there is one */
+    uint32_t *item_lines;     /* as object_line; NULL when there is one item */
     struct document_finding *findings;
+    struct claim_item one;
 };
 struct document_signature { /* as stat(2) tells: equal means "not written since" */
     uint64_t dev, ino, size;

@@ -390,7 +390,7 @@ static void report(const struct files *fs, struct findings *f) {
 }
 
 static bool has_findings(const struct files *fs) {
-    if (fs->troubles.n || !link_empty(&fs->claims.contested)) return true;
+    if (fs->troubles.n || fs->claims.contested) return true;
     for (size_t i = 0; i < fs->pairs_n; i++)
         if (fs->pairs[i].trouble || fs->pairs[i].file.findings_n) return true;
     map_each (e, &fs->by_path) {
