@@ -17,7 +17,6 @@ struct update {
     struct claims *claims;
     struct arena *scratch, *kept; /* of one document, of the update */
     struct broken *broken;
-    struct parcel_source *source; /* of its objects; NULL until there is one */
     uint32_t decoded;
 };
 
@@ -101,8 +100,7 @@ static struct parcel *decode_object(struct update *u, struct arena *a, struct no
     if (api_decode(a, n, u->file->path, f, &o) != OK) return NULL;
     o->meta.generation = 0; /* the store counts; a cluster's count, as exported, would stand still */
     if (t) tenant_limit(t, n, o, f);
-    if (!u->source) u->source = parcel_source_new(u->file->path);
-    struct parcel *p = parcel_new(o, u->source);
+    struct parcel *p = parcel_new(o, u->file->source);
     api_free(o);
     return p;
 }
@@ -390,12 +388,23 @@ const char *document_update(struct document_file *f, struct window *w, struct cl
     for (uint32_t i = same.head; i < (moved ? c.n : c.n - same.tail); i++)
         docs[i]->index = i, docs[i]->line = c.marks[i].line;
     free(c.places);
-    parcel_source_release(u.source);
     free(f->docs);
     free(f->marks);
-    f->docs = docs, f->marks = c.marks, f->n = c.n;
+    f->docs = docs, f->n = c.n;
+    f->marks = c.n ? base_realloc(c.marks, c.n * sizeof *c.marks) : NULL;
     *decoded += u.decoded;
     return NULL;
+}
+
+void document_file_init(struct document_file *f, str path, enum document_rank rank) {
+    *f = (struct document_file){.source = parcel_source_new(path), .rank = (uint8_t)rank};
+    f->path = (str){f->source->path, f->source->n};
+}
+
+void document_file_fini(struct document_file *f) {
+    assert(!f->n);
+    free(f->trouble);
+    parcel_source_release(f->source);
 }
 
 void document_decode_again(struct document *d) { d->file->marks[d->index].hash = 0; }

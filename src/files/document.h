@@ -20,25 +20,25 @@ struct document {
     struct document_finding *findings;
     struct claim_item one;
 };
-struct document_signature { /* as stat(2) tells: equal means "not written since" */
-    uint64_t dev, ino, size;
-    int64_t mtime_ns, ctime_ns;
-};
 /* Who wins when several define an object: the least. */
 enum document_rank { DOCUMENT_PAIR, DOCUMENT_OPERATOR, DOCUMENT_TENANT };
 struct document_file {
-    str path; /* NUL-terminated */
+    struct parcel_source *source; /* of its objects; held */
+    str path;                     /* the source's; NUL-terminated */
     struct document **docs;
     struct cut_mark *marks;
     uint32_t n;
-    enum document_rank rank;
-    const struct tenant *tenant; /* whose folder it is in; NULL: the operator's */
     uint32_t findings_n;         /* documents with findings */
+    const struct tenant *tenant; /* whose folder it is in; NULL: the operator's */
     uint64_t seen;               /* the last walk that met it */
-    struct document_signature signature;
-    bool again; /* the signature must not be relied on */
+    uint64_t signature;          /* hash of what stat(2) tells: equal means "not written since" */
     char *trouble;
+    uint8_t rank; /* enum document_rank */
+    bool again;   /* the signature must not be relied on */
 };
+void document_file_init(struct document_file *f, str path, enum document_rank rank);
+/* Every document must have left. */
+void document_file_fini(struct document_file *f);
 /* NULL, or why the text can not be read: then all is as it was. */
 const char *document_update(struct document_file *f, struct window *w, struct claims *c,
                             struct arena *scratch, uint32_t *decoded);

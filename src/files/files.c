@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "files/document.h"
 #include "files/machine.h"
 #include "files/pair.h"
@@ -27,6 +28,11 @@ struct root {
     char *path;
     struct tenant *tenant; /* NULL: the operator's */
 };
+/* A name that files lie below. */
+struct folder {
+    uint32_t files, n;
+    char path[];
+};
 struct files {
     struct root *roots;
     size_t roots_n;
@@ -38,10 +44,11 @@ struct files {
     struct ip *(*ask_own)(size_t *ret_n);
     struct ip *own; /* this machine's addresses when they were last asked for; only when there are tenants */
     size_t own_n;
-    struct map by_path;  /* struct document_file */
-    struct map troubles; /* struct trouble */
-    struct map marks;    /* paths to look at; the value is the key's own memory */
-    struct map gone;     /* paths below which only what a walk met stays: struct gone */
+    struct index by_path; /* struct document_file */
+    struct index folders; /* struct folder */
+    struct map troubles;  /* struct trouble */
+    struct map marks;     /* paths to look at; the value is the key's own memory */
+    struct map gone;      /* paths below which only what a walk met stays: struct gone */
     bool all;
     uint64_t walk; /* counts them, so that a walk knows what it met */
     struct claims claims;
@@ -63,6 +70,13 @@ static void add_root(struct files *fs, const struct files_root *given, const str
     fs->tenants_n++;
 }
 
+static str key_of_file(const void *file) { return ((const struct document_file *)file)->path; }
+
+static str key_of_folder(const void *folder) {
+    const struct folder *d = folder;
+    return (str){d->path, d->n};
+}
+
 struct files *files_new(const struct files_config *c) {
     struct files *fs = base_zalloc(sizeof *fs);
     size_t nets = c->tenant_endpoints_n * sizeof *fs->tenant_endpoints;
@@ -75,16 +89,40 @@ struct files *files_new(const struct files_config *c) {
     fs->pairs = base_zalloc((c->pairs_n + 1) * sizeof *fs->pairs);
     for (size_t i = 0; i < c->pairs_n; i++) pair_init(&fs->pairs[i], &c->pairs[i]);
     fs->all = true;
+    fs->by_path.key = key_of_file;
+    fs->folders.key = key_of_folder;
     claim_init(&fs->claims);
     fs->scratch = arena_new();
     fs->gone_arena = arena_new();
     return fs;
 }
 
+static void count_folder(struct files *fs, str path, int step) {
+    struct folder *d = index_get(&fs->folders, path);
+    if (!d) {
+        d = base_zalloc(sizeof *d + path.n);
+        d->n = (uint32_t)path.n;
+        memcpy(d->path, path.p, path.n);
+        index_put(&fs->folders, d);
+    }
+    d->files += (uint32_t)step;
+    if (d->files) return;
+    index_take(&fs->folders, path);
+    free(d);
+}
+
+/* Counts a file in, or out of, each folder that its path names. */
+static void count_folders(struct files *fs, str path, int step) {
+    str at = path;
+    for (size_t slash; (slash = str_rfind(at, '/')) < at.n; at = str_upto(at, slash))
+        count_folder(fs, str_upto(at, slash ? slash : 1), step);
+    if (path.n && path.p[0] != '/') count_folder(fs, S("."), step);
+}
+
 static void free_file(struct files *fs, struct document_file *f) {
     document_clear(f, &fs->claims);
-    free(f->trouble);
-    free((void *)(uintptr_t)f->path.p);
+    count_folders(fs, f->path, -1);
+    document_file_fini(f);
     free(f);
 }
 
@@ -106,12 +144,13 @@ static void free_root(struct root *r) {
 
 void files_free(struct files *fs) {
     if (!fs) return;
-    map_each (e, &fs->by_path) free_file(fs, e->value);
+    index_each (struct document_file, f, &fs->by_path) free_file(fs, f);
     map_each (e, &fs->troubles) free_trouble(e->value);
     map_each (e, &fs->marks) free(e->value);
     for (size_t i = 0; i < fs->pairs_n; i++) pair_fini(&fs->pairs[i], &fs->claims);
     for (size_t i = 0; i < fs->roots_n; i++) free_root(&fs->roots[i]);
-    map_fini(&fs->by_path);
+    index_fini(&fs->by_path);
+    index_fini(&fs->folders);
     map_fini(&fs->troubles);
     map_fini(&fs->marks);
     map_fini(&fs->gone);
@@ -186,38 +225,42 @@ static bool is_gone(const struct files *fs, const struct document_file *f) {
     return f->path.p[0] != '/' && is_gone_by(fs, f, S("."));
 }
 
+static void drop_file(struct files *fs, struct document_file *f) {
+    index_take(&fs->by_path, f->path);
+    free_file(fs, f);
+}
+
 /* All of them in one pass: each file asks for the folders that it lies in. */
-static void drop_gone(struct files *fs) {
+static void drop_below(struct files *fs) {
     struct document_file **gone = NULL;
     size_t n = 0, cap = 0;
-    map_each (e, &fs->by_path) {
-        if (!fs->gone.n || !is_gone(fs, e->value)) continue;
+    index_each (struct document_file, f, &fs->by_path) {
+        if (!is_gone(fs, f)) continue;
         if (n == cap) gone = base_realloc(gone, (cap = cap ? cap * 2 : 8) * sizeof *gone);
-        gone[n++] = e->value;
+        gone[n++] = f;
     }
-    for (size_t i = 0; i < n; i++) {
-        map_take(&fs->by_path, gone[i]->path);
-        free_file(fs, gone[i]);
-    }
+    for (size_t i = 0; i < n; i++) drop_file(fs, gone[i]);
     free(gone);
+}
+
+/* Only when something lies below a name that is gone each file is looked at. */
+static void drop_gone(struct files *fs) {
+    bool below = false;
+    map_each (e, &fs->gone) below |= index_get(&fs->folders, e->key) != NULL;
+    if (below) drop_below(fs);
+    map_each (e, &fs->gone) {
+        struct document_file *f = index_get(&fs->by_path, e->key);
+        if (f && is_gone(fs, f)) drop_file(fs, f);
+    }
     map_fini(&fs->gone);
     map_init(&fs->gone);
     arena_reset(fs->gone_arena);
 }
 
-static struct document_signature sign(const struct stat *st) {
-    return (struct document_signature){
-        .dev = st->st_dev,
-        .ino = st->st_ino,
-        .size = (uint64_t)st->st_size,
-        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
-        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
-    };
-}
-
-static bool is_signature(const struct document_signature *a, const struct document_signature *b) {
-    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mtime_ns == b->mtime_ns &&
-           a->ctime_ns == b->ctime_ns;
+static uint64_t sign(const struct stat *st) {
+    uint64_t h = hash_join(hash_join(hash_join(1, st->st_dev), st->st_ino), (uint64_t)st->st_size);
+    h = hash_join(hash_join(h, (uint64_t)st->st_mtim.tv_sec), (uint64_t)st->st_mtim.tv_nsec);
+    return hash_join(hash_join(h, (uint64_t)st->st_ctim.tv_sec), (uint64_t)st->st_ctim.tv_nsec);
 }
 
 /* A tenant's file lies in its tenant's folder, whatever links lead to it; what an operator's link finds there is the tenant's all the same, and
@@ -241,10 +284,10 @@ static const char *read_open_file(struct files *fs, struct document_file *f, int
     if (st.st_size > CUT_BYTES_MAX) return "is larger than 256 MiB";
     const char *elsewhere;
     if (is_elsewhere(fs, f, fd, &elsewhere)) return elsewhere;
-    struct document_signature now = sign(&st);
-    if (!fs->force && !f->again && !f->trouble && is_signature(&now, &f->signature)) return NULL;
+    uint64_t now = sign(&st);
+    if (!fs->force && !f->again && !f->trouble && now == f->signature) return NULL;
     int64_t read_ns = clock_wall_us() * 1000;
-    f->again = read_ns - now.mtime_ns < TICK_NS;
+    f->again = read_ns - ((int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec) < TICK_NS;
     fs->window.fd = fd, fs->window.n = 0;
     const char *why = document_update(f, &fs->window, &fs->claims, fs->scratch, &fs->work->documents_decoded);
     fs->window.trouble = 0;
@@ -257,14 +300,15 @@ static const char *read_open_file(struct files *fs, struct document_file *f, int
 
 /* A file that can not be read keeps what it said. */
 static void read_file(struct files *fs, const char *path) {
-    struct document_file *f = map_get(&fs->by_path, str_of(path));
+    struct document_file *f = index_get(&fs->by_path, str_of(path));
     if (!f) {
-        f = base_zalloc(sizeof *f);
-        f->path = str_of(str_dup(str_of(path)));
+        const struct tenant *t = tenant_at(fs, str_of(path), false);
+        f = base_alloc(sizeof *f);
+        document_file_init(f, str_of(path), t ? DOCUMENT_TENANT : DOCUMENT_OPERATOR);
         f->again = true;
-        f->tenant = tenant_at(fs, f->path, false);
-        f->rank = f->tenant ? DOCUMENT_TENANT : DOCUMENT_OPERATOR;
-        map_put(&fs->by_path, f->path, f);
+        f->tenant = t;
+        index_put(&fs->by_path, f);
+        count_folders(fs, f->path, 1);
     }
     f->seen = fs->walk;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe must not hold us up */
@@ -277,8 +321,7 @@ static void read_file(struct files *fs, const char *path) {
 
 /* What lies below stays as it is known. */
 static void keep_below(struct files *fs, const char *path) {
-    map_each (e, &fs->by_path) {
-        struct document_file *f = e->value;
+    index_each (struct document_file, f, &fs->by_path) {
         if (source_is_in(f->path, str_of(path))) f->seen = fs->walk;
     }
 }
@@ -373,9 +416,9 @@ static void report(const struct files *fs, struct findings *f) {
                     "can not be read: %s; what was read there before stays in force", t->why);
     }
     free(sorted);
-    sorted = map_sorted(&fs->by_path, &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct document_file *file = sorted[i].value;
+    void **files = index_sorted(&fs->by_path);
+    for (uint32_t i = 0; i < fs->by_path.n; i++) {
+        const struct document_file *file = files[i];
         f->file = file->path;
         if (file->trouble) {
             finding_add(f, FINDING_MEANING, 0, 0, S(""), S("it is followed, and read as soon as it can be"),
@@ -383,7 +426,7 @@ static void report(const struct files *fs, struct findings *f) {
         }
         document_report(file, f);
     }
-    free(sorted);
+    free(files);
     for (size_t i = 0; i < fs->pairs_n; i++) pair_report(&fs->pairs[i], f);
     claim_report(&fs->claims, f);
     f->file = f->kind = f->ns = f->name = (str){0};
@@ -393,8 +436,7 @@ static bool has_findings(const struct files *fs) {
     if (fs->troubles.n || fs->claims.contested) return true;
     for (size_t i = 0; i < fs->pairs_n; i++)
         if (fs->pairs[i].trouble || fs->pairs[i].file.findings_n) return true;
-    map_each (e, &fs->by_path) {
-        const struct document_file *f = e->value;
+    index_each (const struct document_file, f, &fs->by_path) {
         if (f->trouble || f->findings_n) return true;
     }
     return false;
@@ -421,8 +463,7 @@ static void look_around(struct files *fs) {
         t->real = realpath(fs->roots[i].path, NULL);
         t->own = own, t->own_n = n;
     }
-    map_each (e, &fs->by_path) {
-        const struct document_file *f = e->value;
+    index_each (const struct document_file, f, &fs->by_path) {
         for (uint32_t i = 0; !same && f->tenant && i < f->n; i++)
             if (has_slice(f->docs[i])) decode_again(fs, f->docs[i]);
     }

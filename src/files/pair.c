@@ -18,11 +18,12 @@ void pair_init(struct pair *p, const struct files_pair *c) {
                        .cert = source_normal(c->cert),
                        .key = source_normal(c->key),
                        .due = true};
-    p->file = (struct document_file){.path = str_of(p->cert), .rank = DOCUMENT_PAIR};
+    document_file_init(&p->file, str_of(p->cert), DOCUMENT_PAIR);
 }
 
 void pair_fini(struct pair *p, struct claims *c) {
     document_clear(&p->file, c);
+    document_file_fini(&p->file);
     free(p->ns);
     free(p->name);
     free(p->cert);

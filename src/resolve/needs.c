@@ -49,7 +49,7 @@ static bool is_ours(const struct resolver *r, const struct object *o) {
     if (!key.p) return false;
     str plain = str_from(key, 1);
     if (route_is(o->kind)) {
-        const struct route_state *s = map_get(&r->routes, key);
+        const struct route_state *s = index_get(&r->routes, key);
         return s && s->status;
     }
     if (o->kind == KIND_GATEWAY) {

@@ -12,6 +12,7 @@
 
 struct resolver *resolver_new(void) {
     struct resolver *r = base_zalloc(sizeof *r);
+    routes_init(r);
     r->told = arena_new();
     r->expanded = arena_new();
     return r;

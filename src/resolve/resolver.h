@@ -2,6 +2,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/heap.h"
+#include "base/index.h"
 #include "resolve/features.h"
 #include "resolve/resolve.h"
 
@@ -157,7 +158,8 @@ struct worklist {
 };
 
 struct resolver {
-    struct map classes, gateways, sets, routes, backends, sockets, certs, policies;
+    struct map classes, gateways, sets, backends, sockets, certs, policies;
+    struct index routes;                        /* struct route_state */
     struct heap expiries;                       /* of certificates */
     int64_t now_s;                              /* of the last pass */
     uint32_t selectors;                         /* listeners that select namespaces by label */

@@ -13,19 +13,24 @@
 
 static str ns_of(const struct route_state *rs) { return (str){rs->key + 1, rs->ns_n}; }
 static str name_of(const struct route_state *rs) { return (str){rs->key + 2 + rs->ns_n, rs->name_n}; }
-static str map_key(const struct route_state *rs) { return (str){rs->key, rs->ns_n + 2u + rs->name_n}; }
+static str map_key(const void *state) {
+    const struct route_state *rs = state;
+    return (str){rs->key, rs->ns_n + 2u + rs->name_n};
+}
+
+void routes_init(struct resolver *r) { r->routes.key = map_key; }
 
 void routes_mark(struct resolver *r, enum api_kind kind, str ns, str name) {
     char space[RESOLVER_STATE_KEY_BYTES_MAX];
     str key = resolver_state_key(space, kind, ns, name);
     assert(key.p); /* the store holds no longer names */
-    struct route_state *rs = map_get(&r->routes, key);
+    struct route_state *rs = index_get(&r->routes, key);
     if (!rs) {
         rs = base_zalloc(sizeof *rs + key.n);
         memcpy(rs->key, key.p, key.n);
         rs->kind = (uint8_t)kind;
         rs->ns_n = (uint16_t)ns.n, rs->name_n = (uint16_t)name.n;
-        map_put(&r->routes, (str){rs->key, key.n}, rs);
+        index_put(&r->routes, rs);
     }
     if (rs->dirty) return;
     rs->dirty = true;
@@ -46,7 +51,7 @@ void routes_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name)
 const struct route_state *routes_find(const struct resolver *r, enum api_kind kind, str ns, str name) {
     char space[RESOLVER_STATE_KEY_BYTES_MAX];
     str key = resolver_state_key(space, kind, ns, name);
-    return key.p ? map_get(&r->routes, key) : NULL;
+    return key.p ? index_get(&r->routes, key) : NULL;
 }
 
 /* Policies tell which Gateways use their backends: those of a route's backends before and now. */
@@ -254,7 +259,7 @@ void routes_resolve(struct pass *p) {
             plan_set(p->plan, PLAN_ROUTE, piece_key(p, rs), NULL, p->delta);
         }
         if (!rs->status_n) { /* not ours: nothing to remember */
-            map_take(&p->r->routes, map_key(rs));
+            index_take(&p->r->routes, map_key(rs));
             free(rs);
         }
         arena_reset(p->scratch);
@@ -269,11 +274,10 @@ struct route_status *routes_status(const struct resolver *r, enum api_kind kind,
 }
 
 void routes_fini(struct resolver *r) {
-    map_each (e, &r->routes) {
-        struct route_state *rs = e->value;
+    index_each (struct route_state, rs, &r->routes) {
         free(rs->refs);
         free(rs->status);
         free(rs);
     }
-    map_fini(&r->routes);
+    index_fini(&r->routes);
 }
