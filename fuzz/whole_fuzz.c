@@ -62,6 +62,7 @@ struct run {
     struct compile_grave *graves[GRAVES_MAX];
     unsigned graves_n;
     int64_t now_s;
+    uint8_t name; /* what is known of the XBackends' hostname: nothing, an address, an error */
     bool all_features, serving, cluster, adopted, other_address, mapped, other_bundle, trace;
 };
 
@@ -95,6 +96,17 @@ static void set_bind_fact(struct pipeline *p, const struct bind_fact *f) {
     facts_set_bind(&p->facts, str_of(f->address), f->port, f->transport, f->ok, S("address already in use"));
 }
 
+static void set_name_fact(struct pipeline *p, uint8_t known) {
+    str hostname = S("ext.example");
+    struct ip ip;
+    err e = ip_parse(S("192.0.2.9"), &ip);
+    assert(e == OK);
+    if (known)
+        facts_set_name(&p->facts, hostname, &ip, known == 1, known == 1 ? S("") : S("no such name"));
+    else
+        facts_forget_name(&p->facts, hostname);
+}
+
 /* Facts, as they stand, in a pipeline. */
 static void apply_facts(const struct run *r, struct pipeline *p) {
     static struct fact_port_map map[] = {{80, 8080}, {443, 8443}};
@@ -107,6 +119,7 @@ static void apply_facts(const struct run *r, struct pipeline *p) {
     memcpy(p->facts.features, none.features, sizeof p->facts.features);
     if (r->all_features) features_enable_all(&p->facts);
     for (unsigned i = 0; i < r->binds_n; i++) set_bind_fact(p, &r->binds[i]);
+    set_name_fact(p, r->name);
     p->facts.cluster = r->cluster;
     snprintf(p->facts.bundle, sizeof p->facts.bundle, "%s", r->other_bundle ? "v1.4.0" : "v1.7.0");
     for (unsigned i = 0; i < COUNT_OF(gateway_keys); i++)
@@ -340,7 +353,8 @@ static void set_bind(struct run *r) {
 }
 
 static void set_fact(struct run *r) {
-    switch (roll(&r->dice, 8)) {
+    switch (roll(&r->dice, 9)) {
+    case 6: r->name = (uint8_t)roll(&r->dice, 3); break;
     case 0: r->all_features = !r->all_features; break;
     case 1: r->other_bundle = !r->other_bundle; break;
     case 2: r->adopted = !r->adopted; break;
@@ -353,9 +367,10 @@ static void set_fact(struct run *r) {
     default: set_bind(r); return;
     }
     if (r->trace)
-        fprintf(stderr, "facts features=%d bundle=%d adopted=%d address=%d mapped=%d gateways=%d,%d,%d,%d\n",
+        fprintf(stderr,
+                "facts features=%d bundle=%d adopted=%d address=%d mapped=%d gateways=%d,%d,%d,%d name=%d\n",
                 r->all_features, r->other_bundle, r->adopted, r->other_address, r->mapped, r->gateways[0],
-                r->gateways[1], r->gateways[2], r->gateways[3]);
+                r->gateways[1], r->gateways[2], r->gateways[3], r->name);
     apply_facts(r, &r->p);
 }
 
