@@ -96,6 +96,7 @@ class Api:
         return self.request('GET', self.path(version, kind, None, namespace, **query))
 
     def merge(self, o, patch, subresource=''):
+        """subresource: as in /status"""
         return self.request('PATCH', self.path_of(o) + subresource, patch, MERGE)
 
     def delete(self, *objects, **options):

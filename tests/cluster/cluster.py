@@ -120,13 +120,26 @@ class Cluster:
         self.control('start', 'kube-apiserver')
         eventually(self.api.ready, 'the API server is ready', 60)
 
+    def metric(self, name, **labels):
+        """The sum of the API server's samples of this metric with these labels: apiserver_request_total has verb, resource, subresource, code."""
+        total = 0.0
+        for line in self.api.request('GET', '/metrics')['message'].splitlines():
+            m = re.match(r'(\w+)(?:\{(.*)\})? (\S+)$', line)
+            if m and m[1] == name and all(f'{k}="{v}"' in (m[2] or '') for k, v in labels.items()):
+                total += float(m[3])
+        return total
+
     def crds(self, which):
         """Replaces Gateway API's CRDs: 'standard', 'experimental', or those of an older version, 'v1.0.0/standard'. Objects stay, fields that are gone go."""
         # The guard of newer versions against just this.
         for kind in ('ValidatingAdmissionPolicyBinding', 'ValidatingAdmissionPolicy'):
             self.api.delete({'apiVersion': 'admissionregistration.k8s.io/v1', 'kind': kind, 'metadata': {'name': 'safe-upgrades.gateway.networking.k8s.io'}})
         flag = '-k' if os.path.exists(f'{BIN}/crds/{which}/kustomization.yaml') else '-f'
-        self.kubectl('apply', '--server-side', '--force-conflicts', flag, f'{BIN}/crds/{which}')
+        def applied():  # the API server goes on by the guard for a moment after its deletion
+            r = self.kubectl('apply', '--server-side', '--force-conflicts', flag, f'{BIN}/crds/{which}', check=False)
+            assert r.returncode == 0 or 'safe-upgrades' in r.stderr, r.stderr
+            return r.returncode == 0
+        eventually(applied, 'the CRDs are applied', 30)
         self.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s')
 
     def component_log(self, name):
@@ -191,7 +204,7 @@ class Case:
                 return None
             raise
 
-    def until(self, condition, what, within=30.0):
+    def until(self, condition, what, within=60.0):
         """Polls until the condition is true; what it returned. The API server may be away meanwhile."""
         return eventually(lambda: tolerant(condition), what, within, 0.05)
 

@@ -27,6 +27,17 @@ def users_by_impersonation(t):
 
 
 @case
+def writes_are_counted(t):
+    """Does a case learn how many writes of a kind there were?"""
+    count = lambda: t.cluster.metric('apiserver_request_total', verb='PATCH', resource='grpcroutes', subresource='status')
+    r = t.apply({'apiVersion': f'{GROUP}/v1', 'kind': 'GRPCRoute', 'metadata': {'name': 'r'}, 'spec': {}})
+    before = count()
+    for _ in range(3):
+        t.api.merge(r, {'status': {'parents': []}}, '/status')
+    equal(count() - before, 3)
+
+
+@case
 def a_thousand_objects(t):
     """Does a case make and remove a thousand routes in seconds?"""
     routes = [route(rule('b'), name=f'r-{i}', namespace=t.ns) for i in range(1000)]

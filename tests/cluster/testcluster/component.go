@@ -121,9 +121,9 @@ func (p *component) signal(s syscall.Signal) error {
 	return p.cmd.Process.Signal(s)
 }
 
-// tail returns the end of the component's log.
-func (p *component) tail() string {
-	f, err := os.Open(p.log)
+// tail returns the end of a log.
+func tail(log string) string {
+	f, err := os.Open(log)
 	if err != nil {
 		return ""
 	}
@@ -158,7 +158,7 @@ func (c *cluster) wait(ctx context.Context, name string, ok func() error) error 
 			running := p.running()
 			p.mu.Unlock()
 			if !running {
-				return fmt.Errorf("%s ended: %s", p.name, p.tail())
+				return fmt.Errorf("%s ended: %s", p.name, tail(p.log))
 			}
 		}
 		if sleep(ctx, 50*time.Millisecond) != nil {

@@ -66,7 +66,28 @@ func (c *cluster) start(ctx context.Context) error {
 		}
 		c.report("applied %s", path)
 	}
-	return c.wait(ctx, "every deployment", func() error { return deploymentsAvailable(ctx, client) })
+	err = c.wait(ctx, "every deployment", func() error { return deploymentsAvailable(ctx, client) })
+	if err != nil && ctx.Err() == nil {
+		c.showPods()
+	}
+	return err
+}
+
+// showPods prints what a person needs to know about pods that do not become available.
+func (c *cluster) showPods() {
+	pods := c.kubectl(context.Background(), "get", "pods", "-A", "-o", `custom-columns=`+
+		`NAMESPACE:.metadata.namespace,POD:.metadata.name,PHASE:.status.phase,`+
+		`WAITING:.status.containerStatuses[*].state.waiting.message,MESSAGE:.status.message`)
+	pods.Stdout, pods.Stderr = os.Stderr, os.Stderr
+	_ = pods.Run()
+	files, _ := filepath.Glob(c.path("logs", "*", "*", "*.log"))
+	for _, file := range files {
+		fmt.Fprintf(os.Stderr, "the end of %s:\n%s", file, tail(file))
+	}
+}
+
+func (c *cluster) kubectl(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, filepath.Join(c.bin, "kubernetes"), append([]string{"kubectl", "--kubeconfig=" + c.path("kubeconfig")}, args...)...)
 }
 
 // startControlPlane starts etcd, the API server and the controller manager.
@@ -186,9 +207,7 @@ func (c *cluster) applyManifests(ctx context.Context, path string) error {
 		flag = "--kustomize="
 	}
 	for try := 1; ; try++ {
-		kubectl := exec.CommandContext(ctx, filepath.Join(c.bin, "kubernetes"), "kubectl", "--kubeconfig="+c.path("kubeconfig"),
-			"apply", "--server-side", flag+path)
-		out, err := kubectl.CombinedOutput()
+		out, err := c.kubectl(ctx, "apply", "--server-side", flag+path).CombinedOutput()
 		if err == nil {
 			return nil
 		}
