@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ip.h"
+#include "base/num.h"
+#include "control/address_state.h"
+
+enum { PATIENCE_US = 10000000 }; /* until one without an address is told what to do */
+
+struct finding_out {
+    struct arena *a;
+    const struct address_book *b;
+    struct address_gateway *g;
+    uint64_t now_us, again_us;
+    struct fact_gateway *fact;
+    struct fact_address *had; /* what there is */
+    uint32_t had_n;
+};
+
+__attribute__((format(printf, 3, 4))) static void refuse(struct finding_out *f, const char *reason,
+                                                         const char *fmt, ...) {
+    if (f->fact->reason) return;
+    va_list args;
+    va_start(args, fmt);
+    f->fact->reason = reason;
+    f->fact->message = arena_vprintf(f->a, fmt, args);
+    va_end(args);
+}
+
+/* Until patience has an end it is pending. */
+static bool waits(struct finding_out *f) {
+    if (!f->g->waits_since_us) f->g->waits_since_us = f->now_us ? f->now_us : 1;
+    uint64_t until = f->g->waits_since_us + PATIENCE_US;
+    if (f->now_us >= until) return false;
+    f->again_us = until;
+    return true;
+}
+
+static const struct node *path(const struct node *n, const char *first, const char *second) {
+    n = n ? node_get(n, str_of(first)) : NULL;
+    return n && second ? node_get(n, str_of(second)) : n;
+}
+
+static void have(struct finding_out *f, const char *type, str value) {
+    if (!value.n) return;
+    f->had[f->had_n++] = (struct fact_address){str_of(type), value};
+}
+
+static void look_at_service(struct finding_out *f) {
+    const struct address_thing *t = f->g->thing;
+    const struct node *spec = path(t->seen, "spec", NULL);
+    const struct node *ingress = path(t->status, "loadBalancer", "ingress"),
+                      *ips = path(spec, "clusterIPs", NULL);
+    uint32_t n = (ingress ? ingress->n * 2 : 0) + (ips ? ips->n : 0) + f->b->c.host_ips_n;
+    f->had = arena_array(f->a, struct fact_address, n + 1);
+    switch (f->g->d.type) {
+    case ADDRESS_LOAD_BALANCER:
+        for (const struct node *i = ingress ? ingress->child : NULL; i; i = i->next) {
+            have(f, "IPAddress", node_get_str(i, S("ip")));
+            have(f, "Hostname", node_get_str(i, S("hostname")));
+        }
+        break;
+    case ADDRESS_CLUSTER_IP:
+        for (const struct node *i = ips ? ips->child : NULL; i; i = i->next)
+            if (!str_eq(i->scalar, S("None"))) have(f, "IPAddress", i->scalar);
+        break;
+    case ADDRESS_NODE_PORT:
+    case ADDRESS_HOST_PORT:
+        for (uint32_t i = 0; i < f->b->c.host_ips_n; i++) have(f, "IPAddress", f->b->c.host_ips[i]);
+        break;
+    case ADDRESS_TYPE_COUNT: break;
+    }
+}
+
+static bool same_ip(str x, str y) {
+    struct ip a, b;
+    return ip_parse(x, &a) == OK && ip_parse(y, &b) == OK ? ip_eq(&a, &b) : str_eq(x, y);
+}
+
+static void show(struct finding_out *f, struct fact_address a) {
+    struct fact_address *v = (void *)(uintptr_t)f->fact->addresses;
+    v[f->fact->addresses_n++] = a;
+}
+
+/* The address asked for, when it is among what there is; it is taken out of it. */
+static bool find_asked(struct finding_out *f, str asked) {
+    for (uint32_t i = 0; i < f->had_n; i++)
+        if (same_ip(f->had[i].value, asked)) {
+            show(f, (struct fact_address){f->had[i].type,
+                                          asked}); /* as it was written, since it is compared so */
+            f->had[i] = f->had[--f->had_n];
+            return true;
+        }
+    return false;
+}
+
+static const char *remedy(enum address_type t) {
+    switch (t) {
+    case ADDRESS_LOAD_BALANCER:
+        return "name one that the cluster's load balancer may give, or leave spec.addresses out";
+    case ADDRESS_CLUSTER_IP: return "name a free one of the cluster's Service network, or leave it out";
+    case ADDRESS_NODE_PORT:
+    case ADDRESS_HOST_PORT:
+    case ADDRESS_TYPE_COUNT: break;
+    }
+    return "name one of the node's, or leave spec.addresses out";
+}
+
+/* Every address that is asked for has to be there; "any" takes one that nothing else asked for.          [GW GatewaySpec.addresses] */
+static void choose_asked(struct finding_out *f) {
+    const struct address_demand *d = &f->g->d;
+    str missing = {0};
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < d->addresses_n; i++) {
+        any += !d->addresses[i].n;
+        if (d->addresses[i].n && !find_asked(f, d->addresses[i]) && !missing.p) missing = d->addresses[i];
+    }
+    for (; any && f->had_n; any--) {
+        show(f, f->had[0]);
+        f->had[0] = f->had[--f->had_n];
+    }
+    if (missing.p && waits(f))
+        refuse(f, "Pending", "spec.addresses: " STR_FMT " is not given to the Gateway's Service yet",
+               STR_ARG(missing));
+    else if (missing.p)
+        refuse(f, "AddressNotUsable",
+               "spec.addresses: " STR_FMT " was not given to Service " STR_FMT "/" STR_FMT " of type %s; %s",
+               STR_ARG(missing), STR_ARG(d->ns), STR_ARG(f->g->service), address_type_name(d->type),
+               remedy(d->type));
+}
+
+static void tell_none(struct finding_out *f) {
+    const struct address_demand *d = &f->g->d;
+    if (d->type == ADDRESS_NODE_PORT || d->type == ADDRESS_HOST_PORT)
+        refuse(f, "AddressNotAssigned",
+               "the node's address is not known; set HOST_IP in postern's pods from status.hostIP");
+    else if (waits(f))
+        refuse(f, "Pending", "Service " STR_FMT "/" STR_FMT " has no address yet", STR_ARG(d->ns),
+               STR_ARG(f->g->service));
+    else
+        refuse(f, "AddressNotAssigned",
+               "nothing gives Service " STR_FMT "/" STR_FMT
+               " of type %s an address; install a load balancer for the cluster, or choose another type: "
+               "postern serve --gateway-service ClusterIP, NodePort or HostPort",
+               STR_ARG(d->ns), STR_ARG(f->g->service), address_type_name(d->type));
+}
+
+static void choose_addresses(struct finding_out *f) {
+    f->fact->addresses = arena_array(f->a, struct fact_address, f->had_n + 1);
+    if (f->g->d.addresses_n) choose_asked(f);
+    for (uint32_t i = 0; i < f->had_n && !f->g->d.addresses_n; i++) show(f, f->had[i]);
+    if (!f->fact->addresses_n) tell_none(f);
+    if (!f->fact->reason) f->g->waits_since_us = 0;
+}
+
+/* Ports that the server's Service has; on a node each is the listener's own. */
+static void list_ports(struct finding_out *f) {
+    struct address_gateway *g = f->g;
+    struct fact_port *v = arena_array(f->a, struct fact_port, g->ports_n);
+    bool host = g->d.type == ADDRESS_HOST_PORT;
+    for (uint32_t i = 0; i < g->ports_n; i++) {
+        uint16_t to = host ? g->ports[i].want.port : g->ports[i].to;
+        if (host || g->ports[i].recorded)
+            v[f->fact->ports_n++] = (struct fact_port){g->ports[i].want.port, to, g->ports[i].want.udp};
+    }
+    f->fact->ports = v;
+}
+
+static const char *trouble(const struct address_thing *t) { return t ? t->trouble : NULL; }
+
+/* What stands in the way before addresses matter. */
+static void judge_objects(struct finding_out *f) {
+    const struct address_gateway *g = f->g;
+    const char *words = trouble(g->thing);
+    for (unsigned i = 0; i < 2 && !words; i++) words = trouble(g->slices[i]);
+    bool asked = g->thing && g->thing->invalid && g->d.addresses_n;
+    if (words && asked)
+        refuse(f, "AddressNotUsable", "spec.addresses: %s; %s", words, remedy(g->d.type));
+    else if (words)
+        refuse(f, "NoResources", "%s", words);
+    for (uint32_t i = 0; i < g->ports_n && f->b->leads; i++)
+        if (!g->ports[i].to)
+            refuse(f, "NoResources", "no container port is free any more for port %u; take listeners away",
+                   g->ports[i].want.port);
+    if (!g->thing || !g->thing->seen)
+        refuse(f, "Pending", "Service " STR_FMT "/" STR_FMT " is not there yet", STR_ARG(g->d.ns),
+               STR_ARG(g->service));
+    bool endpoints = false;
+    for (unsigned i = 0; i < 2; i++) endpoints |= g->slices[i] && g->slices[i]->seen;
+    if (!endpoints)
+        refuse(f, "Pending",
+               "Service " STR_FMT "/" STR_FMT " has no endpoint yet: no pod of postern is known",
+               STR_ARG(g->d.ns), STR_ARG(g->service));
+}
+
+static void tell_node_ports(struct finding_out *f) {
+    const struct node *ports = path(f->g->thing->seen, "spec", "ports");
+    str words = S("");
+    for (const struct node *p = ports ? ports->child : NULL; p; p = p->next) {
+        str port = node_get_str(p, S("port")), node_port = node_get_str(p, S("nodePort"));
+        if (node_port.n && !str_eq(port, node_port))
+            words = arena_printf(f->a, STR_FMT "%sport " STR_FMT " is " STR_FMT " on the nodes",
+                                 STR_ARG(words), words.n ? ", " : "", STR_ARG(port), STR_ARG(node_port));
+    }
+    f->fact->message = words;
+}
+
+uint64_t address_facts_make(struct arena *a, const struct address_book *b, struct address_gateway *g,
+                            uint64_t now_us, struct fact_gateway *ret) {
+    struct finding_out f = {.a = a, .b = b, .g = g, .now_us = now_us, .again_us = UINT64_MAX, .fact = ret};
+    *ret = (struct fact_gateway){.message = S("")};
+    list_ports(&f);
+    if (g->d.type == ADDRESS_HOST_PORT) {
+        static const struct address_thing none;
+        struct address_gateway alone = *g;
+        alone.thing = (struct address_thing *)(uintptr_t)&none;
+        f.g = &alone;
+        look_at_service(&f);
+        f.g = g;
+        choose_addresses(&f);
+        return f.again_us;
+    }
+    if (g->ports_n) judge_objects(&f);
+    if (g->thing && g->thing->seen) {
+        look_at_service(&f);
+        choose_addresses(&f);
+        if (!ret->reason && g->d.type == ADDRESS_NODE_PORT) tell_node_ports(&f);
+    }
+    return f.again_us;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
+#include "base/num.h"
+#include "control/address_state.h"
+
+/* The port that the Service as the server has it gives; 0: none of our range. */
+static uint16_t given(const struct address_book *b, const struct address_gateway *g, struct need_port want) {
+    const struct node *spec = g->thing && g->thing->seen ? node_get(g->thing->seen, S("spec")) : NULL;
+    const struct node *ports = spec ? node_get(spec, S("ports")) : NULL;
+    for (const struct node *p = ports ? ports->child : NULL; p; p = p->next) {
+        uint64_t port, to;
+        if (num_parse(node_get_str(p, S("port")), UINT16_MAX, &port) != OK || port != want.port) continue;
+        if (str_eq(node_get_str(p, S("protocol")), S("UDP")) != want.udp) continue;
+        bool fine = num_parse(node_get_str(p, S("targetPort")), b->c.port_last, &to) == OK;
+        return fine && to >= b->c.port_first ? (uint16_t)to : 0;
+    }
+    return 0;
+}
+
+static uint16_t before(const struct address_port *old, uint32_t n, struct need_port want) {
+    for (uint32_t i = 0; i < n; i++)
+        if (old[i].want.port == want.port && old[i].want.udp == want.udp) return old[i].to;
+    return 0;
+}
+
+static bool take(struct address_book *b, uint16_t to) {
+    if (!to || b->taken[to - b->c.port_first]) return false;
+    b->taken[to - b->c.port_first] = 1;
+    return true;
+}
+
+/* A free one. Where the search begins follows from the Gateway, so that two leaders in a row, of whom the latter has not seen what the former
+ * did last, hardly ever choose the same for two Gateways. 0: all are taken. */
+static uint16_t choose(struct address_book *b, const struct address_gateway *g, struct need_port want) {
+    uint32_t n = (uint32_t)(b->c.port_last - b->c.port_first) + 1;
+    uint64_t h = hash_join(hash_str(g->d.uid), (uint64_t)want.port << 1 | want.udp);
+    for (uint32_t i = 0; i < n; i++) {
+        uint16_t to = (uint16_t)(b->c.port_first + (h + i) % n);
+        if (take(b, to)) return to;
+    }
+    return 0;
+}
+
+/* Ports of the Service as it is stand first, then those that were chosen and are not written yet; the first Gateway by name keeps one that two have. */
+void address_ports_assign(struct address_book *b, struct address_gateway **sorted, size_t n) {
+    memset(b->taken, 0, (size_t)(b->c.port_last - b->c.port_first) + 1);
+    struct address_port **old = base_zalloc((n + 1) * sizeof *old);
+    uint32_t *old_n = base_zalloc((n + 1) * sizeof *old_n);
+    for (size_t i = 0; i < n; i++) {
+        struct address_gateway *g = sorted[i];
+        old[i] = g->ports, old_n[i] = g->ports_n;
+        g->ports_n = g->d.ports_n;
+        g->ports = base_zalloc((g->ports_n + 1) * sizeof *g->ports);
+        for (uint32_t k = 0; k < g->ports_n; k++) {
+            g->ports[k].want = g->d.ports[k];
+            if (g->d.type == ADDRESS_HOST_PORT) continue;
+            uint16_t to = given(b, g, g->d.ports[k]);
+            if (take(b, to)) g->ports[k].to = to, g->ports[k].recorded = true;
+        }
+    }
+    for (unsigned fresh = 0; fresh < 2 && b->leads; fresh++)
+        for (size_t i = 0; i < n; i++)
+            for (uint32_t k = 0; k < sorted[i]->ports_n && sorted[i]->d.type != ADDRESS_HOST_PORT; k++) {
+                struct address_port *p = &sorted[i]->ports[k];
+                uint16_t to = p->to   ? 0
+                              : fresh ? choose(b, sorted[i], p->want)
+                                      : before(old[i], old_n[i], p->want);
+                if (to && (fresh || take(b, to))) p->to = to;
+            }
+    for (size_t i = 0; i < n; i++) free(old[i]);
+    free(old);
+    free(old_n);
+}
