@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "cli/cli.h"
 #include "cli/serve_files.h"
+#include "cli/serve_kube.h"
 #include "control/control.h"
 #include "control/supervisor.h"
 #include "io/log.h"
@@ -24,6 +25,25 @@ static const struct cli_option options[] = {
      "repeated."},
     {"tls", 0, "NAMESPACE/NAME=CERT,KEY",
      "A Secret of type kubernetes.io/tls made of two PEM files, followed. May be repeated."},
+    {"kube", 0, NULL,
+     "Follow a Kubernetes API server instead of files, write statuses there, and give each Gateway a Service "
+     "(docs/kubernetes.md)."},
+    {"kubeconfig", 0, "FILE",
+     "With --kube: where the API server is and who we are (default $KUBECONFIG, else the pod's "
+     "ServiceAccount, else "
+     "~/.kube/config)."},
+    {"context", 0, "NAME", "With --kube: another context than the kubeconfig's current one."},
+    {"namespace", 0, "NAME",
+     "With --kube: only what is in this namespace, so that Roles suffice. May be repeated (default: the "
+     "whole "
+     "cluster)."},
+    {"gateway-service", 0, "TYPE",
+     "With --kube: what Gateways' Services are: LoadBalancer, NodePort, ClusterIP, or HostPort: none, the "
+     "pods "
+     "have the node's network (default LoadBalancer)."},
+    {"health", 0, "ADDRESS",
+     "Where /healthz, /readyz and /metrics alone are answered, too (default with --kube :9902, else "
+     "nowhere)."},
     {"controller-name", 0, "NAME",
      "The GatewayClasses to serve: those whose spec.controllerName is NAME (default "
      "postern.dev/gateway-controller)."},
@@ -40,13 +60,14 @@ static const struct cli_option options[] = {
 };
 static const struct cli_command command = {
     .name = "serve",
-    .args = "-f PATH...",
+    .args = "-f PATH... | --kube",
     .summary = "Serves the traffic that the manifests describe, and follows every change of them.",
     .more = "Examples:\n"
             "  postern serve -f manifests/\n"
             "  postern serve -f gateway.yaml routes/ --map-port 80:8080 --map-port 443:8443\n"
             "  postern serve --infra infra/ --tenant shop=/srv/shop --tls infra/site=site.crt,site.key\n"
             "  postern serve -f /etc/postern --access-log json --admin 127.0.0.1:9901\n"
+            "  postern serve --kube\n"
             "\n"
             "SIGHUP reads everything again. SIGTERM drains, then ends with 0.",
     .options = options,
@@ -60,6 +81,7 @@ struct settings {
     struct cli_options given;
     struct control_config config;
     struct serve_files files;
+    struct serve_kube kube;
     struct fact_port_map *maps;
     enum log_level level;
     char socket_path[108];
@@ -116,13 +138,27 @@ static err read_admin(struct settings *s) {
     return OK;
 }
 
+static err read_health(struct settings *s, bool kube) {
+    const char *text = options_get(&s->given, "health", kube ? ":9902" : "0");
+    if (admin_parse_address(str_of(text), &s->config.health_ip, &s->config.health_port) != OK)
+        return wrong(
+            options_wrong(&command, "--health \"%s\" is not ADDRESS:PORT, as in 0.0.0.0:9902", text));
+    return OK;
+}
+
 static err read_settings(struct settings *s) {
     static const char *const forms[] = {"off", "json", "text", NULL};
     static const enum worker_access accesses[] = {WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT};
     uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT;
     size_t form;
-    TRY(serve_files_read(&s->given, &s->files));
+    bool kube;
+    TRY(serve_kube_read(&s->given, &s->kube, &kube));
+    if (kube)
+        s->config.cluster = &s->kube.config;
+    else
+        TRY(serve_files_read(&s->given, &s->files));
     s->config.files = s->files.config;
+    TRY(read_health(s, kube));
     TRY(read_maps(s));
     TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
@@ -162,6 +198,7 @@ int serve_main(int argc, char **argv) {
     }
     options_fini(&s.given);
     serve_files_fini(&s.files);
+    serve_kube_fini(&s.kube);
     free(s.maps);
     return status;
 }

@@ -81,7 +81,8 @@ static err check_apart(const struct cli_options *o, const struct serve_files *f)
 static err read_tenants(const struct cli_options *o, struct serve_files *f) {
     for (size_t i = 0; i < o->given_n; i++)
         if (strcmp(o->given[i].option->name, "tenant") == 0) TRY(read_tenant(o, f, o->given[i].value));
-    if (!f->config.roots_n) return wrong(options_wrong(o->command, "no manifests are given: -f PATH"));
+    if (!f->config.roots_n)
+        return wrong(options_wrong(o->command, "no manifests are given: -f PATH (or --kube, in a cluster)"));
     return check_apart(o, f);
 }
 

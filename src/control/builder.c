@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include "base/hash.h"
+#include "control/follower.h"
 #include "control/pages.h"
 #include "io/clock.h"
 #include "io/log.h"
@@ -13,6 +14,9 @@ enum {
     FINDINGS_LOGGED_MAX = 100,
     ROUTES_MANY = 1000, /* resolved in one pass: what the pass took goes back to the system */
     PAGE_BYTES_MAX = 512 << 20,
+    HOLD_US = 100000, /* for what a new route names */
+    HOLD_FIRST_US = 10000000,
+    UNSETTLED_US = 300000, /* under churn statuses are written between tables at the latest after so long */
 };
 
 static void pass(struct builder *b);
@@ -44,6 +48,18 @@ static void on_again(struct timer *t, uint64_t now_us) {
     pass(b);
 }
 
+static void on_flush(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    timer_clear(t);
+    builder_flush(container_of(t, struct builder, flush));
+}
+
+static void on_hold(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    timer_clear(t);
+    pass(container_of(t, struct builder, hold));
+}
+
 void builder_init(struct builder *b, const struct control_config *config, struct mailbox *to,
                   void (*deliver)(struct post *p, void *receiver)) {
     *b = (struct builder){.config = config, .to = to, .deliver = deliver};
@@ -62,12 +78,24 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     b->found_arena = arena_new();
     finding_init(&b->found, b->found_arena);
     timer_init(&b->again, on_again);
+    timer_init(&b->flush, on_flush);
+    timer_init(&b->hold, on_hold);
+    if (!config->cluster) return;
+    struct follower_config c = {.pipeline = &b->pipeline,
+                                .to = to,
+                                .controller_name = config->controller_name,
+                                .address_type = (uint8_t)config->cluster->type};
+    b->follower = follower_new(&c);
+    f->cluster = true;
 }
 
 void builder_fini(struct builder *b) {
     mailbox_fini(&b->box);
     if (b->publish.c.loop) publish_fini(&b->publish);
     timer_forget(&b->loop.timers, &b->again);
+    timer_forget(&b->loop.timers, &b->flush);
+    timer_forget(&b->loop.timers, &b->hold);
+    follower_free(b->follower);
     map_each (e, &b->told) free(e->value);
     map_each (e, &b->false_ones) free(e->value);
     map_fini(&b->told);
@@ -161,7 +189,9 @@ static void settled(struct builder *b) {
     b->began_us = 0;
     if (b->passed_many) malloc_trim(0);
     b->passed_many = false;
-    if (b->ready) return;
+    b->is_settled = true;
+    builder_flush(b);
+    if (b->ready || (b->follower && !follower_served(b->follower))) return;
     b->ready = true;
     mailbox_post(b->to, &news_new(b, BUILDER_READY)->post);
 }
@@ -175,9 +205,44 @@ static void tell_adopted(const struct builder *b) {
              (unsigned long long)(clock_monotonic_us() - b->began_us));
 }
 
+void builder_flush(struct builder *b) {
+    if (!b->follower || !b->is_settled || b->draining) return;
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t again = follower_flush(b->follower, now_us, clock_wall_s());
+    b->flushed_us = now_us;
+    if (again != UINT64_MAX) timer_set(&b->loop.timers, &b->flush, again);
+}
+
+/* Does the newest table wait for objects that it names? asked: for some of them just now. */
+static bool holds(struct builder *b, bool asked) {
+    if (!b->follower || follower_served(b->follower) || (!asked && !b->publish.held)) return false;
+    uint64_t now_us = clock_monotonic_us();
+    if (!b->publish.held) b->hold_until_us = now_us + (b->ready ? HOLD_US : HOLD_FIRST_US);
+    if (now_us >= b->hold_until_us) return false;
+    timer_set(&b->loop.timers, &b->hold, b->hold_until_us);
+    return true;
+}
+
+/* The table that the pipeline has now goes out, unless it waits. */
+static void send_table(struct builder *b, bool asked, bool changed, struct table *before) {
+    bool waits = b->publish.held || changed;
+    if (changed && b->publish.held) pipeline_release(&b->pipeline, before); /* nobody ever had it */
+    if (!waits) {
+        settled(b);
+        return;
+    }
+    b->is_settled = false;
+    if (holds(b, asked)) {
+        b->publish.held = true;
+        return;
+    }
+    stats_add(&b->stats.reloads, 1);
+    publish_table(&b->publish);
+}
+
 /* One pass over what changed. While a table is on its way it waits: that table's facts come with it. */
 static void pass(struct builder *b) {
-    if (b->draining) return;
+    if (b->draining || (b->follower && !follower_complete(b->follower))) return;
     b->pending = b->publish.adopting;
     if (b->pending) return;
     if (!b->began_us) b->began_us = clock_monotonic_us();
@@ -186,8 +251,14 @@ static void pass(struct builder *b) {
         tell_adopted(b);
         stats_set(&b->stats.revision, adopted);
     }
+    if (b->follower && b->ready && !b->is_settled && !b->publish.held &&
+        clock_monotonic_us() > b->flushed_us + UNSETTLED_US) {
+        b->is_settled = true; /* for this moment: all that the last pass made is adopted */
+        builder_flush(b);
+        b->is_settled = false;
+    }
     int64_t now_s = clock_wall_s();
-    struct table *before;
+    struct table *before = NULL;
     bool changed = pipeline_pass(&b->pipeline, now_s, b->workers_n, &before);
     count_false(b);
     b->passed_many |= b->pipeline.resolved.routes >= ROUTES_MANY;
@@ -197,12 +268,8 @@ static void pass(struct builder *b) {
     } else {
         timer_clear(&b->again);
     }
-    if (changed) {
-        stats_add(&b->stats.reloads, 1);
-        publish_table(&b->publish);
-    } else {
-        settled(b);
-    }
+    bool asked = b->follower && follower_passed(b->follower, clock_monotonic_us());
+    send_table(b, asked, changed, before);
     stats_set(&b->stats.tables_alive, b->publish.alive);
 }
 
@@ -224,7 +291,7 @@ void builder_run(void *builder) {
                                                        .changed = on_facts,
                                                        .drained = on_drained,
                                                        .arg = b});
-    read_files(b);
+    if (!b->follower) read_files(b);
     loop_run(&b->loop, after_turn, b);
 }
 
@@ -242,7 +309,12 @@ static void deliver_changed(struct post *p, void *receiver) {
     if (c->all) files_mark(b->files, S(""));
     for (size_t i = 0; i < c->n; i++) files_mark(b->files, c->paths[i]);
     arena_free(c->a);
-    if (!b->draining) read_files(b);
+    if (!b->draining && !b->follower) read_files(b);
+}
+
+void builder_changed(struct builder *b) {
+    if (!b->began_us) b->began_us = clock_monotonic_us();
+    pass(b);
 }
 
 void builder_post_changed(struct builder *b, const str *paths, size_t n, bool all) {

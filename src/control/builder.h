@@ -35,6 +35,7 @@ struct builder {
     struct builder_stats stats;
 
     struct files *files;
+    struct follower *follower; /* NULL: objects come from files */
     struct pipeline pipeline;
     struct publish publish;
     struct arena *found_arena; /* the findings as they stand */
@@ -42,8 +43,12 @@ struct builder {
     struct map told;       /* findings that were logged and still stand: by print */
     struct map false_ones; /* objects with conditions that say "not so": by key */
     struct timer again;    /* when time alone changes a result */
-    uint64_t began_us;     /* of the change that is on its way; 0: none */
-    bool pending;          /* a pass is due as soon as the table under way is adopted */
+    struct timer flush;    /* when statuses are due */
+    struct timer hold;     /* until when the newest table waits for objects that it names */
+    uint64_t hold_until_us, flushed_us;
+    bool is_settled;   /* nothing is on its way: what statuses say is so */
+    uint64_t began_us; /* of the change that is on its way; 0: none */
+    bool pending;      /* a pass is due as soon as the table under way is adopted */
     bool ready, draining;
     bool passed_many; /* since memory was last given back */
 };
@@ -58,4 +63,7 @@ void builder_post_changed(struct builder *b, const str *paths, size_t n, bool al
 void builder_post_question(struct builder *b, void *asker, str page, str query);
 void builder_post_drain(struct builder *b, uint64_t deadline_us);
 void builder_post_stop(struct builder *b);
+/* In the builder's thread: objects or facts changed; statuses may be due. */
+void builder_changed(struct builder *b);
+void builder_flush(struct builder *b);
 void builder_news_free(struct builder_news *n);

@@ -32,7 +32,9 @@ struct control {
     struct mailbox box;
     struct loop_fd signals, files;
     struct files_watch *watch;
-    struct admin *admin;
+    struct cluster *cluster;
+    bool released; /* what the cluster was told of us */
+    struct admin *admin, *health;
     struct builder builder;
     struct thread *builder_thread;
     struct worker **workers;
@@ -62,6 +64,17 @@ static void handled_signals(sigset_t *s) {
     sigaddset(s, SIGHUP);
 }
 
+/* The workers have ended, and nobody waits for us to write any more. */
+static void end_when_done(struct control *k) {
+    if (k->state == CONTROL_ENDED && (!k->cluster || k->released)) loop_stop(&k->loop);
+}
+
+static void on_released(void *arg) {
+    struct control *k = arg;
+    k->released = true;
+    end_when_done(k);
+}
+
 /* The first asks to end, a second one to end now. */
 static void begin_drain(struct control *k) {
     uint64_t now = clock_monotonic_us();
@@ -69,6 +82,7 @@ static void begin_drain(struct control *k) {
     log_info(again ? "drain hurried" : "drain begins seconds_max=%u",
              (unsigned)(k->c->drain_us_max / 1000000));
     if (!again) move(k, CONTROL_DRAINING);
+    if (!again && k->cluster) cluster_release(k->cluster, on_released, k);
     builder_post_drain(&k->builder, again ? now : now + k->c->drain_us_max);
 }
 
@@ -79,7 +93,7 @@ static void on_signals(struct loop_fd *f, uint32_t events) {
     while (read(f->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo != SIGHUP) {
             begin_drain(k);
-        } else {
+        } else if (!k->cluster) {
             log_info("reload reads everything");
             builder_post_changed(&k->builder, NULL, 0, true);
         }
@@ -106,7 +120,7 @@ static void on_news(struct post *p, void *receiver) {
         break;
     case BUILDER_DRAINED:
         move(k, CONTROL_ENDED);
-        loop_stop(&k->loop);
+        end_when_done(k);
         break;
     case BUILDER_ANSWER: admin_answer(n->asker, n->status, str_of(n->type), buf_str(&n->body)); break;
     }
@@ -154,6 +168,15 @@ static void on_ask(void *arg, struct admin_request *r, str page, str query) {
     }
 }
 
+/* To whoever reaches the pod: nothing of what it is told. */
+static void on_ask_health(void *arg, struct admin_request *r, str page, str query) {
+    bool known = str_eq(page, S("/healthz")) || str_eq(page, S("/readyz")) || str_eq(page, S("/metrics"));
+    if (known)
+        on_ask(arg, r, page, query);
+    else
+        admin_answer(r, 404, S("text/plain"), S("only /healthz, /readyz and /metrics are answered here\n"));
+}
+
 /* What the workers' rings hold goes to standard output. While that takes nothing the rings fill, and the workers count what they drop. */
 static bool drain_access(struct control *k) {
     bool busy = false;
@@ -196,6 +219,16 @@ static err open_admin(struct control *k) {
     return ERR_IO;
 }
 
+static err open_health(struct control *k) {
+    const struct control_config *c = k->c;
+    if (!c->health_port) return OK;
+    struct admin_config a = {.ip = c->health_ip, .port = c->health_port, .ask = on_ask_health, .arg = k};
+    if (admin_new(&k->loop, &a, &k->health) == OK) return OK;
+    log_error("health port=%u err=\"%s\" remedy=\"--health ADDRESS chooses another, --health 0 none\"",
+              c->health_port, strerror(errno));
+    return ERR_IO;
+}
+
 /* As many as threads can be had; ERR_IO: none. */
 static err start_workers(struct control *k) {
     unsigned n = k->c->workers ? k->c->workers : thread_cores();
@@ -226,7 +259,11 @@ static err start(struct control *k) {
         return ERR_IO;
     }
     TRY(open_admin(k));
-    watch_files(k); /* before they are read, so that no change falls between */
+    TRY(open_health(k));
+    if (k->c->cluster)
+        TRY(cluster_new(k->c->cluster, k->c->controller_name, &k->loop, &k->builder, &k->cluster));
+    else
+        watch_files(k); /* before they are read, so that no change falls between */
     TRY(start_workers(k));
     if (thread_start(&k->builder_thread, "builder", builder_run, &k->builder) != OK) {
         log_error("builder thread err=\"%s\"", strerror(errno));
@@ -260,8 +297,11 @@ static void end(struct control *k) {
     join_workers(k);
     if (k->builder_thread) builder_post_stop(&k->builder);
     thread_join(k->builder_thread);
+    if (k->cluster) cluster_end(k->cluster);
     builder_fini(&k->builder);
     mailbox_fini(&k->box); /* the last answers */
+    cluster_free(k->cluster);
+    admin_free(k->health);
     admin_free(k->admin);
     files_watch_free(k->watch);
     timer_forget(&k->loop.timers, &k->access_timer);

@@ -6,6 +6,7 @@
  * Never: a lock; a decision about one object (that is resolve/'s) or one request (that is proxy/'s). */
 #pragma once
 #include "base/ip.h"
+#include "control/cluster.h"
 #include "files/files.h"
 #include "store/facts.h"
 #include "worker/worker.h"
@@ -22,6 +23,9 @@ struct control_config {
     const char *socket_path;
     int supervisor; /* the socket to the supervisor (supervisor.h) */
     uint64_t drain_us_max;
+    const struct cluster_config *cluster; /* instead of files; NULL: none */
+    struct ip health_ip; /* where /healthz, /readyz and /metrics alone are answered, too; port 0: nowhere */
+    uint16_t health_port;
 };
 /* Runs the serving process until SIGTERM (or SIGINT) has drained it. Returns the exit status. */
 int control_run(const struct control_config *c);

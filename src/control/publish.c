@@ -164,7 +164,7 @@ static void on_removed(struct worker_socket *m, void *home) {
                  shown(o->address), o->port);
     log_info("listener closed address=%s port=%u", shown(o->address), o->port);
     drop_port(o);
-    if (!p->adopting && !p->draining) reconcile(p); /* it may be wanted again by now */
+    if (!p->adopting && !p->draining && !p->held) reconcile(p); /* it may be wanted again by now */
 }
 
 static void on_added(struct worker_socket *m, void *home) {
@@ -258,7 +258,7 @@ static void on_retry(struct timer *t, uint64_t now_us) {
     (void)now_us;
     struct publish *p = container_of(t, struct publish, retry);
     timer_clear(t);
-    if (!p->adopting && !p->draining) reconcile(p);
+    if (!p->adopting && !p->draining && !p->held) reconcile(p);
 }
 
 static void on_adopted(struct worker_table *m, void *home) {
@@ -275,6 +275,7 @@ static void on_adopted(struct worker_table *m, void *home) {
 void publish_table(struct publish *p) {
     unsigned n = p->c.workers_n;
     assert(!p->adopting && !p->draining);
+    p->held = false;
     close_vanished(p);
     struct publish_generation *g = base_zalloc(sizeof *g + n * sizeof g->slots[0]);
     g->p = p, g->t = p->c.pipeline->table;

@@ -28,6 +28,7 @@ struct publish {
     struct publish_grave *graves;
     struct timer retry; /* of sockets that could not be bound */
     bool adopting, draining;
+    bool held;      /* the pipeline's newest table waits to go out: sockets stay as the one before has them */
     unsigned ended; /* workers */
     bool *worker_ended;
     struct arena *drains; /* the messages; a worker that has ended never gives them back */

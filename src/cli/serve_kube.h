@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "cli/cli.h"
+#include "control/control.h"
+
+/* What the command line and a pod's environment say of `serve --kube`. */
+struct serve_kube {
+    struct cluster_config config;
+    str *words; /* namespaces, then addresses */
+};
+/* false: --kube is not given, and nothing that needs it. ERR_PROTO: standard error says what is wrong. */
+err serve_kube_read(const struct cli_options *o, struct serve_kube *k, bool *ret_given);
+void serve_kube_fini(struct serve_kube *k);

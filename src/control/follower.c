@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/follower.h"
+
+#include "api/gateway.h"
+#include "base/hash.h"
+#include "control/builder.h"
+#include "control/cluster.h"
+#include "io/clock.h"
+#include "io/log.h"
+#include "kube/kube_path.h"
+#include "resolve/needs.h"
+
+struct follower {
+    struct follower_config c;
+    struct cluster *cluster; /* the address of posts; told with the facts */
+    struct status_book *statuses;
+    bool complete;
+    uint64_t wants_hash, demands_hash;
+    uint64_t asked, served; /* revisions of wants */
+    uint64_t asked_us;
+};
+
+enum { BODY_BYTES_MAX = 4 << 20, SERVED_WAIT_US = 2000000 };
+
+/* ---- statuses ---- */
+
+static const void *ours(void *arg, enum api_kind kind, str ns, str name) {
+    const struct follower *f = arg;
+    return resolve_status(f->c.pipeline->resolver, kind, ns, name);
+}
+
+static void write_status(void *arg, const struct status_write *w) {
+    struct follower *f = arg;
+    const struct object *o = store_get(f->c.pipeline->store, w->kind, w->ns, w->name);
+    assert(o); /* what is gone is gone from the book as well */
+    struct arena *a = arena_new();
+    struct cluster_status *s = arena_make(a, struct cluster_status);
+    *s = (struct cluster_status){.post.deliver = cluster_deliver_status,
+                                 .arena = a,
+                                 .to = f->cluster,
+                                 .kind = w->kind,
+                                 .ns = arena_str(a, w->ns),
+                                 .name = arena_str(a, w->name),
+                                 .path = kube_path_object(a, o, S("status"))};
+    struct buf b;
+    buf_init(&b, BODY_BYTES_MAX);
+    buf_printf(
+        &b, "{\"apiVersion\":\"" STR_FMT "\",\"kind\":\"" STR_FMT "\",\"metadata\":{\"name\":\"" STR_FMT "\"",
+        STR_ARG(o->api_version), STR_ARG(o->kind_name), STR_ARG(w->name));
+    if (w->ns.n) buf_printf(&b, ",\"namespace\":\"" STR_FMT "\"", STR_ARG(w->ns));
+    buf_printf(&b, ",\"uid\":\"" STR_FMT "\",\"resourceVersion\":\"" STR_FMT "\"},\"status\":",
+               STR_ARG(o->meta.uid), STR_ARG(w->resource_version));
+    buf_add(&b, w->status);
+    buf_add_char(&b, '}');
+    s->body = arena_str(a, buf_str(&b));
+    buf_fini(&b);
+    mailbox_post(f->c.to, &s->post);
+}
+
+struct follower *follower_new(const struct follower_config *c) {
+    struct follower *f = base_zalloc(sizeof *f);
+    f->c = *c;
+    struct status_book_config s = {
+        .controller_name = str_of(c->controller_name), .ours = ours, .write = write_status, .arg = f};
+    f->statuses = status_book_new(&s);
+    return f;
+}
+
+void follower_free(struct follower *f) {
+    if (!f) return;
+    status_book_free(f->statuses);
+    free(f);
+}
+
+bool follower_complete(const struct follower *f) { return f->complete; }
+
+bool follower_served(const struct follower *f) { return f->served == f->asked; }
+
+uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s) {
+    if (!f->complete) return UINT64_MAX;
+    if (!follower_served(f) && now_us < f->asked_us + SERVED_WAIT_US) return f->asked_us + SERVED_WAIT_US;
+    return status_book_flush(f->statuses, now_us, now_s);
+}
+
+/* ---- what comes in ---- */
+
+static void tell_findings(const struct kube_change *c) {
+    OWNED(arena) a = arena_new();
+    str key = api_key(a, c->kind, c->ns, c->name);
+    struct buf line, quoted;
+    buf_init(&line, 1 << 16);
+    buf_init(&quoted, 1 << 18);
+    for (const struct finding *f = c->findings; f; f = f->next) {
+        buf_clear(&line);
+        buf_clear(&quoted);
+        finding_print(&line, f);
+        buf_add_json(&quoted, buf_str(&line));
+        log_warn("object %s object=" STR_FMT " finding=" STR_FMT,
+                 c->what == KUBE_CHANGE_REFUSED ? "refused" : "read in part", STR_ARG(key),
+                 STR_ARG(buf_str(&quoted)));
+    }
+    buf_fini(&line);
+    buf_fini(&quoted);
+}
+
+static bool take_change(struct follower *f, struct kube_change *c) {
+    bool has_status =
+        c->kind != KIND_NONE && c->what != KUBE_CHANGE_SETTLED && api_type_of(c->kind)->status_schema;
+    struct store *s = f->c.pipeline->store;
+    switch (c->what) {
+    case KUBE_CHANGE_PUT: {
+        if (c->findings) tell_findings(c);
+        if (has_status)
+            status_book_seen(f->statuses, c->kind, c->ns, c->name, c->object->meta.resource_version,
+                             c->status);
+        return store_put(s, TAKE(c->object));
+    }
+    case KUBE_CHANGE_REFUSED: tell_findings(c); return false;
+    case KUBE_CHANGE_REMOVE:
+        if (has_status) status_book_gone(f->statuses, c->kind, c->ns, c->name);
+        return store_remove(s, c->kind, c->ns, c->name);
+    case KUBE_CHANGE_SYNCED: return false;
+    case KUBE_CHANGE_SETTLED: f->served = c->revision; return follower_served(f);
+    }
+    return false;
+}
+
+bool follower_take_batch(struct follower *f, struct kube_batch *b) {
+    bool due = false;
+    for (struct kube_change *c = b->first; c; c = c->next) due |= take_change(f, c);
+    kube_batch_free(b);
+    return due;
+}
+
+bool follower_take_facts(struct follower *f, const struct kube_facts *facts) {
+    struct facts *to = &f->c.pipeline->facts;
+    bool due = facts->complete && !f->complete;
+    f->complete |= facts->complete;
+    if (strcmp(to->bundle, facts->bundle_version) != 0) {
+        snprintf(to->bundle, sizeof to->bundle, "%s", facts->bundle_version);
+        to->changed = due = true;
+    }
+    return due;
+}
+
+/* ---- what is needed ---- */
+
+static void gather_demand(struct follower *f, struct arena *a, const struct need_gateway *g,
+                          struct address_demand *ret) {
+    const struct gateway *gw = (const void *)store_get(f->c.pipeline->store, KIND_GATEWAY, g->ns, g->name);
+    const struct gateway_infrastructure *in = gw->spec.infrastructure;
+    *ret = (struct address_demand){.ns = g->ns,
+                                   .name = g->name,
+                                   .uid = arena_str(a, gw->obj.meta.uid),
+                                   .class_name = arena_str(a, gw->spec.gateway_class_name),
+                                   .accepted = g->accepted,
+                                   .type = f->c.address_type,
+                                   .ports = g->ports,
+                                   .ports_n = g->ports_n};
+    struct str_map labels = in ? in->labels : (struct str_map){0},
+                   notes = in ? in->annotations : (struct str_map){0};
+    struct str_pair *pairs = arena_array(a, struct str_pair, labels.n + notes.n);
+    for (uint32_t i = 0; i < labels.n + notes.n; i++) {
+        const struct str_pair *p = i < labels.n ? &labels.p[i] : &notes.p[i - labels.n];
+        pairs[i] = (struct str_pair){arena_str(a, p->key), arena_str(a, p->value)};
+    }
+    ret->labels = pairs, ret->labels_n = labels.n;
+    ret->annotations = pairs + labels.n, ret->annotations_n = notes.n;
+    str *addresses = arena_array(a, str, gw->spec.addresses.n);
+    for (uint32_t i = 0; i < gw->spec.addresses.n; i++)
+        addresses[i] = arena_str(a, gw->spec.addresses.p[i].value);
+    ret->addresses = addresses, ret->addresses_n = gw->spec.addresses.n;
+}
+
+static uint64_t hash_demand(uint64_t h, const struct address_demand *d) {
+    const str words[] = {d->ns, d->name, d->uid, d->class_name};
+    for (size_t i = 0; i < COUNT_OF(words); i++) h = hash_join(h, hash_str(words[i]));
+    h = hash_join(h, (uint64_t)d->accepted << 32 | (uint64_t)d->type << 8 | d->ports_n);
+    for (uint32_t i = 0; i < d->ports_n; i++)
+        h = hash_join(h, (uint64_t)d->ports[i].port << 1 | d->ports[i].udp);
+    for (uint32_t i = 0; i < d->labels_n + d->annotations_n; i++) /* they lie in one array */
+        h = hash_join(hash_join(h, hash_str(d->labels[i].key)), hash_str(d->labels[i].value));
+    h = hash_join(h, d->labels_n);
+    for (uint32_t i = 0; i < d->addresses_n; i++) h = hash_join(h, hash_str(d->addresses[i]));
+    return hash_join(h, d->addresses_n);
+}
+
+static bool add_demands(struct follower *f, struct cluster_needs *n) {
+    size_t count;
+    const struct need_gateway *v = needs_gateways(f->c.pipeline->resolver, n->arena, &count);
+    struct address_demand *d = arena_array(n->arena, struct address_demand, count);
+    uint64_t h = 1 + count;
+    for (size_t i = 0; i < count; i++) {
+        gather_demand(f, n->arena, &v[i], &d[i]);
+        h = hash_demand(h, &d[i]);
+    }
+    n->demands = d, n->demands_n = count;
+    n->gateways = h != f->demands_hash;
+    f->demands_hash = h;
+    return n->gateways;
+}
+
+static bool add_wants(struct follower *f, struct cluster_needs *n, uint64_t now_us) {
+    size_t count;
+    const struct need_object *v =
+        needs_objects(f->c.pipeline->resolver, f->c.pipeline->store, n->arena, &count);
+    struct kube_want *w = arena_array(n->arena, struct kube_want, count);
+    uint64_t h = 1 + count;
+    for (size_t i = 0; i < count; i++) {
+        w[i] = (struct kube_want){v[i].kind, v[i].ns, v[i].name};
+        h = hash_join(hash_join(hash_join(h, v[i].kind), hash_str(v[i].ns)), hash_str(v[i].name));
+    }
+    n->wants = w, n->wants_n = count;
+    n->objects = h != f->wants_hash;
+    f->wants_hash = h;
+    if (!n->objects) return false;
+    n->revision = ++f->asked;
+    f->asked_us = now_us;
+    return true;
+}
+
+bool follower_passed(struct follower *f, uint64_t now_us) {
+    const struct resolve_work *work = &f->c.pipeline->resolved;
+    OWNED(arena) scratch = arena_new();
+    size_t n;
+    const struct store_change *v = resolve_changed_statuses(f->c.pipeline->resolver, scratch, &n);
+    for (size_t i = 0; i < n; i++) status_book_changed(f->statuses, v[i].kind, v[i].ns, v[i].name);
+    if (!work->gateways && !work->routes && !work->statuses && f->asked) return false;
+    struct arena *a = arena_new();
+    struct cluster_needs *needs = arena_make(a, struct cluster_needs);
+    *needs = (struct cluster_needs){.post.deliver = cluster_deliver_needs, .arena = a, .to = f->cluster};
+    bool objects = add_wants(f, needs, now_us), gateways = add_demands(f, needs);
+    if (objects || gateways)
+        mailbox_post(f->c.to, &needs->post);
+    else
+        arena_free(a);
+    return objects;
+}
+
+/* ---- posts ---- */
+
+static void deliver_batch(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    if (follower_take_batch(b->follower, container_of(p, struct kube_batch, post))) builder_changed(b);
+}
+
+void follower_post_batch(struct builder *b, struct kube_batch *batch) {
+    batch->post.deliver = deliver_batch;
+    mailbox_post(&b->box, &batch->post);
+}
+
+struct facts_post {
+    struct post post;
+    struct cluster *cluster;
+    struct kube_facts facts;
+};
+
+static void deliver_facts(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct facts_post *m = container_of(p, struct facts_post, post);
+    b->follower->cluster = m->cluster;
+    if (follower_take_facts(b->follower, &m->facts)) builder_changed(b);
+    free(m);
+}
+
+void follower_post_facts(struct builder *b, struct cluster *c, const struct kube_facts *facts) {
+    struct facts_post *m = base_zalloc(sizeof *m);
+    *m = (struct facts_post){.post.deliver = deliver_facts, .cluster = c, .facts = *facts};
+    mailbox_post(&b->box, &m->post);
+}
+
+struct gateway_post {
+    struct post post;
+    struct arena *arena;
+    str key;
+    bool gone;
+    struct fact_gateway fact;
+};
+
+static void deliver_gateway(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct gateway_post *m = container_of(p, struct gateway_post, post);
+    facts_set_gateway(&b->pipeline.facts, m->key, m->gone ? NULL : &m->fact);
+    arena_free(m->arena);
+    if (b->pipeline.facts.changed) builder_changed(b);
+}
+
+void follower_post_gateway(struct builder *b, str key, const struct fact_gateway *g) {
+    struct arena *a = arena_new();
+    struct gateway_post *m = arena_make(a, struct gateway_post);
+    *m = (struct gateway_post){
+        .post.deliver = deliver_gateway, .arena = a, .key = arena_str(a, key), .gone = !g};
+    if (g) {
+        m->fact = *g;
+        struct fact_port *ports = arena_array(a, struct fact_port, g->ports_n);
+        struct fact_address *addresses = arena_array(a, struct fact_address, g->addresses_n);
+        if (g->ports_n) memcpy(ports, g->ports, g->ports_n * sizeof *ports);
+        for (uint32_t i = 0; i < g->addresses_n; i++)
+            addresses[i] = (struct fact_address){arena_str(a, g->addresses[i].type),
+                                                 arena_str(a, g->addresses[i].value)};
+        m->fact.ports = ports, m->fact.addresses = addresses;
+        m->fact.message = arena_str(a, g->message);
+    }
+    mailbox_post(&b->box, &m->post);
+}
+
+struct lead_post {
+    struct post post;
+    bool leads;
+};
+
+static void deliver_lead(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct lead_post *m = container_of(p, struct lead_post, post);
+    status_book_lead(b->follower->statuses, m->leads);
+    free(m);
+    builder_flush(b);
+}
+
+void follower_post_lead(struct builder *b, bool leads) {
+    struct lead_post *m = base_zalloc(sizeof *m);
+    *m = (struct lead_post){.post.deliver = deliver_lead, .leads = leads};
+    mailbox_post(&b->box, &m->post);
+}
+
+struct written_post {
+    struct post post;
+    struct arena *arena;
+    enum api_kind kind;
+    str ns, name, version;
+    enum status_outcome outcome;
+};
+
+static void deliver_written(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct written_post *m = container_of(p, struct written_post, post);
+    status_book_done(b->follower->statuses, m->kind, m->ns, m->name, m->outcome, m->version,
+                     clock_monotonic_us());
+    arena_free(m->arena);
+    builder_flush(b);
+}
+
+void follower_post_written(struct builder *b, enum api_kind kind, str ns, str name, enum status_outcome o,
+                           str resource_version) {
+    struct arena *a = arena_new();
+    struct written_post *m = arena_make(a, struct written_post);
+    *m = (struct written_post){.post.deliver = deliver_written,
+                               .arena = a,
+                               .kind = kind,
+                               .ns = arena_str(a, ns),
+                               .name = arena_str(a, name),
+                               .version = arena_str(a, resource_version),
+                               .outcome = o};
+    mailbox_post(&b->box, &m->post);
+}
