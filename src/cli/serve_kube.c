@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/serve_kube.h"
 
+#include <unistd.h>
+
 #include "api/pattern.h"
 #include "base/ip.h"
 
@@ -83,7 +85,14 @@ err serve_kube_read(const struct cli_options *o, struct serve_kube *k, bool *ret
     struct cluster_config *c = &k->config;
     c->kubeconfig = options_get(o, "kubeconfig", NULL);
     c->context = options_get(o, "context", NULL);
-    c->pod_name = from_env("POD_NAME", "");
+    const char *pod = getenv("POD_NAME");
+    char host[128] = "";
+    gethostname(host, sizeof host - 1);
+    if (pod && *pod)
+        snprintf(k->identity, sizeof k->identity, "%s", pod);
+    else
+        snprintf(k->identity, sizeof k->identity, "%s-%d", host, (int)getpid());
+    c->identity = k->identity;
     c->pod_namespace = from_env("POD_NAMESPACE", "");
     c->pod_service = from_env("POD_SERVICE", "postern");
     str *at = k->words + c->namespaces_n;

@@ -7,6 +7,7 @@
 struct serve_kube {
     struct cluster_config config;
     str *words; /* namespaces, then addresses */
+    char identity[256];
 };
 /* false: --kube is not given, and nothing that needs it. ERR_PROTO: standard error says what is wrong. */
 err serve_kube_read(const struct cli_options *o, struct serve_kube *k, bool *ret_given);

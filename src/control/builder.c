@@ -84,6 +84,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     struct follower_config c = {.pipeline = &b->pipeline,
                                 .to = to,
                                 .controller_name = config->controller_name,
+                                .instance = config->cluster->identity,
                                 .address_type = (uint8_t)config->cluster->type};
     b->follower = follower_new(&c);
     f->cluster = true;

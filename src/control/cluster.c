@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/cluster.h"
 
-#include <unistd.h>
-
 #include "base/num.h"
 #include "control/builder.h"
 #include "control/follower.h"
@@ -47,7 +45,7 @@ struct cluster {
     struct link statuses, writings; /* on their way: let go when they are cancelled */
     void (*released)(void *arg);
     void *released_arg;
-    char identity[256], manager[128];
+    char manager[128];
 };
 
 static void work(struct cluster *c) {
@@ -430,22 +428,16 @@ void cluster_deliver_event(struct post *p, void *receiver) {
 static void on_lead(void *arg, bool leads) {
     struct cluster *c = arg;
     c->leads = leads;
-    log_info("leader leads=%s identity=%s", leads ? "true" : "false", c->identity);
+    log_info("leader leads=%s identity=%s", leads ? "true" : "false", c->c.identity);
     if (!c->ended) follower_post_lead(c->builder, leads);
     address_book_lead(c->addresses, leads);
     work(c);
 }
 
 static void start_lease(struct cluster *c) {
-    char host[128] = "";
-    gethostname(host, sizeof host - 1);
-    if (c->c.pod_name.n)
-        snprintf(c->identity, sizeof c->identity, STR_FMT, STR_ARG(c->c.pod_name));
-    else
-        snprintf(c->identity, sizeof c->identity, "%s-%d", host, (int)getpid());
     struct kube_lease_config k = {.ns = c->c.pod_namespace,
                                   .name = S("postern"),
-                                  .identity = str_of(c->identity),
+                                  .identity = str_of(c->c.identity),
                                   .on_change = on_lead,
                                   .arg = c};
     c->lease = kube_lease_new(c->client, &k);

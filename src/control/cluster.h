@@ -13,8 +13,9 @@ struct cluster_config {
     const char *kubeconfig, *context; /* NULL: as kube_config.h finds them */
     const str *namespaces;            /* to be bound to; none: the whole cluster */
     size_t namespaces_n;
-    str pod_name, pod_namespace; /* "" = not in a pod: the host's name, the configuration's namespace */
-    str pod_service;             /* the Service of postern's own pods, in pod_namespace */
+    const char *identity; /* which of several we are: the pod's name, or host and process */
+    str pod_namespace;    /* "" = not in a pod: the configuration's namespace */
+    str pod_service;      /* the Service of postern's own pods, in pod_namespace */
     const str *pod_ips, *host_ips;
     uint32_t pod_ips_n, host_ips_n;
     enum address_type type; /* of Gateways' Services unless settings say otherwise */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/follower.h"
 
+#include <time.h>
+
 #include "api/gateway.h"
 #include "base/hash.h"
 #include "control/builder.h"
 #include "control/cluster.h"
+#include "control/event_book.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "kube/kube_path.h"
@@ -14,6 +17,7 @@ struct follower {
     struct follower_config c;
     struct cluster *cluster; /* the address of posts; told with the facts */
     struct status_book *statuses;
+    struct event_book *events;
     bool complete;
     uint64_t wants_hash, demands_hash;
     uint64_t asked, served; /* revisions of wants */
@@ -57,18 +61,106 @@ static void write_status(void *arg, const struct status_write *w) {
     mailbox_post(f->c.to, &s->post);
 }
 
+/* ---- Events ---- */
+
+static void on_written(void *arg, enum api_kind kind, str ns, str name, const struct node *before,
+                       const struct node *after) {
+    struct follower *f = arg;
+    event_book_note(f->events, kind, ns, name, before, after, clock_wall_us());
+}
+
+/* [Kubernetes MicroTime] */
+static void add_time(struct buf *b, const char *key, int64_t wall_us) {
+    buf_printf(b, ",\"%s\":\"", key);
+    time_t s = (time_t)(wall_us / 1000000);
+    struct tm t;
+    gmtime_r(&s, &t);
+    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+               t.tm_hour, t.tm_min, t.tm_sec, (int)(wall_us % 1000000));
+}
+
+static void add_member(struct buf *b, const char *key, str value) {
+    buf_printf(b, ",\"%s\":", key);
+    buf_add_json(b, value);
+}
+
+static void add_series(struct buf *b, const struct event_out *e) {
+    buf_printf(b, "\"series\":{\"count\":%u", e->count);
+    add_time(b, "lastObservedTime", e->now_us);
+    buf_add_char(b, '}');
+}
+
+static void add_event(struct buf *b, const struct follower *f, const struct event_out *e,
+                      const struct object *o, str ns, str event_name) {
+    buf_add(b, S("{\"apiVersion\":\"events.k8s.io/v1\",\"kind\":\"Event\",\"metadata\":{\"name\":"));
+    buf_add_json(b, event_name);
+    add_member(b, "namespace", ns);
+    buf_add_char(b, '}');
+    add_time(b, "eventTime", e->first_us);
+    add_member(b, "reportingController", str_of(f->c.controller_name));
+    add_member(b, "reportingInstance", str_of(f->c.instance));
+    add_member(b, "type", e->warning ? S("Warning") : S("Normal"));
+    add_member(b, "reason", e->reason);
+    add_member(b, "action", e->action);
+    add_member(b, "note", e->note);
+    buf_add(b, S(",\"regarding\":{\"apiVersion\":"));
+    buf_add_json(b, o->api_version);
+    add_member(b, "kind", o->kind_name);
+    if (e->ns.n) add_member(b, "namespace", e->ns);
+    add_member(b, "name", e->name);
+    add_member(b, "uid", o->meta.uid);
+    add_member(b, "resourceVersion", o->meta.resource_version);
+    buf_add(b, S("}}"));
+}
+
+static void on_emit(void *arg, const struct event_out *e) {
+    struct follower *f = arg;
+    const struct object *o = store_get(f->c.pipeline->store, e->kind, e->ns, e->name);
+    if (!o) return; /* gone meanwhile */
+    struct arena *a = arena_new();
+    struct cluster_event *m = arena_make(a, struct cluster_event);
+    str ns = e->ns.n ? e->ns : S("default"); /* where Events of what has no namespace are */
+    str name =
+        arena_printf(a, STR_FMT ".%016llx", STR_ARG(str_upto(e->name, 230)), (unsigned long long)e->id);
+    bool again = e->count > 1;
+    *m = (struct cluster_event){.post.deliver = cluster_deliver_event,
+                                .arena = a,
+                                .to = f->cluster,
+                                .repeated = again,
+                                .share = arena_str(a, ns)};
+    m->path = kube_path(a, S("events.k8s.io"), S("v1"), S("events"), ns, again ? name : S(""), S(""));
+    struct buf b;
+    buf_init(&b, BODY_BYTES_MAX);
+    if (again) {
+        buf_add_char(&b, '{');
+        add_series(&b, e);
+        buf_add_char(&b, '}');
+    } else {
+        add_event(&b, f, e, o, ns, name);
+    }
+    m->body = arena_str(a, buf_str(&b));
+    buf_fini(&b);
+    mailbox_post(f->c.to, &m->post);
+}
+
 struct follower *follower_new(const struct follower_config *c) {
     struct follower *f = base_zalloc(sizeof *f);
     f->c = *c;
-    struct status_book_config s = {
-        .controller_name = str_of(c->controller_name), .ours = ours, .write = write_status, .arg = f};
+    struct status_book_config s = {.controller_name = str_of(c->controller_name),
+                                   .ours = ours,
+                                   .write = write_status,
+                                   .written = on_written,
+                                   .arg = f};
     f->statuses = status_book_new(&s);
+    struct event_book_config e = {.controller_name = str_of(c->controller_name), .emit = on_emit, .arg = f};
+    f->events = event_book_new(&e);
     return f;
 }
 
 void follower_free(struct follower *f) {
     if (!f) return;
     status_book_free(f->statuses);
+    event_book_free(f->events);
     free(f);
 }
 

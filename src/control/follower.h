@@ -16,6 +16,7 @@ struct follower_config {
     struct pipeline *pipeline;
     struct mailbox *to; /* of the loop thread */
     const char *controller_name;
+    const char *instance; /* of Events: which of several we are */
     uint8_t address_type; /* enum address_type, unless settings say otherwise */
 };
 struct follower *follower_new(const struct follower_config *c);

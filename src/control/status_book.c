@@ -31,8 +31,8 @@ struct entry {
     uint64_t after_us; /* not before */
     char *status;      /* of the server, as it wrote it; NULL: none */
     size_t status_n;
-    char *sent; /* FLYING: what we wrote */
-    size_t sent_n;
+    char *sent, *base; /* FLYING: what we wrote, and in place of what */
+    size_t sent_n, base_n;
     char version[24];
     uint16_t ns_n, key_n;
     char key[]; /* the kind as one byte, "ns/name" */
@@ -54,6 +54,7 @@ struct status_book *status_book_new(const struct status_book_config *c) {
 static void free_entry(struct entry *e) {
     free(e->status);
     free(e->sent);
+    free(e->base);
     free(e);
 }
 
@@ -187,6 +188,8 @@ static void send(struct status_book *b, struct entry *e, const struct node *merg
     e->paid_us = num_max(e->paid_us, now_us) + PACE_US;
     e->sent = str_dup(buf_str(&json));
     e->sent_n = json.n;
+    e->base = e->status ? str_dup((str){e->status, e->status_n}) : NULL;
+    e->base_n = e->status_n;
     b->stats.flying++;
     struct status_write w = {kind_of(e), ns_of(e), name_of(e), str_of(e->version), buf_str(&json)};
     b->c.write(b->c.arg, &w);
@@ -217,12 +220,22 @@ uint64_t status_book_flush(struct status_book *b, uint64_t now_us, int64_t now_s
     return first && first->key > now_us ? first->key : UINT64_MAX; /* an answer calls for the next */
 }
 
+static void tell_written(struct status_book *b, const struct entry *e) {
+    OWNED(arena) a = arena_new();
+    struct node *before = NULL, *after = NULL;
+    str why;
+    if (!b->c.written || json_parse(a, (str){e->sent, e->sent_n}, &after, &why) != OK) return;
+    if (e->base && json_parse(a, (str){e->base, e->base_n}, &before, &why) != OK) before = NULL;
+    b->c.written(b->c.arg, kind_of(e), ns_of(e), name_of(e), before, after);
+}
+
 static void landed(struct status_book *b, struct entry *e, enum status_outcome outcome, str version,
                    uint64_t now_us) {
     switch (outcome) {
     case STATUS_WRITTEN:
         b->stats.written++;
         e->failures = 0;
+        tell_written(b, e);
         if (e->seen) break; /* that is as new, or newer */
         set_status(e, (str){e->sent, e->sent_n});
         if (version.n) set_version(e, version);
@@ -255,6 +268,7 @@ void status_book_done(struct status_book *b, enum api_kind kind, str ns, str nam
     else
         b->stats.written += outcome == STATUS_WRITTEN;
     free(TAKE(e->sent));
+    free(TAKE(e->base));
     if (!e->here)
         drop(b, e);
     else if (e->again)

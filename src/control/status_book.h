@@ -7,6 +7,7 @@
  * or socket: the builder thread calls it once what statuses say is so in the data plane, a callback carries the writes away.
  * One write an object is on its way; the first few go at once, further ones of the same object no closer than a second, so that a Gateway which
  * 1,000 routes attach to is written tens of times; no object waits for another's. */
+struct node;
 struct status_book;
 /* Borrowed for the call. */
 struct status_write {
@@ -27,6 +28,9 @@ struct status_book_config {
     const void *(*ours)(void *arg, enum api_kind kind, str ns, str name);
     /* Answered by status_book_done(), later. */
     void (*write)(void *arg, const struct status_write *w);
+    /* One was written; before: NULL when there was none. NULL: nobody asks. */
+    void (*written)(void *arg, enum api_kind kind, str ns, str name, const struct node *before,
+                    const struct node *after);
     void *arg;
 };
 struct status_book *status_book_new(const struct status_book_config *c);

@@ -15,7 +15,8 @@ struct world {
     struct route_parent_status parent;
     struct route_status route;
     bool silent; /* we say nothing */
-    unsigned writes;
+    unsigned writes, heard;
+    bool heard_before; /* something stood there */
     char last[4096], version[24], key[64];
     uint64_t now_us;
 };
@@ -35,6 +36,15 @@ static void take(void *arg, const struct status_write *s) {
     snprintf(w->key, sizeof w->key, STR_FMT "/" STR_FMT, STR_ARG(s->ns), STR_ARG(s->name));
 }
 
+static void hear(void *arg, enum api_kind kind, str ns, str name, const struct node *before,
+                 const struct node *after) {
+    struct world *w = arg;
+    (void)kind, (void)ns, (void)name;
+    assert_non_null(after);
+    w->heard++;
+    w->heard_before = before != NULL;
+}
+
 static int set_up(void **state) {
     struct world *w = base_zalloc(sizeof *w);
     w->condition = (struct condition){.type = S("Accepted"),
@@ -48,7 +58,8 @@ static int set_up(void **state) {
     w->parent.conditions.p = &w->condition, w->parent.conditions.n = 1;
     w->route.parents.p = &w->parent, w->route.parents.n = 1;
     w->now_us = 1000 * (uint64_t)SECOND_US;
-    struct status_book_config c = {S(OURS), ours, take, w};
+    struct status_book_config c = {
+        .controller_name = S(OURS), .ours = ours, .write = take, .written = hear, .arg = w};
     w->book = status_book_new(&c);
     *state = w;
     return 0;
@@ -88,7 +99,10 @@ static void test_only_the_leader_writes(void **state) {
     assert_int_equal(w->writes, 1);
     assert_string_equal(w->version, "7");
     assert_non_null(strstr(w->last, "\"reason\":\"Accepted\""));
+    assert_int_equal(w->heard, 0);
     done(w, KIND_GATEWAY, "gw", STATUS_WRITTEN, "8");
+    assert_int_equal(w->heard, 1);
+    assert_false(w->heard_before);
     flush(w);
     assert_int_equal(w->writes, 1); /* nothing is left to say */
     status_book_lead(w->book, false);
@@ -109,7 +123,8 @@ static void test_a_new_leader_repeats_nothing(void **state) {
     char written[4096];
     memcpy(written, w->last, sizeof written);
     done(w, KIND_GATEWAY, "gw", STATUS_WRITTEN, "8");
-    struct status_book_config c = {S(OURS), ours, take, w};
+    struct status_book_config c = {
+        .controller_name = S(OURS), .ours = ours, .write = take, .written = hear, .arg = w};
     status_book_free(w->book);
     w->book = status_book_new(&c);
     see(w, KIND_GATEWAY, "gw", "8", written);
@@ -126,6 +141,7 @@ static void test_a_conflict_waits_for_the_newer_object(void **state) {
     done(w, KIND_GATEWAY, "gw", STATUS_CONFLICT, "");
     flush(w);
     assert_int_equal(w->writes, 1);
+    assert_int_equal(w->heard, 0);
     see(w, KIND_GATEWAY, "gw", "9",
         "{\"conditions\":[{\"type\":\"example.com/theirs\",\"status\":\"True\"}]}");
     flush(w);
