@@ -35,9 +35,9 @@ static const void *ours(void *arg, enum api_kind kind, str ns, str name) {
 
 static void write_status(void *arg, const struct status_write *w) {
     struct follower *f = arg;
-    const struct object *o = store_get(f->c.pipeline->store, w->kind, w->ns, w->name);
-    assert(o); /* what is gone is gone from the book as well */
     struct arena *a = arena_new();
+    const struct object *o = store_get(f->c.pipeline->store, a, w->kind, w->ns, w->name);
+    assert(o); /* what is gone is gone from the book as well */
     struct cluster_status *s = arena_make(a, struct cluster_status);
     *s = (struct cluster_status){.post.deliver = cluster_deliver_status,
                                  .arena = a,
@@ -115,9 +115,12 @@ static void add_event(struct buf *b, const struct follower *f, const struct even
 
 static void on_emit(void *arg, const struct event_out *e) {
     struct follower *f = arg;
-    const struct object *o = store_get(f->c.pipeline->store, e->kind, e->ns, e->name);
-    if (!o) return; /* gone meanwhile */
     struct arena *a = arena_new();
+    const struct object *o = store_get(f->c.pipeline->store, a, e->kind, e->ns, e->name);
+    if (!o) { /* gone meanwhile */
+        arena_free(a);
+        return;
+    }
     struct cluster_event *m = arena_make(a, struct cluster_event);
     str ns = e->ns.n ? e->ns : S("default"); /* where Events of what has no namespace are */
     str name =
@@ -239,7 +242,7 @@ bool follower_take_facts(struct follower *f, const struct kube_facts *facts) {
 
 static void gather_demand(struct follower *f, struct arena *a, const struct need_gateway *g,
                           struct address_demand *ret) {
-    const struct gateway *gw = (const void *)store_get(f->c.pipeline->store, KIND_GATEWAY, g->ns, g->name);
+    const struct gateway *gw = (const void *)store_get(f->c.pipeline->store, a, KIND_GATEWAY, g->ns, g->name);
     const struct gateway_infrastructure *in = gw->spec.infrastructure;
     *ret = (struct address_demand){.ns = g->ns,
                                    .name = g->name,
