@@ -18,6 +18,7 @@ sys.path.append(ROOT + '/tests/e2e')
 from api import Api, ApiError
 from client import ask
 from harness import Process, equal, eventually, holds  # noqa: F401 (for the cases)
+from manifests import GROUP
 
 CASES = {}
 
@@ -255,6 +256,13 @@ class Case:
             ips = [i['ip'] for i in s['status']['loadBalancer'].get('ingress', [])]
             return next((i for i in ips if ipaddress.ip_address(i).version == family), None)
         return self.until(has, f'Service {service} has an IPv{family} address')
+
+    def gateway_address(self, name='gw', family=4):
+        """The address in a Gateway's status, once it has one."""
+        def has():
+            ips = [a['value'] for a in self.get('Gateway', name, f'{GROUP}/v1').get('status', {}).get('addresses', []) if a.get('type', 'IPAddress') == 'IPAddress']
+            return next((i for i in ips if ipaddress.ip_address(i).version == family), None)
+        return self.until(has, f'Gateway {name} has an IPv{family} address')
 
     def told(self, address, port=80, target='/', **more):
         """What the echo backend behind an address was asked, once it answers."""
