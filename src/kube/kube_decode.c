@@ -57,6 +57,11 @@ static void give(struct arena *a, struct node *doc, str key, str value) {
     doc->n++;
 }
 
+static bool is_asked_for(const struct node *doc, const struct api_type *t, str group_version) {
+    return str_eq(node_get_str(doc, S("kind")), str_of(t->name)) &&
+           str_eq(node_get_str(doc, S("apiVersion")), group_version);
+}
+
 static const struct schema *schema_of(const struct api_type *t, str group_version) {
     str version =
         str_from(group_version,
@@ -82,7 +87,11 @@ void kube_decode(struct arena *scratch, enum api_kind kind, str group_version, c
         give(scratch, doc, S("apiVersion"), group_version);
         drop_last_applied(doc);
         prune_unknown(scratch, schema_of(t, group_version), doc, drops, &p);
-        if (api_decode(scratch, doc, S(""), f, ret) != OK) *ret = NULL;
+        if (!is_asked_for(doc, t, group_version))
+            finding_add(f, FINDING_SCHEMA, 0, 0, S("kind"), (str){0},
+                        "the server sent something else than asked for");
+        else if (api_decode(scratch, doc, S(""), f, ret) != OK)
+            *ret = NULL;
     }
     f->kind = before.kind, f->ns = before.ns, f->name = before.name;
 }

@@ -75,6 +75,8 @@ static void what_would_let_more_through_is_refused(void **state) {
          "\"to\":[{\"group\":\"\",\"kind\":\"Service\"}]}}",
          "spec.from[0].name"},
         {KIND_HTTP_ROUTE, GW, "", ""},
+        {KIND_HTTP_ROUTE, GW, "{\"kind\":\"Gateway\"," META "},\"spec\":{}}", "kind"},
+        {KIND_HTTP_ROUTE, GW, "{\"apiVersion\":\"x/v1\"," META "},\"spec\":{}}", "kind"},
         {KIND_HTTP_ROUTE, GW, "{" META "},\"spec\":{\"hostnames\":[\"a\",]}}", ""},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

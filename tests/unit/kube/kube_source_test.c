@@ -59,7 +59,7 @@ static void run_until(struct setting *s, const char *what) {
     "initial-events-end\":\"true\"}}}}\n"
 #define META(name)                                                                                           \
     "\"metadata\":{\"namespace\":\"n\",\"name\":\"" name "\",\"uid\":\"u-" name "\",\"resourceVersion\":"    \
-                                                                                "\"1\""
+    "\"1\""
 #define ROUTE         "{" META("r") "},\"spec\":{},\"status\":{\"parents\":[]}}"
 #define SERVICE(name) "{" META(name) "},\"spec\":{\"ports\":[{\"port\":80}]},\"status\":{}}"
 #define SLICE(name, service)                                                                                 \
