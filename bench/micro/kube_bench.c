@@ -98,6 +98,7 @@ int main(int argc, char **argv) {
     struct kube_source_config c = {.on_batch = on_batch, .on_facts = on_facts, .arg = &b};
     str namespaces[64];
     log_set_level(LOG_INFO);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--follow") == 0) b.follow = true;
         if (strcmp(argv[i], "--want-services") == 0) b.want = true;

@@ -15,7 +15,7 @@
 enum {
     WATCH_S_MIN = 300, /* the server ends a watch after this, and up to twice of it by chance */
     BACKOFF_US_MIN = 200000,
-    BACKOFF_US_MAX = 10000000,
+    BACKOFF_US_MAX = 5000000, /* after an outage everything is right again within seconds */
     DENIED_US_MAX = 60000000, /* RBAC or a CRD must change first */
     SHORT_US = 1000000,       /* a watch that ends sooner does not count as working */
     TOMBSTONES_MAX = 10000,
@@ -49,6 +49,7 @@ struct kube_watch {
     bool no_streams;           /* streaming lists were refused */
     bool whole;                /* STREAM: the initial events were all there */
     bool synced, troubled;
+    bool expired; /* the server forgot where we were, and has not listed since */
     unsigned broken_streams;
     unsigned error_status; /* of an ERROR event; 0: none */
     char why[256];
@@ -201,9 +202,9 @@ static void fail(struct kube_watch *w, unsigned status, str message) {
         w->version[0] = 0;
         remove_those(w, is_any);
     }
-    uint64_t wait_us = kube_backoff_next(denied ? &w->denied : &w->backoff, rng);
-    bool first_expiry = expired && w->backoff.failures == 1;
-    if (first_expiry) wait_us = 1;
+    uint64_t wait_us = 1;
+    if (!expired || w->expired) wait_us = kube_backoff_next(denied ? &w->denied : &w->backoff, rng);
+    w->expired |= expired;
     log_debug("kube watch " STR_FMT " status=%u err=\"" STR_FMT "\" again_in_ms=%llu",
               STR_ARG(w->config.plural), status, STR_ARG(message), (unsigned long long)(wait_us / 1000));
     pause_for(w, wait_us);
@@ -220,6 +221,7 @@ static bool set_version(struct kube_watch *w, str version) {
 static void finish_list(struct kube_watch *w) {
     remove_those(w, is_of_before);
     w->synced = true;
+    w->expired = false;
     kube_backoff_reset(&w->backoff);
     w->broken_streams = 0;
     works(w);
