@@ -177,10 +177,13 @@ static enum kube_presence presence_of(struct kube_source *s, enum api_kind kind,
 static void log_presence(const struct kube_source *s, enum api_kind kind) {
     const struct kube_kind_facts *f = &s->facts.kinds[kind];
     const char *name = api_type_of(kind)->name;
+    char message[sizeof f->message]; /* a server's words have quotes in them */
+    for (size_t i = 0; i < sizeof message; i++)
+        message[i] = (char)(f->message[i] == '"' ? '\'' : f->message[i]);
     if (f->presence == KUBE_FORBIDDEN)
         log_warn("kube kind=%s err=\"%s\" next=\"it is tried again\" remedy=\"let the ServiceAccount list "
                  "and watch it\"",
-                 name, f->message);
+                 name, message);
     else if (f->presence == KUBE_MISSING)
         log_info("kube kind=%s is=missing next=\"it is picked up when its CRD is installed\"", name);
     else if (f->presence == KUBE_FOLLOWED)
