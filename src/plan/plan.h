@@ -32,6 +32,12 @@ struct plan_settings {
     LIST_OF(str) trusted_proxies;          /* networks whose word on the client counts */
     struct opt_int trusted_hops;           /* and how many proxies in a row */
 };
+/* Who asks must show a certificate that one of these has signed; lenient: who does not is let in all the same.
+ *                                                                                    [GW FrontendTLSValidation] */
+struct plan_clients {
+    str ca_pem;
+    bool lenient;
+};
 struct plan_listener {
     struct plan_piece piece;
     str gateway;                    /* attachment point: "NS/NAME" of the Gateway */
@@ -45,6 +51,7 @@ struct plan_listener {
     uint8_t tls_min;                /* enum plan_tls_version; HTTPS, and TLS that terminates */
     LIST_OF(str) certificates;      /* keys of PLAN_CERTIFICATE pieces, in order of preference */
     struct plan_settings *settings; /* NULL: none is set */
+    struct plan_clients *clients;   /* NULL: nobody is asked; HTTPS */
     str client_certificate; /* the PLAN_CERTIFICATE that backends which speak TLS are shown; "" = none */
 };
 

@@ -30,6 +30,11 @@ static const struct field settings_fields[] = {
     {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
 };
 static const struct schema settings = SCHEMA(plan_settings, settings_fields, NULL);
+static const struct field clients_fields[] = {
+    {.name = "caPem", .type = FIELD_STR, .offset = AT(plan_clients, ca_pem)},
+    {.name = "lenient", .type = FIELD_BOOL, .offset = AT(plan_clients, lenient)},
+};
+static const struct schema clients = SCHEMA(plan_clients, clients_fields, NULL);
 static const struct field listener_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
     {.name = "gateway", .type = FIELD_STR, .offset = AT(plan_listener, gateway)},
@@ -43,6 +48,7 @@ static const struct field listener_fields[] = {
     {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
     {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
     {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
+    {.name = "clients", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, clients), .of = &clients},
     {.name = "clientCertificate", .type = FIELD_STR, .offset = AT(plan_listener, client_certificate)},
 };
 static const struct field value_match_fields[] = {

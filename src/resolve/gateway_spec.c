@@ -4,6 +4,7 @@
 #include "resolve/certs.h"
 #include "resolve/classes.h"
 #include "resolve/features.h"
+#include "resolve/frontend.h"
 #include "resolve/gateway_addresses.h"
 #include "resolve/parameters.h"
 
@@ -74,21 +75,5 @@ void gateway_spec_judge(struct pass *p, struct gateway_state *g, const struct ga
     if (parameters.reason) g->accepted = parameters;
     gateway_addresses_judge(p, g, gw);
     judge_client(p, g, gw);
-}
-
-/* perPort replaces the default.                                                   [GW FrontendTLSConfig.perPort] */
-struct verdict gateway_spec_frontend(struct arena *a, const struct gateway *gw, const struct listener *l) {
-    const struct gateway_frontend_tls *f = gw->spec.tls ? gw->spec.tls->frontend : NULL;
-    if (!f || !str_eq(l->protocol, S("HTTPS"))) return (struct verdict){0};
-    const struct frontend_validation *v = f->initial.validation;
-    const char *path = "spec.tls.frontend.default.validation";
-    for (uint32_t i = 0; i < f->per_port.n; i++)
-        if (f->per_port.p[i].port == l->port) {
-            v = f->per_port.p[i].tls.validation;
-            path = "spec.tls.frontend.perPort.tls.validation";
-        }
-    if (!v) return (struct verdict){0};
-    return resolver_refuse(
-        a, "UnsupportedValue", "%s of the Gateway: " STR_FMT " is not served by this version; " STR_FMT, path,
-        STR_ARG(features_what(FEATURE_FRONTEND_TLS)), STR_ARG(features_remedy(FEATURE_FRONTEND_TLS)));
+    frontend_judge(p, g, gw);
 }

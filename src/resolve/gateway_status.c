@@ -3,6 +3,7 @@
 
 #include "resolve/claims.h"
 #include "resolve/conditions.h"
+#include "resolve/frontend.h"
 #include "resolve/gateway_addresses.h"
 #include "resolve/listener_verdicts.h"
 #include "resolve/set_status.h"
@@ -74,6 +75,10 @@ static struct verdict build(struct pass *p, const struct gateway_state *g, struc
     if (g->is_default)
         conditions_add(&c, "DefaultGateway", CONDITION_TRUE, "DefaultGateway",
                        S("the Gateway has the default scope All"));
+    if (frontend_insecure(g) && !g->accepted.reason && features_served(p->facts, FEATURE_FRONTEND_TLS))
+        conditions_add(&c, "InsecureFrontendValidationMode", CONDITION_TRUE, "ConfigurationChanged",
+                       S("spec.tls.frontend: AllowInsecureFallback lets in clients whose certificate is "
+                         "missing or not valid; use AllowValidOnly"));
     gateway_addresses_write(p, g, &c, st);
     st->conditions.p = c.p, st->conditions.n = c.n;
     return programmed;

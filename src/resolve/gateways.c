@@ -237,7 +237,7 @@ static void resolve_one(struct pass *p, struct gateway_state *g, const struct ga
         uint32_t certs_n = l->certs_n;
         l->certs_n = 0;
         count_selector(p->r, l, listeners_spec(p, l)->allowed_routes.namespaces.from == FROM_SELECTOR);
-        listeners_judge(p, l, gw);
+        listeners_judge(p, l);
         l->present = true;
         for (uint32_t k = 0; k < certs_n; k++) certs_release(p, certs[k]);
     }
@@ -297,6 +297,7 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
             .tls_min = listeners_terminates(l) ? l->tls_min : PLAN_TLS_UNSET,
             .certificates = {certs, l->certs_n},
             .settings = l->gateway->settings,
+            .clients = (struct plan_clients *)l->clients, /* packed here, not changed */
             .client_certificate = l->gateway->client ? str_of(l->gateway->client->key) : (str){0},
         };
         const void *before = plan_get(p->plan, PLAN_LISTENER, piece.piece.key);

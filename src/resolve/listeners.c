@@ -5,7 +5,7 @@
 #include "api/listener_set.h"
 #include "resolve/certs.h"
 #include "resolve/features.h"
-#include "resolve/gateway_spec.h"
+#include "resolve/frontend.h"
 
 #define MIN_VERSION_KEY "postern.dev/min-tls-version"
 
@@ -114,8 +114,7 @@ static struct verdict judge_options(struct arena *a, struct listener_state *l,
 }
 
 /* What the listener asks for and this binary does not do. */
-static struct verdict judge_values(struct pass *p, struct listener_state *l, const struct gateway *gw,
-                                   const struct listener *spec) {
+static struct verdict judge_values(struct pass *p, struct listener_state *l, const struct listener *spec) {
     struct arena *a = l->gateway->arena;
     struct verdict v = judge_selector(a, spec);
     if (v.reason) return v;
@@ -133,7 +132,7 @@ static struct verdict judge_values(struct pass *p, struct listener_state *l, con
                                "tls.mode: Passthrough does not go with " STR_FMT "; use Terminate",
                                STR_ARG(spec->protocol));
     if (spec->tls && (v = judge_options(a, l, spec->tls)).reason) return v;
-    return gateway_spec_frontend(a, gw, spec);
+    return v;
 }
 
 /* The bits of the kinds that a listener of the protocol can take. */
@@ -217,7 +216,23 @@ static struct verdict judge_certificates(struct pass *p, struct listener_state *
     return v;
 }
 
-void listeners_judge(struct pass *p, struct listener_state *l, const struct gateway *gw) {
+/* Of the Gateway's references a ListenerSet is told no more than that there are some. */
+static void judge_clients(struct listener_state *l) {
+    const struct frontend *f = frontend_for(l->gateway, l);
+    struct verdict accepted = f ? f->accepted : (struct verdict){0}, refs = f ? f->refs : (struct verdict){0};
+    l->clients = NULL;
+    if (!f || l->accepted.reason) return;
+    if (l->set) {
+        str words = S("the validation of client certificates that the Gateway asks for can not be kept; tell "
+                      "whoever keeps the Gateway");
+        accepted.message = refs.message = words;
+    }
+    l->accepted = accepted;
+    if (!l->refs.reason) l->refs = refs;
+    if (!accepted.reason) l->clients = &f->clients;
+}
+
+void listeners_judge(struct pass *p, struct listener_state *l) {
     struct arena *a = l->gateway->arena;
     const struct listener *spec = listeners_spec(p, l);
     l->hostname = resolver_lower(a, spec->hostname);
@@ -230,10 +245,11 @@ void listeners_judge(struct pass *p, struct listener_state *l, const struct gate
     l->overlap_certs = false;
     l->accepted = judge_protocol(p, l, spec);
     l->bind_port = facts_bind_port(p->facts, l->gateway->key, l->port, l->protocol == PLAN_UDP);
-    if (l->protocol) l->accepted = judge_values(p, l, gw, spec);
+    if (l->protocol) l->accepted = judge_values(p, l, spec);
     struct verdict kinds = judge_kinds(p, l, spec);
     l->refs = judge_certificates(p, l, spec);
     if (!l->refs.reason) l->refs = kinds;
+    judge_clients(l);
     if (listeners_terminates(l) && !l->tls_min) l->tls_min = PLAN_TLS_1_2;
 }
 

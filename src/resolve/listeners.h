@@ -5,7 +5,7 @@
 
 /* Judges one listener by itself: protocol, TLS, kinds, certificates. Certificates are counted; whoever drops the
  * result releases them. */
-void listeners_judge(struct pass *p, struct listener_state *l, const struct gateway *gw);
+void listeners_judge(struct pass *p, struct listener_state *l);
 /* Judges the listeners of a Gateway and its ListenerSets against each other: conflicts and overlapping names. Within one
  * object nobody wins; between two the one that goes first stays.      [GW ListenerConditionConflicted] [GW ListenerSet] */
 void listeners_compare(struct pass *p, struct gateway_state *g);

@@ -87,7 +87,10 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         sets_mark_referrers(p, c->kind, c->ns, S(""));
         routes_mark_referrers(p, c->kind, c->ns, S(""));
         break;
-    case KIND_CLUSTER_TRUST_BUNDLE: policies_mark_trust(p, c->kind, S(""), c->name); break;
+    case KIND_CLUSTER_TRUST_BUNDLE:
+        mark_gateways(p, c->kind, S(""), c->name);
+        policies_mark_trust(p, c->kind, S(""), c->name);
+        break;
     case KIND_NONE:
     case KIND_COUNT: break;
     }

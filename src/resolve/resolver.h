@@ -65,7 +65,8 @@ struct listener_state {
     struct verdict accepted, refs, conflict;
     str overlap; /* message of OverlappingTLSConfig, or not given */
     bool overlap_certs;
-    str notice; /* what a good ResolvedRefs should tell, or not given */
+    str notice;                         /* what a good ResolvedRefs should tell, or not given */
+    const struct plan_clients *clients; /* in the Gateway's arena; NULL: clients are not asked who they are */
     struct cert_state **certs;
     uint32_t certs_n;
     struct claim *claims; /* one for each address, or none */
@@ -98,7 +99,9 @@ struct gateway_state {
     struct settings *own; /* of its own parametersRef, good ones, packed; NULL: none were yet */
     struct plan_settings *settings; /* with its class's, for its listeners; NULL: none */
     struct cert_state *client;      /* shown to backends that speak TLS; counted; NULL: none */
-    str notice;                     /* what a good ResolvedRefs should tell, or not given */
+    struct frontend *frontends;     /* frontend.h */
+    uint32_t frontends_n;
+    str notice;  /* what a good ResolvedRefs should tell, or not given */
     bool stands; /* a listener of its own is accepted: else its ListenerSets are not served */
     struct listener_state **listeners; /* its own, then those of its sets, in the order of right */
     uint32_t listeners_n, own_n;

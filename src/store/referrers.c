@@ -250,10 +250,26 @@ static void gather_class(struct gathering *g, const struct gateway_class *c) {
     if (ref) gather_parameters(g, ref, ref->ns);
 }
 
+static void add_frontend(struct gathering *g, const struct frontend_validation *v) {
+    for (uint32_t i = 0; v && i < v->ca_certificate_refs.n; i++) {
+        const struct object_ref *ref = &v->ca_certificate_refs.p[i];
+        if (str_eq(ref->kind, S("ClusterTrustBundle")))
+            add_target(g, KIND_CLUSTER_TRUST_BUNDLE, S(""), ref->name);
+        else
+            add_ref(g, KIND_CONFIG_MAP, ref->ns, ref->name);
+    }
+}
+
+static void gather_frontend(struct gathering *g, const struct gateway_frontend_tls *f) {
+    add_frontend(g, f->initial.validation);
+    for (uint32_t i = 0; i < f->per_port.n; i++) add_frontend(g, f->per_port.p[i].tls.validation);
+}
+
 static void gather_gateway(struct gathering *g, const struct gateway *gw) {
     add_target(g, KIND_GATEWAY_CLASS, S(""), gw->spec.gateway_class_name);
     if (gw->spec.infrastructure) gather_parameters(g, gw->spec.infrastructure->parameters_ref, g->ns);
     gather_listeners(g, gw->spec.listeners.p, gw->spec.listeners.n);
+    if (gw->spec.tls && gw->spec.tls->frontend) gather_frontend(g, gw->spec.tls->frontend);
     if (gw->spec.tls && gw->spec.tls->backend && gw->spec.tls->backend->client_certificate_ref) {
         const struct secret_ref *ref = gw->spec.tls->backend->client_certificate_ref;
         add_ref(g, KIND_SECRET, ref->ns, ref->name);
