@@ -24,6 +24,7 @@ struct plan_piece {
 enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS, PLAN_TLS, PLAN_TCP, PLAN_UDP };
 enum plan_tls_mode { PLAN_TLS_MODE_UNSET, PLAN_TLS_TERMINATE, PLAN_TLS_PASSTHROUGH };
 enum plan_tls_version { PLAN_TLS_UNSET, PLAN_TLS_1_2, PLAN_TLS_1_3 };
+struct plan_filter; /* below */
 /* What its Gateway's settings say; each "not set": as the proxy usually does. Times in microseconds. */
 struct plan_settings {
     struct opt_int request_timeout, backend_timeout; /* of rules that say nothing of their own; 0 = none */
@@ -40,18 +41,19 @@ struct plan_clients {
 };
 struct plan_listener {
     struct plan_piece piece;
-    str gateway;                    /* attachment point: "NS/NAME" of the Gateway */
-    str section;                    /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
-    str bind_address;               /* "" = all addresses, both families */
-    int64_t bind_port;              /* where the socket listens */
-    int64_t port;                   /* spec.port: what redirects and port matches speak of */
-    uint8_t protocol;               /* enum plan_protocol */
-    str hostname;                   /* lower case; "" = any; "*.x" = wildcard */
-    uint8_t tls_mode;               /* enum plan_tls_mode; TLS only: HTTPS always terminates */
-    uint8_t tls_min;                /* enum plan_tls_version; HTTPS, and TLS that terminates */
-    LIST_OF(str) certificates;      /* keys of PLAN_CERTIFICATE pieces, in order of preference */
-    struct plan_settings *settings; /* NULL: none is set */
-    struct plan_clients *clients;   /* NULL: nobody is asked; HTTPS */
+    str gateway;                         /* attachment point: "NS/NAME" of the Gateway */
+    str section;                         /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
+    str bind_address;                    /* "" = all addresses, both families */
+    int64_t bind_port;                   /* where the socket listens */
+    int64_t port;                        /* spec.port: what redirects and port matches speak of */
+    uint8_t protocol;                    /* enum plan_protocol */
+    str hostname;                        /* lower case; "" = any; "*.x" = wildcard */
+    uint8_t tls_mode;                    /* enum plan_tls_mode; TLS only: HTTPS always terminates */
+    uint8_t tls_min;                     /* enum plan_tls_version; HTTPS, and TLS that terminates */
+    LIST_OF(str) certificates;           /* keys of PLAN_CERTIFICATE pieces, in order of preference */
+    struct plan_settings *settings;      /* NULL: none is set */
+    LIST_OF(struct plan_filter) filters; /* before its requests are matched, in this order: AUTH alone */
+    struct plan_clients *clients;        /* NULL: nobody is asked; HTTPS */
     str client_certificate; /* the PLAN_CERTIFICATE that backends which speak TLS are shown; "" = none */
 };
 

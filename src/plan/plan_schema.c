@@ -35,22 +35,6 @@ static const struct field clients_fields[] = {
     {.name = "lenient", .type = FIELD_BOOL, .offset = AT(plan_clients, lenient)},
 };
 static const struct schema clients = SCHEMA(plan_clients, clients_fields, NULL);
-static const struct field listener_fields[] = {
-    {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
-    {.name = "gateway", .type = FIELD_STR, .offset = AT(plan_listener, gateway)},
-    {.name = "section", .type = FIELD_STR, .offset = AT(plan_listener, section)},
-    {.name = "bindAddress", .type = FIELD_STR, .offset = AT(plan_listener, bind_address)},
-    {.name = "bindPort", .type = FIELD_INT, .offset = AT(plan_listener, bind_port)},
-    {.name = "port", .type = FIELD_INT, .offset = AT(plan_listener, port)},
-    {.name = "protocol", .type = FIELD_ENUM, .offset = AT(plan_listener, protocol), .values = protocols},
-    {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_listener, hostname)},
-    {.name = "tlsMode", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_mode), .values = tls_modes},
-    {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
-    {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
-    {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
-    {.name = "clients", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, clients), .of = &clients},
-    {.name = "clientCertificate", .type = FIELD_STR, .offset = AT(plan_listener, client_certificate)},
-};
 static const struct field value_match_fields[] = {
     {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_value_match, type), .values = values},
     {.name = "name", .type = FIELD_STR, .offset = AT(plan_value_match, name)},
@@ -117,6 +101,23 @@ static const struct field filter_fields[] = {
     {.name = "auth", .type = FIELD_OPT_STRUCT, .offset = AT(plan_filter, auth), .of = &auth},
 };
 static const struct schema filter = SCHEMA(plan_filter, filter_fields, NULL);
+static const struct field listener_fields[] = {
+    {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
+    {.name = "gateway", .type = FIELD_STR, .offset = AT(plan_listener, gateway)},
+    {.name = "section", .type = FIELD_STR, .offset = AT(plan_listener, section)},
+    {.name = "bindAddress", .type = FIELD_STR, .offset = AT(plan_listener, bind_address)},
+    {.name = "bindPort", .type = FIELD_INT, .offset = AT(plan_listener, bind_port)},
+    {.name = "port", .type = FIELD_INT, .offset = AT(plan_listener, port)},
+    {.name = "protocol", .type = FIELD_ENUM, .offset = AT(plan_listener, protocol), .values = protocols},
+    {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_listener, hostname)},
+    {.name = "tlsMode", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_mode), .values = tls_modes},
+    {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
+    {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
+    {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
+    {.name = "filters", .type = FIELD_LIST, .offset = AT(plan_listener, filters), .of = &filter},
+    {.name = "clients", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, clients), .of = &clients},
+    {.name = "clientCertificate", .type = FIELD_STR, .offset = AT(plan_listener, client_certificate)},
+};
 static const struct field session_fields[] = {
     {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_session, type), .values = session_types},
     {.name = "name", .type = FIELD_STR, .offset = AT(plan_session, name)},

@@ -65,7 +65,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "validation of client certificates", "remove the field")                                               \
     X(BACKEND_CLIENT, "GatewayBackendClientCertificate", RESOLVED, "client certificates towards backends",   \
       "remove the field")                                                                                    \
-    X(LISTENER_FILTERS, "GatewayListenerFilters", REFUSED, "filters of listeners", "remove the field")       \
+    X(LISTENER_FILTERS, "GatewayListenerFilters", RESOLVED, "filters of listeners", "remove the field")      \
     X(GRPC_ROUTE, "GRPCRoute", RESOLVED, "GRPCRoutes", "remove the route")                                   \
     X(GRPC_RULE_NAME, "GRPCRouteNamedRouteRule", RESOLVED, "names of GRPCRoute rules", "remove the field")   \
     X(GRPC_HEADERS, "GRPCRouteRequestHeaderModifier", RESOLVED, "header filters of GRPCRoutes",              \

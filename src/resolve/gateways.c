@@ -4,11 +4,13 @@
 #include "api/gateway.h"
 #include "api/listener_set.h"
 #include "base/hash.h"
+#include "resolve/backends.h"
 #include "resolve/certs.h"
 #include "resolve/claims.h"
 #include "resolve/classes.h"
 #include "resolve/default_gateways.h"
 #include "resolve/gateway_spec.h"
+#include "resolve/listener_filters.h"
 #include "resolve/listeners.h"
 #include "resolve/policies.h"
 #include "resolve/routes.h"
@@ -105,10 +107,23 @@ static void count_selector(struct resolver *r, struct listener_state *l, bool se
     r->selectors += (uint32_t)selects - (uint32_t)(l->present && l->selects);
 }
 
+/* Takes those that the filters ask in the place of those before. */
+static void use_backends(struct pass *p, struct listener_state *l, const struct listener_filters_result *f) {
+    struct backend_state **before = l->backends;
+    uint32_t before_n = l->backends_n;
+    l->backends = f->n ? base_zalloc(f->n * sizeof *l->backends) : NULL;
+    l->backends_n = 0;
+    for (uint32_t i = 0; i < f->n; i++)
+        if (f->v[i].auth->backend.n) l->backends[l->backends_n++] = backends_use(p, f->v[i].auth->backend);
+    for (uint32_t i = 0; i < before_n; i++) backends_release(p, before[i]);
+    free(before);
+}
+
 /* A listener that is no more. Routes counted at it are resolved anew in this pass; it lives until they let go. */
 static void end_listener(struct pass *p, struct listener_state *l) {
     claims_drop(p, l);
     remove_pieces(p, l, 0);
+    use_backends(p, l, &(struct listener_filters_result){0});
     count_selector(p->r, l, false);
     l->present = l->served = false;
     for (uint32_t i = 0; i < l->certs_n; i++) certs_release(p, l->certs[i]);
@@ -280,6 +295,9 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
     l->served = l->claims_n && !claims_loss(l).p && (!listeners_terminates(l) || l->certs_n) &&
                 (!l->set || l->gateway->stands);
     uint32_t n = l->served ? l->claims_n : 0;
+    struct listener_filters_result filters = {0};
+    if (n) filters = listener_filters_map(p, l, listeners_spec(p, l));
+    use_backends(p, l, &filters);
     str *certs = arena_array(a, str, l->certs_n);
     for (uint32_t i = 0; i < l->certs_n; i++) certs[i] = str_of(l->certs[i]->key);
     for (uint32_t i = 0; i < n; i++) {
@@ -297,6 +315,7 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
             .tls_min = listeners_terminates(l) ? l->tls_min : PLAN_TLS_UNSET,
             .certificates = {certs, l->certs_n},
             .settings = l->gateway->settings,
+            .filters = {filters.v, filters.n},
             .clients = (struct plan_clients *)l->clients, /* packed here, not changed */
             .client_certificate = l->gateway->client ? str_of(l->gateway->client->key) : (str){0},
         };
@@ -364,6 +383,7 @@ void gateways_emit(struct pass *p) {
 }
 
 static void free_listener(struct listener_state *l) {
+    free(l->backends);
     for (uint32_t i = 0; i < l->claims_n; i++) free(l->claims[i].why);
     free(l->claims);
     free(l);

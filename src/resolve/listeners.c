@@ -6,6 +6,7 @@
 #include "resolve/certs.h"
 #include "resolve/features.h"
 #include "resolve/frontend.h"
+#include "resolve/listener_filters.h"
 
 #define MIN_VERSION_KEY "postern.dev/min-tls-version"
 
@@ -118,11 +119,6 @@ static struct verdict judge_values(struct pass *p, struct listener_state *l, con
     struct arena *a = l->gateway->arena;
     struct verdict v = judge_selector(a, spec);
     if (v.reason) return v;
-    if (spec->filters && spec->filters->requests.n)
-        return resolver_refuse(a, "UnsupportedValue",
-                               "filters.requests: " STR_FMT " are not served by this version; " STR_FMT,
-                               STR_ARG(features_what(FEATURE_LISTENER_FILTERS)),
-                               STR_ARG(features_remedy(FEATURE_LISTENER_FILTERS)));
     if (l->tls_mode == PLAN_TLS_TERMINATE && !features_served(p->facts, FEATURE_TLS_TERMINATE))
         return resolver_refuse(
             a, "UnsupportedValue", "tls.mode: " STR_FMT " are not served by this version; " STR_FMT,
@@ -216,6 +212,16 @@ static struct verdict judge_certificates(struct pass *p, struct listener_state *
     return v;
 }
 
+static void judge_filters(struct pass *p, struct listener_state *l, const struct listener *spec) {
+    if (!l->protocol) return;
+    struct listener_filters_result f = listener_filters_map(p, l, spec);
+    struct arena *a = l->gateway->arena;
+    if (!l->accepted.reason && f.accepted.reason)
+        l->accepted = (struct verdict){f.accepted.reason, arena_str(a, f.accepted.message)};
+    if (!l->refs.reason && f.refs.reason)
+        l->refs = (struct verdict){f.refs.reason, arena_str(a, f.refs.message)};
+}
+
 /* Of the Gateway's references a ListenerSet is told no more than that there are some. */
 static void judge_clients(struct listener_state *l) {
     const struct frontend *f = frontend_for(l->gateway, l);
@@ -249,6 +255,7 @@ void listeners_judge(struct pass *p, struct listener_state *l) {
     struct verdict kinds = judge_kinds(p, l, spec);
     l->refs = judge_certificates(p, l, spec);
     if (!l->refs.reason) l->refs = kinds;
+    judge_filters(p, l, spec);
     judge_clients(l);
     if (listeners_terminates(l) && !l->tls_min) l->tls_min = PLAN_TLS_1_2;
 }

@@ -72,7 +72,8 @@ struct search {
 
 static bool is_needed(void *arg, const struct store_target *t, const struct object *from) {
     struct search *s = arg;
-    if (t->kind == KIND_SERVICE && !route_is(from->kind)) return false;
+    bool asks = route_is(from->kind) || from->kind == KIND_GATEWAY || from->kind == KIND_LISTENER_SET;
+    if (t->kind == KIND_SERVICE && !asks) return false; /* a policy alone needs no endpoints */
     if (!is_ours(s->r, from)) return false;
     if (t->kind != KIND_SECRET || str_eq(from->meta.ns, t->ns)) return true;
     bool may = grants_allow(&s->pass, from->kind_name, from->meta.ns, S("Secret"), t->ns, t->name);

@@ -60,6 +60,8 @@ static void mark_change(struct pass *p, const struct store_change *c) {
     case KIND_SERVICE:
         if (!c->spec_changed) break;
         routes_mark_referrers(p, c->kind, c->ns, c->name);
+        mark_gateways(p, c->kind, c->ns, c->name); /* filters of listeners */
+        sets_mark_referrers(p, c->kind, c->ns, c->name);
         backends_mark(p, c->ns, c->name);
         policies_mark_backend(p, c->kind, c->ns, c->name);
         break;

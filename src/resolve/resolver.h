@@ -69,6 +69,8 @@ struct listener_state {
     const struct plan_clients *clients; /* in the Gateway's arena; NULL: clients are not asked who they are */
     struct cert_state **certs;
     uint32_t certs_n;
+    struct backend_state **backends; /* that its filters ask; counted */
+    uint32_t backends_n;
     struct claim *claims; /* one for each address, or none */
     uint32_t claims_n;
     str name;

@@ -201,6 +201,9 @@ static void gather_l4_route(struct gathering *g, const struct l4_route *route) {
 static void gather_listeners(struct gathering *g, const struct listener *listeners, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         const struct listener_tls *tls = listeners[i].tls;
+        const struct listener_filters *f = listeners[i].filters;
+        for (uint32_t k = 0; f && k < f->requests.n; k++)
+            if (f->requests.p[k].external_auth) add_backend(g, &f->requests.p[k].external_auth->backend_ref);
         for (uint32_t k = 0; tls && k < tls->certificate_refs.n; k++)
             add_ref(g, KIND_SECRET, tls->certificate_refs.p[k].ns, tls->certificate_refs.p[k].name);
     }
