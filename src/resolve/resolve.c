@@ -24,6 +24,12 @@ static void mark_gateways(struct pass *p, enum api_kind kind, str ns, str name) 
     for (size_t i = 0; i < n; i++) gateways_mark(p->r, all[i].ns, all[i].name);
 }
 
+/* What listeners name, of Gateways and of ListenerSets. */
+static void mark_listeners(struct pass *p, enum api_kind kind, str ns, str name) {
+    mark_gateways(p, kind, ns, name);
+    sets_mark_referrers(p, kind, ns, name);
+}
+
 static void mark_class(struct pass *p, str name) {
     if (classes_resolve(p, name)) mark_gateways(p, KIND_GATEWAY_CLASS, S(""), name);
 }
@@ -56,12 +62,12 @@ static void mark_change(struct pass *p, const struct store_change *c) {
     case KIND_XBACKEND:
         policies_mark_changed(p, c->kind, c->ns, c->name);
         routes_mark_referrers(p, c->kind, c->ns, c->name);
+        mark_listeners(p, c->kind, c->ns, c->name);
         break;
     case KIND_SERVICE:
         if (!c->spec_changed) break;
         routes_mark_referrers(p, c->kind, c->ns, c->name);
-        mark_gateways(p, c->kind, c->ns, c->name); /* filters of listeners */
-        sets_mark_referrers(p, c->kind, c->ns, c->name);
+        mark_listeners(p, c->kind, c->ns, c->name);
         backends_mark(p, c->ns, c->name);
         policies_mark_backend(p, c->kind, c->ns, c->name);
         break;
@@ -76,8 +82,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
     }
     case KIND_SECRET:
         policies_mark_trust(p, c->kind, c->ns, c->name);
-        mark_gateways(p, c->kind, c->ns, c->name);
-        sets_mark_referrers(p, c->kind, c->ns, c->name);
+        mark_listeners(p, c->kind, c->ns, c->name);
         break;
     case KIND_CONFIG_MAP: mark_config_map(p, c->ns, c->name); break;
     case KIND_NAMESPACE: /* its labels: they matter to selectors alone */
@@ -85,8 +90,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         sets_mark_referrers(p, c->kind, S(""), c->name);
         break;
     case KIND_REFERENCE_GRANT:
-        mark_gateways(p, c->kind, c->ns, S(""));
-        sets_mark_referrers(p, c->kind, c->ns, S(""));
+        mark_listeners(p, c->kind, c->ns, S(""));
         routes_mark_referrers(p, c->kind, c->ns, S(""));
         break;
     case KIND_CLUSTER_TRUST_BUNDLE:
