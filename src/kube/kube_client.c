@@ -40,7 +40,7 @@ struct kube_request {
     struct buf body;
     bool holds_slot; /* one of KUBE_WRITES_MAX */
     bool renewed, headed, too_long, full_queue;
-    unsigned tries;
+    unsigned tries, shown; /* shown: the serial of the credentials */
     uint64_t paused_us;
 };
 struct kube_client {
@@ -212,7 +212,7 @@ static void on_end(struct kube_transfer *t, CURLcode code) {
     timer_clear(&r->timer);
     if (code != CURLE_OK) {
         finish(r, error_of(r, code), r->too_long ? S("the answer is too long") : str_of(t->error));
-    } else if (t->status == 401 && !r->renewed && kube_login_renew(c->login)) {
+    } else if (t->status == 401 && !r->renewed && kube_login_renew(c->login, r->shown)) {
         r->renewed = true;
         try_again(r, REQUEST_READY, 0);
     } else if (asks_for_patience(r, &wait_us)) {
@@ -274,6 +274,7 @@ static void start(struct kube_request *r, const struct kube_identity *id) {
     const char *why = "";
     r->transfer.on_head = on_head, r->transfer.on_bytes = on_bytes, r->transfer.on_end = on_end;
     r->headed = r->too_long = false;
+    r->shown = id->serial;
     c->stats.requests++;
     add_headers(r, id);
     move(r, REQUEST_RUNNING);

@@ -72,9 +72,10 @@ static void print_lease(const struct kube_lease *l, struct buf *b, str holder, b
     }
     buf_printf(b, "},\"spec\":{\"holderIdentity\":");
     buf_add_json(b, holder);
-    buf_printf(b, ",\"leaseDurationSeconds\":%llu,\"leaseTransitions\":%llu,\"renewTime\":\"",
-               (unsigned long long)(holder.n ? l->lease_us / 1000000 : 1),
-               (unsigned long long)(l->transitions + (acquires && !creates)));
+    unsigned long long seconds = holder.n ? l->lease_us / 1000000 : 1,
+                       transitions = l->transitions + (acquires && !creates);
+    buf_printf(b, ",\"leaseDurationSeconds\":%llu,\"leaseTransitions\":%llu,\"renewTime\":\"", seconds,
+               transitions);
     print_micro_time(b, clock_wall_us());
     buf_add_char(b, '"');
     if (acquires) {

@@ -36,6 +36,7 @@ struct kube_login {
     struct arena *given_arena;  /* what the last one gave, or why it gave nothing */
     struct kube_credential given;
     bool has_given;
+    unsigned serial; /* of what is given */
     char why[512];
     struct kube_backoff pause;
     struct rng rng;
@@ -99,6 +100,7 @@ static void on_plugin(void *arg, err e, const struct kube_credential *c, str why
     g->has_given = e == OK;
     if (e == OK) {
         g->given = *c;
+        g->serial++;
         str *texts[] = {&g->given.token, &g->given.cert, &g->given.key};
         for (size_t i = 0; i < COUNT_OF(texts); i++)
             if (texts[i]->p) *texts[i] = arena_str(g->given_arena, *texts[i]);
@@ -141,6 +143,7 @@ static err collect(struct kube_login *g, struct kube_identity *ret) {
         return OK; /* what the kubeconfig itself has counts */
     TRY(ask_plugin(g));
     ret->token = g->given.token;
+    ret->serial = g->serial;
     if (g->given.cert.n) ret->cert = g->given.cert, ret->key = g->given.key;
     return OK;
 }
@@ -151,10 +154,10 @@ err kube_login_get(struct kube_login *g, struct kube_identity *ret, str *ret_why
     return e;
 }
 
-bool kube_login_renew(struct kube_login *g) {
+bool kube_login_renew(struct kube_login *g, unsigned serial) {
     g->token.looked_us = g->cert.looked_us = g->key.looked_us = g->ca.looked_us = 0;
     bool files = g->config->token.path || g->config->client_cert.path;
     if (!g->config->exec) return files;
-    g->has_given = false;
+    if (serial == g->serial) g->has_given = false;
     return true;
 }

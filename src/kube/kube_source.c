@@ -111,9 +111,18 @@ static void follow_kind(struct kube_source *s, enum api_kind kind) {
         kube_feed_new(s, kind, s->config.namespaces[i], S(""), NULL);
 }
 
+/* A CRD that went and came back before discovery saw it: nothing but the CRD's event tells. */
+static void retry_absent(struct kube_source *s, enum api_kind kind) {
+    list_each (struct kube_feed, f, &s->feeds[kind], link)
+        if (s->asks_left && f->state == KUBE_FEED_ABSENT) kube_watch_retry(f->watch);
+}
+
 static void set_kind_version(struct kube_source *s, enum api_kind kind, const char *version) {
     struct kube_kind_facts *f = &s->facts.kinds[kind];
-    if (s->discovered && strcmp(f->version, version) == 0) return;
+    if (s->discovered && strcmp(f->version, version) == 0) {
+        retry_absent(s, kind);
+        return;
+    }
     bool before = f->version[0];
     s->facts_changed = true;
     snprintf(f->version, sizeof f->version, "%s", version);
