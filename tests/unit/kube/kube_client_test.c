@@ -30,6 +30,7 @@ struct setting {
     struct kube_client *client;
     struct seen seen;
     unsigned step;
+    struct fake_conn *held;
 };
 
 static void begin(struct setting *s, const char *user,
@@ -165,23 +166,52 @@ static void want_plugin_token(struct fake *f, struct fake_conn *c, str body) {
     fake_answer(c, fits ? 200 : 403, "", "{}");
 }
 
-static void runs_a_plugin_once(void **state) {
+/* Two who show the same token are both turned away; those who come later are not. */
+static void turn_two_away(struct fake *f, struct fake_conn *c, str body) {
+    struct setting *s = f->arg;
+    (void)body;
+    bool first = strcasestr(f->head, "authorization: Bearer run-1\r\n");
+    if (!first) {
+        fake_answer(c, strcasestr(f->head, "authorization: Bearer run-2\r\n") ? 200 : 403, "", "{}");
+        if (s->held) fake_answer(s->held, 401, "", "{}"); /* late: there is a new token already */
+        s->held = NULL;
+    } else if (s->step++ == 0) {
+        s->held = c;
+    } else {
+        fake_answer(c, 401, "", "{}");
+    }
+}
+
+static void a_plugin_runs_once_for_all(void **state) {
     (void)state;
     struct setting s;
-    begin(&s,
-          "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: sh\n      "
-          "interactiveMode: Never\n"
-          "      env: [{name: T, value: from-plugin}]\n"
-          "      args: [-c, 'case $KUBERNETES_EXEC_INFO in *ExecCredential*) echo \"{\\\"apiVersion\\\":"
-          "\\\"client.authentication.k8s.io/"
-          "v1\\\",\\\"kind\\\":\\\"ExecCredential\\\",\\\"status\\\":{\\\"token\\\":"
-          "\\\"$T\\\",\\\"expirationTimestamp\\\":\\\"2099-01-01T00:00:00Z\\\"}}\";; esac']\n",
-          want_plugin_token);
-    ask(&s, (struct kube_call){0});
+    char runs[] = "/tmp/kube_runs.XXXXXX", user[1024], text[16] = "";
+    int fd = mkstemp(runs);
+    assert_true(fd >= 0);
+    snprintf(
+        user, sizeof user,
+        "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: sh\n      "
+        "interactiveMode: Never\n"
+        "      env: [{name: RUNS, value: %s}]\n"
+        "      args: [-c, 'echo >>$RUNS; case $KUBERNETES_EXEC_INFO in *ExecCredential*) echo "
+        "\"{\\\"apiVersion\\\":"
+        "\\\"client.authentication.k8s.io/"
+        "v1\\\",\\\"kind\\\":\\\"ExecCredential\\\",\\\"status\\\":{\\\"token\\\":"
+        "\\\"run-$(wc -l <$RUNS)\\\",\\\"expirationTimestamp\\\":\\\"2099-01-01T00:00:00Z\\\"}}\";; esac']\n",
+        runs);
+    begin(&s, user, turn_two_away);
+    s.seen = (struct seen){.limit = 2};
+    struct kube_call call = {.path = S("/x"), .on_done = on_done, .arg = &s.seen};
+    kube_client_send(s.client, &call);
+    kube_client_send(s.client, &call);
+    fake_run(&s.loop, &s.seen.done);
     assert_int_equal(s.seen.status, 200);
     ask(&s, (struct kube_call){0});
     assert_int_equal(s.seen.status, 200);
+    assert_int_equal(pread(fd, text, sizeof text, 0), 2); /* a line a run */
     end(&s);
+    close(fd);
+    unlink(runs);
 }
 
 static void says_why_a_plugin_gives_nothing(void **state) {
@@ -327,7 +357,7 @@ int main(void) {
         cmocka_unit_test(sends_what_it_is_told),
         cmocka_unit_test(obeys_retry_after),
         cmocka_unit_test(reads_a_rotated_token),
-        cmocka_unit_test(runs_a_plugin_once),
+        cmocka_unit_test(a_plugin_runs_once_for_all),
         cmocka_unit_test(says_why_a_plugin_gives_nothing),
         cmocka_unit_test(bounds_and_failures),
         cmocka_unit_test(writes_take_turns),
