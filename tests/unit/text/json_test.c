@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/json.h"
 
-#include "text/yaml.h"
 #include "../unit.h"
+#include "text/yaml.h"
 
 static void prints_what_it_read(void **state) {
     (void)state;
