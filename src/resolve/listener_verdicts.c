@@ -6,7 +6,7 @@
 #include "resolve/listeners.h"
 
 static struct verdict judge_accepted(const struct listener_state *l) {
-    if (l->accepted.reason) return l->accepted;
+    if (l->accepted.reason && (l->protocol || !l->conflict.reason)) return l->accepted;
     if (l->conflict.reason) return l->conflict;
     str loss = claims_loss(l);
     return loss.p ? (struct verdict){"PortUnavailable", loss} : (struct verdict){0};

@@ -303,10 +303,22 @@ static void compare_pair(struct pass *p, struct gateway_state *g, struct listene
                             STR_ARG(l->name), STR_ARG(other->name));
 }
 
+/* A protocol that is known and not served is in the way of none, and in its own way on the port of another: the port is what it has to give up
+ * first.                                                                                     [GW ListenerConditionConflicted] */
+static const char *conflict_of_unserved(const struct pass *p, const struct listener_state *l,
+                                        const struct listener_state *other) {
+    str name = listeners_spec(p, l)->protocol;
+    struct listener_state as_asked = {.tls_mode = l->tls_mode};
+    for (size_t i = 0; i < COUNT_OF(protocols); i++)
+        if (str_eq(name, str_of(protocols[i].name))) as_asked.protocol = (uint8_t)protocols[i].protocol;
+    if (!as_asked.protocol || !other->protocol || l->port != other->port) return NULL;
+    return listeners_protocols_clash(p->facts, &as_asked, other) ? "ProtocolConflict" : NULL;
+}
+
 /* Between objects: the later one loses, and is told nothing of whose the other is. Those that lost themselves are in nobody's way. */
 static void compare_later(struct pass *p, struct gateway_state *g, struct listener_state *l,
                           const struct listener_state *earlier) {
-    const char *reason = conflict_of(p, l, earlier);
+    const char *reason = l->protocol ? conflict_of(p, l, earlier) : conflict_of_unserved(p, l, earlier);
     if (!reason || l->conflict.reason || earlier->conflict.reason) return;
     if (strcmp(reason, "HostnameConflict") == 0)
         l->conflict = resolver_refuse(

@@ -142,9 +142,33 @@ static void test_features_come_and_go(void **state) {
     assert_int_equal(w->plan.pieces[PLAN_ROUTE].n, 0);
 }
 
+/* A protocol that is not served loses its port to who goes first, and is told so before all else. */
+static void test_an_unserved_protocol_on_the_port_of_another(void **state) {
+    struct world *w = *state;
+    put_base(w);
+    manifest_put(
+        w->store,
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: team}\n"
+        "spec: {parentRef: {name: gw}, listeners: [{name: clash, port: 80, protocol: TCP}, {name: alone, "
+        "port: 90, protocol: TCP}, {name: good, port: 8080, protocol: HTTP}]}");
+    world_pass(w);
+    const struct listener_set_status *st =
+        resolve_status(w->resolver, KIND_LISTENER_SET, S("default"), S("team"));
+    const struct listener_status *l = st->listeners.p;
+    assert_string_equal(world_condition(l[0].conditions.p, l[0].conditions.n, "Conflicted"),
+                        "True/ProtocolConflict");
+    assert_string_equal(world_condition(l[0].conditions.p, l[0].conditions.n, "Accepted"),
+                        "False/ProtocolConflict");
+    assert_string_equal(world_condition(l[1].conditions.p, l[1].conditions.n, "Accepted"),
+                        "False/UnsupportedProtocol");
+    assert_string_equal(world_condition(l[2].conditions.p, l[2].conditions.n, "Accepted"), "True/Accepted");
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Accepted"), "True/Accepted");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_cost_follows_the_change),
+        WORLD_TEST(test_an_unserved_protocol_on_the_port_of_another),
         WORLD_TEST(test_a_set_moves_from_one_gateway_to_another),
         WORLD_TEST(test_the_gateway_closes_and_opens),
         WORLD_TEST(test_a_waiting_entry_takes_over),
