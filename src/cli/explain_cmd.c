@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "cli/offline.h"
+#include "cli/snapshot.h"
 
 enum { OUTPUT_BYTES_MAX = 64 << 20, QUESTION_BYTES_MAX = 7000 };
 
@@ -18,6 +19,17 @@ static const struct cli_option options[] = {
     {"plan", 0, "FILE",
      "Explain by a plan, as the page /plan of an instance prints it. It has no statuses: routes that are not "
      "attached are not told."},
+    {"kube", 0, NULL,
+     "Explain by what the Kubernetes API server has, read with your own rights, instead of asking an "
+     "instance."},
+    {"kubeconfig", 0, "FILE", "With --kube: as serve's; $KUBECONFIG or ~/.kube/config unless given."},
+    {"context", 0, "NAME", "With --kube: another context than the kubeconfig's current one."},
+    {"controller-name", 0, "NAME", "With --kube: as serve's; postern.dev/gateway-controller unless given."},
+    {"namespace", 'n', "NAMESPACE",
+     "With --kube: be content with this one when the whole cluster is not yours to read."},
+    {"gateway", 0, "NAMESPACE/NAME",
+     "The Gateway that the request comes to, where several have the port; in a cluster the one with the "
+     "URL's address unless given."},
     {"tls-sni", 0, "NAME", "The TLS server name; the URL's host unless given, '' for none."},
     {"map-port", 0, "PORT:TO", "With -f: as serve's --map-port; may be repeated."},
     {"output", 'o', "FORM", "text (unless given) or json."},
@@ -129,6 +141,20 @@ static int explain_plan(const char *path, const struct explain_query *q, bool js
     return status;
 }
 
+static int explain_kube(const struct cli_options *o, const struct explain_query *q, bool json) {
+    struct snapshot s;
+    struct buf b;
+    int status;
+    if (!snapshot_init(o, str_of(options_get(o, "namespace", "")), &s, &status)) return status;
+    buf_init(&b, OUTPUT_BYTES_MAX);
+    err e = explain_run(&s.pipeline, q, json, &b);
+    fwrite(b.p, 1, b.n, e == OK ? stdout : stderr);
+    fprintf(stderr, STR_FMT, STR_ARG(buf_str(&s.notes)));
+    buf_fini(&b);
+    snapshot_fini(&s);
+    return e == OK ? CLI_DONE : CLI_USAGE;
+}
+
 static int explain_running(const struct cli_options *o, const struct explain_query *q, bool json) {
     struct buf question, body;
     buf_init(&question, QUESTION_BYTES_MAX);
@@ -146,6 +172,10 @@ static int explain_running(const struct cli_options *o, const struct explain_que
     if (q->sni.p) {
         buf_add(&question, S("&sni="));
         admin_query_escape(&question, q->sni);
+    }
+    if (q->gateway.n) {
+        buf_add(&question, S("&gateway="));
+        admin_query_escape(&question, q->gateway);
     }
     if (json) buf_add(&question, S("&format=json"));
     int status;
@@ -171,9 +201,13 @@ static int run(const struct cli_options *o) {
         return CLI_USAGE;
     q.headers = headers;
     q.sni = str_of(options_get(o, "tls-sni", NULL));
+    q.gateway = str_of(options_get(o, "gateway", NULL));
     const char **paths = options_all(o, "file", &paths_n), *plan = options_get(o, "plan", NULL);
     int status;
-    if (plan) {
+    if (options_has(o, "kube")) {
+        status = plan || paths_n ? options_wrong(&command, "--kube excludes -f and --plan.")
+                                 : explain_kube(o, &q, form == 1);
+    } else if (plan) {
         status = paths_n ? options_wrong(&command, "-f and --plan exclude each other.")
                          : explain_plan(plan, &q, form == 1);
     } else {

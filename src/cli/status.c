@@ -7,8 +7,11 @@
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "cli/node_print.h"
+#include "cli/snapshot.h"
 #include "cli/status_tree.h"
 #include "cli/story.h"
+#include "control/pages.h"
+#include "io/clock.h"
 
 enum { PAGE_BYTES_MAX = 512 << 20 };
 enum form { FORM_TABLE, FORM_WIDE, FORM_JSON, FORM_YAML };
@@ -17,6 +20,10 @@ static const struct cli_option options[] = {
     {"output", 'o', "FORM", "table (unless given), wide (all conditions), json or yaml."},
     {"watch", 'w', NULL, "Show it again whenever it changes, until Ctrl-C."},
     {"namespace", 'n', "NAMESPACE", "Only objects of this namespace (and those of none)."},
+    {"kube", 0, NULL, "Ask the Kubernetes API server, with your own rights, instead of a running instance."},
+    {"kubeconfig", 0, "FILE", "With --kube: as serve's; $KUBECONFIG or ~/.kube/config unless given."},
+    {"context", 0, "NAME", "With --kube: another context than the kubeconfig's current one."},
+    {"controller-name", 0, "NAME", "With --kube: as serve's; postern.dev/gateway-controller unless given."},
     {"admin", 0, "ADDR",
      "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
      "unless given."},
@@ -32,7 +39,8 @@ static const struct cli_command command = {
         "Examples:\n"
         "  postern status --watch\n"
         "  postern status httproute/shop -n shop\n"
-        "  postern status gtw -o yaml\n\n"
+        "  postern status gtw -o yaml\n"
+        "  postern status --kube\n\n"
         "Exit status: 0 it answered, 1 nobody did or there is no such object, 2 used wrongly.",
     .options = options,
     .options_n = COUNT_OF(options),
@@ -138,6 +146,16 @@ static int print_page(const struct status_page *page, const struct cli_options *
     return CLI_DONE;
 }
 
+/* What the API server has: objects and their statuses as they stand there. */
+static bool get_snapshot(const struct cli_options *o, bool all, struct buf *body, int *ret_exit) {
+    struct snapshot s;
+    if (!snapshot_init(o, str_of(options_get(o, "namespace", "")), &s, ret_exit)) return false;
+    pages_status(body, &s.pipeline, &s.findings, clock_wall_s(), all, snapshot_status, &s);
+    fprintf(stderr, STR_FMT, STR_ARG(buf_str(&s.notes)));
+    snapshot_fini(&s);
+    return true;
+}
+
 /* Asks once; shows what is not as it was the last time. last: NULL, or what was answered then. */
 static int ask(const struct cli_options *o, enum form form, struct buf *last) {
     struct buf body;
@@ -146,8 +164,13 @@ static int ask(const struct cli_options *o, enum form form, struct buf *last) {
     uint16_t answer;
     int status;
     struct status_page page;
-    bool answered = instance_get(o, o->args_n && strchr(o->args[0], '/') ? S("/status?all") : S("/status"),
-                                 &answer, &body, &status);
+    bool all = o->args_n && strchr(o->args[0], '/'), answered;
+    if (options_has(o, "kube")) {
+        answered = get_snapshot(o, all, &body, &status);
+        answer = 200;
+    } else {
+        answered = instance_get(o, all ? S("/status?all") : S("/status"), &answer, &body, &status);
+    }
     if (answered && last && str_eq(buf_str(last), buf_str(&body))) {
         status = CLI_DONE;
     } else if (answered && (answer != 200 || status_page_read(a, buf_str(&body), &page) != OK)) {

@@ -110,6 +110,15 @@ static bool says_the_same(const struct node *x, const struct node *y) {
     return true;
 }
 
+/* What is said twice of one thing is told once: that it is not programmed follows from what another condition says in the same words. */
+static bool is_told_by_another(const struct node *list, const struct node *c) {
+    if (!str_eq(node_get_str(c, S("reason")), S("Invalid"))) return false;
+    for (const struct node *x = list->child; x; x = x->next)
+        if (x != c && is_bad(x) && str_eq(node_get_str(x, S("message")), node_get_str(c, S("message"))))
+            return true;
+    return false;
+}
+
 /* A note ends at a whole character. */
 static str fit(str s) {
     if (s.n <= NOTE_BYTES_MAX) return s;
@@ -125,7 +134,7 @@ static void compare(struct noting *n, str where, const struct node *before, cons
         if (old && says_the_same(old, c)) continue;
         str note = arena_printf(n->a, STR_FMT "%s" STR_FMT, STR_ARG(where), where.n ? ": " : "",
                                 STR_ARG(node_get_str(c, S("message"))));
-        if (is_bad(c)) emit(n, true, type, reason, fit(note));
+        if (is_bad(c) && !is_told_by_another(after, c)) emit(n, true, type, reason, fit(note));
         bool up = n->kind == KIND_GATEWAY && !where.n && str_eq(type, S("Programmed")) &&
                   str_eq(node_get_str(c, S("status")), S("True"));
         if (up && (!old || !str_eq(node_get_str(old, S("status")), S("True"))))

@@ -100,6 +100,16 @@ static err take_sni(struct explain_story *s, str sni, struct buf *b) {
     return OK;
 }
 
+/* In a cluster every Gateway has an address of its own. */
+static str gateway_of_address(const struct pipeline *p, str address) {
+    map_each (e, &p->facts.gateways) {
+        const struct fact_gateway *g = facts_gateway(&p->facts, e->key);
+        for (uint32_t i = 0; i < g->addresses_n; i++)
+            if (str_ieq(g->addresses[i].value, address)) return e->key;
+    }
+    return (str){0};
+}
+
 static err take_query(struct explain_story *s, const struct explain_query *q, struct buf *b) {
     str path;
     if (!is_token(q->method)) return wrong(b, "method", q->method, "GET, POST, ...");
@@ -112,6 +122,7 @@ static err take_query(struct explain_story *s, const struct explain_query *q, st
     struct ip ip;
     bool brackets = str_starts(s->sni, S("["));
     str bare = brackets ? (str){s->sni.p + 1, s->sni.n - 2} : s->sni;
+    s->gateway = q->gateway.n ? q->gateway : gateway_of_address(s->pipeline, bare);
     if (ip_parse(bare, &ip) == OK) s->sni = S(""); /* addresses are no server names [RFC 6066 3] */
     TRY(take_sni(s, q->sni, b));
     uint16_t ignored;
@@ -156,7 +167,7 @@ static void choose_socket(struct explain_story *s, bool by_spec) {
     for (uint32_t i = 0; i < pieces->n && !takes; i++) {
         const struct plan_listener *l = plan_open(NULL, all[i]);
         const struct table_socket *socket = takes_port(s, l, by_spec) ? find_socket(s, l) : NULL;
-        if (!socket) continue;
+        if (!socket || (s->gateway.n && !str_eq(s->gateway, l->gateway))) continue;
         takes = table_listener_for(table_port(s->pipeline->table, socket->slot), s->host);
         if (takes || !s->socket) s->socket = socket;
     }

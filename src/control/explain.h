@@ -9,6 +9,7 @@ struct explain_query {
     str method, url; /* url: "http://host[:port]/path?query" */
     const struct table_header *headers;
     size_t headers_n;
+    str gateway; /* "ns/name"; not given: any that has the port, in a cluster the one that has the URL's address */
     str sni; /* the TLS server name; not given: the URL's host; "": none is sent */
 };
 /* Text, or JSON. ERR_PROTO: the query itself is wrong; the words are in b. */

@@ -30,6 +30,7 @@ struct explain_story {
     struct arena *arena;
     const struct pipeline *pipeline;
     bool tls;
+    str gateway;   /* the one that is meant; not given: any */
     str sni, host; /* lower case, without port; sni: "" when the URL has an address */
     uint16_t port; /* the URL's */
     struct http_msg m;

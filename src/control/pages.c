@@ -22,7 +22,8 @@ static void add_spec(struct buf *b, const struct api_type *t, const struct objec
     }
 }
 
-static void add_item(struct buf *b, const struct api_type *t, const struct object *o, const void *status) {
+static void add_item(struct buf *b, const struct api_type *t, const struct object *o, const void *status,
+                     str said) {
     buf_add_char(b, '{');
     add_field(b, "apiVersion", o->api_version);
     buf_add_char(b, ',');
@@ -35,7 +36,10 @@ static void add_item(struct buf *b, const struct api_type *t, const struct objec
     }
     buf_printf(b, ",\"generation\":%lld}", (long long)o->meta.generation);
     add_spec(b, t, o);
-    if (status) {
+    if (said.n) {
+        buf_add(b, S(",\"status\":"));
+        buf_add(b, said);
+    } else if (status) {
         buf_add(b, S(",\"status\":"));
         schema_json(b, t->status_schema, status, false, false);
     }
@@ -86,9 +90,8 @@ static void add_findings(struct buf *b, const char *name, const struct findings 
     buf_add(b, S("],\n"));
 }
 
-/* all: also objects that have no status, since nobody here answers for them. */
-static void add_status(struct buf *b, const struct pipeline *p, const struct findings *found, int64_t now_s,
-                       bool all) {
+void pages_status(struct buf *b, const struct pipeline *p, const struct findings *found, int64_t now_s,
+                  bool all, pages_said *said, void *arg) {
     OWNED(arena) a = arena_new();
     OWNED(arena) one = arena_new();
     struct findings warnings;
@@ -102,7 +105,8 @@ static void add_status(struct buf *b, const struct pipeline *p, const struct fin
             const void *status = resolve_status(p->resolver, kind, v[i].ns, v[i].name);
             if (!status && !all) continue;
             buf_add(b, str_of(between));
-            add_item(b, t, store_get(p->store, one, kind, v[i].ns, v[i].name), status);
+            add_item(b, t, store_get(p->store, one, kind, v[i].ns, v[i].name), said ? NULL : status,
+                     said ? said(arg, kind, v[i].ns, v[i].name) : (str){0});
             arena_reset(one);
             between = ",\n";
         }
@@ -128,6 +132,8 @@ static uint16_t explain(const struct pipeline *p, str query, struct buf *b, cons
             q.method = value;
         } else if (str_eq(name, S("url"))) {
             q.url = value;
+        } else if (str_eq(name, S("gateway"))) {
+            q.gateway = value;
         } else if (str_eq(name, S("sni"))) {
             q.sni = value.p ? value : S("");
         } else if (str_eq(name, S("format"))) {
@@ -137,7 +143,9 @@ static uint16_t explain(const struct pipeline *p, str query, struct buf *b, cons
             h->name = str_trim(str_cut(&value, ':'));
             h->value = value.p ? str_trim(value) : S("");
         } else {
-            buf_printf(b, "unknown or one too many: \"" STR_FMT "\"; known are method, url, h, sni, format\n",
+            buf_printf(b,
+                       "unknown or one too many: \"" STR_FMT
+                       "\"; known are method, url, h, sni, gateway, format\n",
                        STR_ARG(name));
             return 400;
         }
@@ -166,7 +174,7 @@ uint16_t pages_render(const struct pipeline *p, const struct findings *found, in
         table_dump(p->table, b);
     } else if (str_eq(page, S("/status"))) {
         *ret_type = "application/json";
-        add_status(b, p, found, now_s, str_eq(query, S("all")));
+        pages_status(b, p, found, now_s, str_eq(query, S("all")), NULL, NULL);
     } else if (str_eq(page, S("/explain"))) {
         status = explain(p, query, b, ret_type);
     } else {

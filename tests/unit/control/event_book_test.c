@@ -95,6 +95,17 @@ static void test_places(void **state) {
                         "Warning ResolvedRefs/BackendNotFound: Gateway infra/gw, section s: create it");
 }
 
+static void test_one_thing_is_told_once(void **state) {
+    struct world *w = *state;
+    assert_int_equal(
+        note(w, KIND_GATEWAY, "gw", NULL,
+             "{listeners: [{name: s, conditions: [{type: Programmed, status: 'False', reason: Invalid, "
+             "message: no secret}, {type: ResolvedRefs, status: 'False', reason: "
+             "InvalidCertificateRef, message: no secret}]}]}"),
+        1);
+    assert_string_equal(w->told, "Warning ResolvedRefs/InvalidCertificateRef: listener s: no secret");
+}
+
 static void test_repeated(void **state) {
     struct world *w = *state;
     note(w, KIND_GATEWAY, "gw", UP, BAD);
@@ -137,8 +148,8 @@ static void test_a_long_note(void **state) {
 
 int main(void) {
 #define BOOK_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-    const struct CMUnitTest tests[] = {BOOK_TEST(test_what_became_bad), BOOK_TEST(test_places),
-                                       BOOK_TEST(test_repeated), BOOK_TEST(test_rates),
-                                       BOOK_TEST(test_a_long_note)};
+    const struct CMUnitTest tests[] = {
+        BOOK_TEST(test_what_became_bad), BOOK_TEST(test_places), BOOK_TEST(test_one_thing_is_told_once),
+        BOOK_TEST(test_repeated),        BOOK_TEST(test_rates),  BOOK_TEST(test_a_long_note)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
