@@ -377,16 +377,26 @@ static void note_overlap(struct pass *p, struct gateway_state *g, struct listene
         certs ? "a certificate's names" : "the hostname", certs ? "" : "s", STR_ARG(who), l->port);
 }
 
+/* The listeners of one object: what an earlier object has is gone before they are held against each other, so one that lost to it takes
+ * no sibling along. */
+static void compare_object(struct pass *p, struct gateway_state *g, uint32_t from, uint32_t to) {
+    bool *lost = arena_array(p->scratch, bool, to - from);
+    for (uint32_t i = from; i < to; i++) {
+        for (uint32_t k = 0; k < from; k++) compare_later(p, g, g->listeners[i], g->listeners[k]);
+        lost[i - from] = g->listeners[i]->conflict.reason != NULL;
+    }
+    for (uint32_t i = from; i < to; i++)
+        for (uint32_t k = from; k < to; k++)
+            if (i != k && !lost[i - from] && !lost[k - from])
+                compare_pair(p, g, g->listeners[i], g->listeners[k]);
+}
+
 void listeners_compare(struct pass *p, struct gateway_state *g) {
     for (uint32_t i = 0; i < g->listeners_n; i++)
-        for (uint32_t k = 0; k < g->listeners_n; k++) {
-            if (i == k) continue;
-            if (g->listeners[i]->set == g->listeners[k]->set)
-                compare_pair(p, g, g->listeners[i], g->listeners[k]);
-            note_overlap(p, g, g->listeners[i], g->listeners[k]);
-        }
-    for (uint32_t i = g->own_n; i < g->listeners_n; i++)
-        for (uint32_t k = 0; k < i; k++)
-            if (g->listeners[i]->set != g->listeners[k]->set)
-                compare_later(p, g, g->listeners[i], g->listeners[k]);
+        for (uint32_t k = 0; k < g->listeners_n; k++)
+            if (i != k) note_overlap(p, g, g->listeners[i], g->listeners[k]);
+    for (uint32_t from = 0, to; from < g->listeners_n; from = to) {
+        for (to = from + 1; to < g->listeners_n && g->listeners[to]->set == g->listeners[from]->set;) to++;
+        compare_object(p, g, from, to);
+    }
 }
