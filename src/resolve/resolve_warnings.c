@@ -14,12 +14,14 @@ struct look {
     const struct store *store;
     const struct plan *plan;
     struct findings *f;
-    struct map takers; /* what a match takes -> the first struct taker of it */
+    struct map takers; /* what a match takes -> the struct taker that has it */
     struct map ports;  /* "address:port" -> struct neighbour, the first of a list */
 };
 struct taker {
     const struct plan_route *route;
     int64_t rule;
+    uint32_t match;
+    str hostname; /* of the route's own, that which asks */
 };
 struct neighbour {
     const struct plan_listener *listener;
@@ -90,26 +92,53 @@ static str key_of_match(struct look *k, const struct plan_route *route, str list
     return key;
 }
 
-static void look_for(struct look *k, struct tally *t, const struct taker *one, str key) {
-    struct taker *first = map_get(&k->takers, key);
-    t->all++;
-    if (!first) {
-        first = arena_make(k->a, struct taker);
-        *first = *one;
-        map_put(&k->takers, key, first);
-    } else if (!t->lost++) {
-        t->winner = *first;
+/* The names that a listener and a hostname of a route both take: an exact one of them, else the longer. */
+static str common_name(const struct look *k, const struct plan_attachment *at, str own) {
+    const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
+    if (!l || (own.n && own.p[0] != '*')) return own;
+    bool exact = l->hostname.n && l->hostname.p[0] != '*';
+    return exact || l->hostname.n > own.n ? l->hostname : own;
+}
+
+/* The route's own hostname decides before its age: an exact one goes before wildcards, a longer one before a shorter.   [GW HTTPRoute.hostnames] */
+static size_t rank(str own) { return own.n + (own.n && own.p[0] != '*') * (1u << 16); }
+
+/* Calls visit for each listener and hostname that the match is looked for at, with the key of what it takes there. */
+static void each_place(struct look *k, const struct taker *one, const struct plan_match *m,
+                       void (*visit)(struct look *, const struct taker *, str key, void *), void *arg) {
+    for (uint32_t i = 0; i < one->route->attachments.n; i++) {
+        const struct plan_attachment *at = &one->route->attachments.p[i];
+        for (uint32_t h = 0; h < at->hostnames.n; h++) {
+            struct taker here = *one;
+            here.hostname = at->hostnames.p[h];
+            str name = common_name(k, at, here.hostname);
+            visit(k, &here, key_of_match(k, one->route, at->listener, name, m), arg);
+        }
     }
 }
 
-static struct tally tally_match(struct look *k, const struct taker *one, const struct plan_match *m) {
-    struct tally t = {0};
-    for (uint32_t i = 0; i < one->route->attachments.n; i++) {
-        const struct plan_attachment *at = &one->route->attachments.p[i];
-        for (uint32_t h = 0; h < at->hostnames.n; h++)
-            look_for(k, &t, one, key_of_match(k, one->route, at->listener, at->hostnames.p[h], m));
-    }
-    return t;
+/* Takers come in the order of their routes' right. */
+static void claim(struct look *k, const struct taker *one, str key, void *arg) {
+    (void)arg;
+    struct taker *has = map_get(&k->takers, key);
+    if (has && rank(one->hostname) <= rank(has->hostname)) return;
+    if (!has) has = arena_make(k->a, struct taker);
+    *has = *one;
+    map_put(&k->takers, key, has);
+}
+
+static void ask(struct look *k, const struct taker *one, str key, void *arg) {
+    struct tally *t = arg;
+    const struct taker *has = map_get(&k->takers, key);
+    t->all++;
+    if (has->route == one->route && has->rule == one->rule && has->match == one->match) return;
+    if (!t->lost++) t->winner = *has;
+}
+
+static void claim_rule(struct look *k, const struct plan_route *route, const struct plan_rule *rule) {
+    for (uint32_t i = 0; i < rule->matches.n || !i; i++)
+        each_place(k, &(struct taker){.route = route, .rule = rule->index, .match = i},
+                   rule->matches.n ? &rule->matches.p[i] : NULL, claim, NULL);
 }
 
 static str winner_words(struct look *k, const struct taker *loser, const struct taker *winner) {
@@ -139,11 +168,12 @@ static void tell_lost(struct look *k, const struct object *o, str path, const st
 /* One finding for a rule that is never reached, else one for each match that is not. */
 static void look_at_rule(struct look *k, const struct object *o, const struct plan_route *route,
                          const struct plan_rule *rule) {
-    struct taker one = {route, rule->index};
+    struct taker one = {.route = route, .rule = rule->index};
     uint32_t n = rule->matches.n ? rule->matches.n : 1, dead = 0;
     struct tally *tallies = arena_array(k->a, struct tally, n);
     for (uint32_t i = 0; i < n; i++) {
-        tallies[i] = tally_match(k, &one, rule->matches.n ? &rule->matches.p[i] : NULL);
+        one.match = i;
+        each_place(k, &one, rule->matches.n ? &rule->matches.p[i] : NULL, ask, &tallies[i]);
         dead += tallies[i].all && tallies[i].lost == tallies[i].all;
     }
     str path = arena_printf(k->a, "spec.rules[%lld]", (long long)rule->index);
@@ -233,13 +263,15 @@ static int by_right(const void *a, const void *b) {
     return order ? order : str_cmp(x->piece.key, y->piece.key);
 }
 
-/* In the order of right: the first to ask for something has it. */
+/* In the order of right: of those that ask with equal hostnames the first has it. */
 static void look_at_routes(struct look *k) {
     uint32_t n = 0;
     const struct index *pieces = &k->plan->pieces[PLAN_ROUTE];
     const struct plan_route **all = arena_array(k->a, const struct plan_route *, pieces->n);
     index_each (const struct plan_piece, piece, pieces) all[n++] = plan_open(k->a, piece);
     if (n) qsort(all, n, sizeof *all, by_right);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t x = 0; x < all[i]->rules.n; x++) claim_rule(k, all[i], &all[i]->rules.p[x]);
     for (uint32_t i = 0; i < n; i++) {
         const struct object *o = object_of(k, all[i]);
         if (!o) continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Manifests -> statuses and table, as text. golden CASE.in.yaml prints; golden --properties CASE... holds every case to
  * what must be so whatever the case: the order of objects does not matter, a second pass changes nothing, an object
- * taken away and put back leaves no trace, and changes one by one end where a fresh start ends.
+ * taken away and put back leaves no trace, changes one by one end where a fresh start ends, and every match is reached but for
+ * those that warnings name (reach.h).
  * Facts stand in comment lines of the case:
  *   #! now 1800000000             seconds since 1970 (this one when not given)
  *   #! serving                    there is a data plane: sockets that are not named below are pending
@@ -26,6 +27,8 @@
 #include "resolve/features.h"
 #include "resolve/resolve_warnings.h"
 #include "text/yaml.h"
+
+#include "reach.h"
 
 enum { DOCUMENTS_MAX = 256, TEXT_BYTES_MAX = 4 << 20, MAPS_MAX = 8 };
 
@@ -561,13 +564,24 @@ static bool hold_replacement(struct kase *k, const char *wanted) {
     return ok;
 }
 
+/* Each match is reached, but for those that are told not to be. */
+static bool hold_reach(struct kase *k) {
+    struct pipeline p;
+    start(&p, k);
+    for (uint32_t i = 0; i < k->docs_n; i++) put(&p, k, i);
+    pass(&p, k);
+    bool ok = reach_holds(&p, k->name, k->now_s);
+    pipeline_fini(&p);
+    return ok;
+}
+
 static bool hold_properties(const char *path) {
     struct kase k;
     open_case(&k, path);
     k.with_plan = true;
     char *wanted = run(&k, in_order(&k), k.docs_n, NULL), *again = run(&k, in_order(&k), k.docs_n, NULL);
     bool ok = same(&k, "twice gives the same", wanted, again) && hold_shuffle(&k, wanted) &&
-              hold_removal(&k, wanted) && hold_replacement(&k, wanted);
+              hold_removal(&k, wanted) && hold_replacement(&k, wanted) && hold_reach(&k);
     free(wanted);
     free(again);
     close_case(&k);
