@@ -5,6 +5,7 @@
 #include "resolve/certs.h"
 #include "resolve/policies.h"
 #include "resolve/resolver.h"
+#include "resolve/shadows.h"
 
 enum { SOON_S = 30 * 86400 };
 
@@ -14,25 +15,13 @@ struct look {
     const struct store *store;
     const struct plan *plan;
     struct findings *f;
-    struct map takers; /* what a match takes -> the struct taker that has it */
-    struct map ports;  /* "address:port" -> struct neighbour, the first of a list */
-};
-struct taker {
-    const struct plan_route *route;
-    int64_t rule;
-    uint32_t match;
-    str hostname; /* of the route's own, that which asks */
+    struct shadows shadows;
+    struct map ports; /* "address:port" -> struct neighbour, the first of a list */
 };
 struct neighbour {
     const struct plan_listener *listener;
     const struct neighbour *next;
 };
-/* How often a match is looked for, and how often another goes before it. */
-struct tally {
-    uint32_t all, lost;
-    struct taker winner; /* of the first that was lost */
-};
-
 /* Says whose the findings to come are. */
 static void point_at(struct look *k, const struct object *o) {
     k->f->file = o->source;
@@ -47,144 +36,7 @@ static const struct object *object_of(const struct look *k, const struct plan_ro
     return t ? store_get(k->store, k->a, t->kind, route->ns, route->name) : NULL;
 }
 
-/* ---- shadows ---- */
-
-static int by_name(const void *a, const void *b) {
-    const struct plan_value_match *x = a, *y = b;
-    return str_cmp(x->name, y->name);
-}
-
-/* Lengths keep one text from running into the next. */
-static void add_text(struct buf *b, str s) { buf_printf(b, "%zu:" STR_FMT ",", s.n, STR_ARG(s)); }
-
-static void add_values(struct look *k, struct buf *b, const struct plan_value_match *v, uint32_t n) {
-    struct plan_value_match *sorted = arena_array(k->a, struct plan_value_match, n);
-    if (n) memcpy(sorted, v, n * sizeof *v);
-    if (n) qsort(sorted, n, sizeof *sorted, by_name);
-    buf_printf(b, "%u;", n);
-    for (uint32_t i = 0; i < n; i++) {
-        buf_printf(b, "%u", sorted[i].type);
-        add_text(b, sorted[i].name);
-        add_text(b, sorted[i].value);
-    }
-}
-
-/* All that decides what a match takes on a listener, for one hostname of its route: two of one key take the same requests. */
-static str key_of_match(struct look *k, const struct plan_route *route, str listener, str hostname,
-                        const struct plan_match *m) {
-    enum { KEY_BYTES_MAX = 1 << 20 };
-    struct buf b;
-    buf_init(&b, KEY_BYTES_MAX);
-    buf_printf(&b, "%u ", route->kind);
-    add_text(&b, listener);
-    add_text(&b, hostname);
-    if (m) {
-        buf_printf(&b, "%u %u ", m->path_type, m->call_type);
-        add_text(&b, m->path);
-        add_text(&b, m->method);
-        add_text(&b, m->service);
-        add_text(&b, m->call);
-        add_values(k, &b, m->headers.p, m->headers.n);
-        add_values(k, &b, m->query.p, m->query.n);
-    }
-    str key = arena_str(k->a, buf_str(&b));
-    buf_fini(&b);
-    return key;
-}
-
-/* The names that a listener and a hostname of a route both take: an exact one of them, else the longer. */
-static str common_name(const struct look *k, const struct plan_attachment *at, str own) {
-    const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
-    if (!l || (own.n && own.p[0] != '*')) return own;
-    bool exact = l->hostname.n && l->hostname.p[0] != '*';
-    return exact || l->hostname.n > own.n ? l->hostname : own;
-}
-
-/* The route's own hostname decides before its age: an exact one goes before wildcards, a longer one before a shorter.   [GW HTTPRoute.hostnames] */
-static size_t rank(str own) { return own.n + (own.n && own.p[0] != '*') * (1u << 16); }
-
-/* Calls visit for each listener and hostname that the match is looked for at, with the key of what it takes there. */
-static void each_place(struct look *k, const struct taker *one, const struct plan_match *m,
-                       void (*visit)(struct look *, const struct taker *, str key, void *), void *arg) {
-    for (uint32_t i = 0; i < one->route->attachments.n; i++) {
-        const struct plan_attachment *at = &one->route->attachments.p[i];
-        for (uint32_t h = 0; h < at->hostnames.n; h++) {
-            struct taker here = *one;
-            here.hostname = at->hostnames.p[h];
-            str name = common_name(k, at, here.hostname);
-            visit(k, &here, key_of_match(k, one->route, at->listener, name, m), arg);
-        }
-    }
-}
-
-/* Takers come in the order of their routes' right. */
-static void claim(struct look *k, const struct taker *one, str key, void *arg) {
-    (void)arg;
-    struct taker *has = map_get(&k->takers, key);
-    if (has && rank(one->hostname) <= rank(has->hostname)) return;
-    if (!has) has = arena_make(k->a, struct taker);
-    *has = *one;
-    map_put(&k->takers, key, has);
-}
-
-static void ask(struct look *k, const struct taker *one, str key, void *arg) {
-    struct tally *t = arg;
-    const struct taker *has = map_get(&k->takers, key);
-    t->all++;
-    if (has->route == one->route && has->rule == one->rule && has->match == one->match) return;
-    if (!t->lost++) t->winner = *has;
-}
-
-static void claim_rule(struct look *k, const struct plan_route *route, const struct plan_rule *rule) {
-    for (uint32_t i = 0; i < rule->matches.n || !i; i++)
-        each_place(k, &(struct taker){.route = route, .rule = rule->index, .match = i},
-                   rule->matches.n ? &rule->matches.p[i] : NULL, claim, NULL);
-}
-
-static str winner_words(struct look *k, const struct taker *loser, const struct taker *winner) {
-    if (winner->route == loser->route) return arena_printf(k->a, "spec.rules[%lld]", (long long)winner->rule);
-    if (!str_eq(winner->route->ns, loser->route->ns)) return S("a route of another namespace");
-    return arena_printf(k->a, "spec.rules[%lld] of " STR_FMT, (long long)winner->rule,
-                        STR_ARG(winner->route->piece.key));
-}
-
-static void tell_lost(struct look *k, const struct object *o, str path, const struct taker *loser,
-                      const struct tally *t) {
-    str who = winner_words(k, loser, &t->winner);
-    bool l4 = loser->route->kind >= PLAN_ROUTE_TLS;
-    if (t->lost == t->all)
-        finding_add(k->f, FINDING_MEANING, o->line, 0, path,
-                    S("remove one of the two, or make them match different things"),
-                    "is never reached: " STR_FMT " takes the same %s and goes first", STR_ARG(who),
-                    l4 ? "connections" : "requests");
-    else
-        finding_add(k->f, FINDING_MEANING, o->line, 0, path,
-                    S("remove one of the two, or make them match different things"),
-                    "is not reached for %u of its %u listeners and hostnames: " STR_FMT
-                    " takes the same %s and goes first",
-                    t->lost, t->all, STR_ARG(who), l4 ? "connections" : "requests");
-}
-
-/* One finding for a rule that is never reached, else one for each match that is not. */
-static void look_at_rule(struct look *k, const struct object *o, const struct plan_route *route,
-                         const struct plan_rule *rule) {
-    struct taker one = {.route = route, .rule = rule->index};
-    uint32_t n = rule->matches.n ? rule->matches.n : 1, dead = 0;
-    struct tally *tallies = arena_array(k->a, struct tally, n);
-    for (uint32_t i = 0; i < n; i++) {
-        one.match = i;
-        each_place(k, &one, rule->matches.n ? &rule->matches.p[i] : NULL, ask, &tallies[i]);
-        dead += tallies[i].all && tallies[i].lost == tallies[i].all;
-    }
-    str path = arena_printf(k->a, "spec.rules[%lld]", (long long)rule->index);
-    if (dead == n || n == 1) {
-        if (tallies[0].lost) tell_lost(k, o, path, &one, &tallies[0]);
-        return;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (tallies[i].lost)
-            tell_lost(k, o, arena_printf(k->a, STR_FMT ".matches[%u]", STR_ARG(path), i), &one, &tallies[i]);
-}
+/* ---- weights ---- */
 
 static void look_at_weights(struct look *k, const struct object *o, const struct plan_rule *rule) {
     for (uint32_t i = 0; i < rule->filters.n; i++)
@@ -271,13 +123,14 @@ static void look_at_routes(struct look *k) {
     index_each (const struct plan_piece, piece, pieces) all[n++] = plan_open(k->a, piece);
     if (n) qsort(all, n, sizeof *all, by_right);
     for (uint32_t i = 0; i < n; i++)
-        for (uint32_t x = 0; x < all[i]->rules.n; x++) claim_rule(k, all[i], &all[i]->rules.p[x]);
+        for (uint32_t x = 0; x < all[i]->rules.n; x++)
+            shadows_claim(&k->shadows, all[i], &all[i]->rules.p[x]);
     for (uint32_t i = 0; i < n; i++) {
         const struct object *o = object_of(k, all[i]);
         if (!o) continue;
         point_at(k, o);
         for (uint32_t x = 0; x < all[i]->rules.n; x++) {
-            look_at_rule(k, o, all[i], &all[i]->rules.p[x]);
+            shadows_tell(&k->shadows, k->f, o, all[i], &all[i]->rules.p[x]);
             look_at_weights(k, o, &all[i]->rules.p[x]);
         }
         look_at_hostnames(k, o, all[i]);
@@ -344,7 +197,7 @@ static void look_at_policies(struct look *k) {
 void resolve_warnings(const struct resolver *r, const struct store *s, const struct plan *plan, int64_t now_s,
                       struct findings *f) {
     OWNED(arena) a = arena_new();
-    struct look k = {.a = a, .r = r, .store = s, .plan = plan, .f = f};
+    struct look k = {.a = a, .r = r, .store = s, .plan = plan, .f = f, .shadows = {.a = a, .plan = plan}};
     str file = f->file, kind = f->kind, ns = f->ns, name = f->name;
     gather_listeners(&k);
     look_at_routes(&k);
@@ -352,6 +205,6 @@ void resolve_warnings(const struct resolver *r, const struct store *s, const str
     look_at_secrets(&k, now_s);
     look_at_policies(&k);
     f->file = file, f->kind = kind, f->ns = ns, f->name = name;
-    map_fini(&k.takers);
+    shadows_fini(&k.shadows);
     map_fini(&k.ports);
 }
