@@ -97,7 +97,8 @@ static void look_at_hostnames(struct look *k, const struct object *o, const stru
         if (!l || l->protocol == PLAN_TCP || l->protocol == PLAN_UDP) continue;
         for (uint32_t x = 0; x < at->hostnames.n; x++) {
             str h = at->hostnames.p[x];
-            const struct plan_listener *asked = h.n ? asked_for(k, l, h) : l;
+            str name = shadows_common_name(l, h);
+            const struct plan_listener *asked = name.n ? asked_for(k, l, name) : l;
             if (asked == l || is_attached(route, asked)) continue;
             finding_add(k->f, FINDING_MEANING, o->line, 0, S("spec.hostnames"),
                         S("attach the route to that listener, too, or remove the hostname"),

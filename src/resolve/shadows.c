@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/shadows.h"
 
+#include "api/api.h"
+
 /* A match of a rule, as it asks on one listener for one of its route's own hostnames. */
 struct taker {
     const struct plan_route *route;
@@ -59,10 +61,8 @@ static str key_of_match(struct shadows *k, const struct plan_route *route, str l
     return key;
 }
 
-/* The names that a listener and a hostname of a route both take: an exact one of them, else the longer. */
-static str common_name(const struct shadows *k, const struct plan_attachment *at, str own) {
-    const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
-    if (!l || (own.n && own.p[0] != '*')) return own;
+str shadows_common_name(const struct plan_listener *l, str own) {
+    if (own.n && own.p[0] != '*') return own;
     bool exact = l->hostname.n && l->hostname.p[0] != '*';
     return exact || l->hostname.n > own.n ? l->hostname : own;
 }
@@ -81,10 +81,11 @@ static void each_place(struct shadows *k, const struct taker *one,
                        void *arg) {
     for (uint32_t i = 0; i < one->route->attachments.n; i++) {
         const struct plan_attachment *at = &one->route->attachments.p[i];
+        const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
         for (uint32_t h = 0; h < at->hostnames.n; h++) {
             struct taker here = *one;
             here.hostname = at->hostnames.p[h];
-            str name = common_name(k, at, here.hostname);
+            str name = l ? shadows_common_name(l, here.hostname) : here.hostname;
             struct place p = {key_of_match(k, one->route, at->listener, name, one->m),
                               arena_printf(k->a, "%u %zu:" STR_FMT "," STR_FMT, one->route->kind,
                                            at->listener.n, STR_ARG(at->listener), STR_ARG(name))};

@@ -2,7 +2,11 @@
 #pragma once
 #include "api/object.h"
 #include "plan/plan.h"
-#include "schema/finding.h"
+
+struct findings;
+
+/* The names that a listener and a hostname of a route both take: an exact one of them, else the longer. */
+str shadows_common_name(const struct plan_listener *l, str own);
 
 /* Which matches others go before for all they take: those that ask for the same, and, where a listener's hostname makes names the same, wider ones
  * of routes whose own hostname is longer. Every rule claims, in the order of right of the routes (plan_route_order), before one is told of. */
