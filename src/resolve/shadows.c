@@ -81,7 +81,7 @@ static void each_place(struct shadows *k, const struct taker *one,
                        void *arg) {
     for (uint32_t i = 0; i < one->route->attachments.n; i++) {
         const struct plan_attachment *at = &one->route->attachments.p[i];
-        const struct plan_listener *l = plan_get(k->plan, PLAN_LISTENER, at->listener);
+        const struct plan_listener *l = plan_open(NULL, plan_get(k->plan, PLAN_LISTENER, at->listener));
         for (uint32_t h = 0; h < at->hostnames.n; h++) {
             struct taker here = *one;
             here.hostname = at->hostnames.p[h];

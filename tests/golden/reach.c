@@ -137,7 +137,7 @@ static void look_up(struct reach *r, struct count *c, const struct plan_route *r
                     const struct plan_rule *rule, const struct plan_match *m) {
     for (uint32_t i = 0; i < route->attachments.n; i++) {
         const struct plan_attachment *at = &route->attachments.p[i];
-        const struct plan_listener *l = plan_get(&r->p->plan, PLAN_LISTENER, at->listener);
+        const struct plan_listener *l = plan_open(NULL, plan_get(&r->p->plan, PLAN_LISTENER, at->listener));
         const struct table_listener *tl = l ? listener_of(r, l) : NULL;
         for (uint32_t h = 0; h < at->hostnames.n; h++) {
             c->all++;
@@ -190,7 +190,7 @@ static void hold_rule(struct reach *r, const struct plan_route *route, const str
 static void hold_route(struct reach *r, const struct plan_route *route) {
     for (uint32_t i = 0; i < route->attachments.n; i++) {
         const struct plan_attachment *at = &route->attachments.p[i];
-        const struct plan_listener *l = plan_get(&r->p->plan, PLAN_LISTENER, at->listener);
+        const struct plan_listener *l = plan_open(NULL, plan_get(&r->p->plan, PLAN_LISTENER, at->listener));
         for (uint32_t h = 0; l && compile_carries(&l->piece) && h < at->hostnames.n; h++)
             hold_listener(r, route, l, at->hostnames.p[h]);
     }
@@ -202,13 +202,17 @@ bool reach_holds(const struct pipeline *p, str name, int64_t now_s) {
     struct reach r = {.a = a, .p = p, .whole = true, .ok = true, .name = name};
     finding_init(&r.told, a);
     resolve_warnings(p->resolver, p->store, &p->plan, now_s, &r.told);
-    map_each (e, &p->plan.pieces[PLAN_ROUTE]) {
-        const struct plan_route *route = e->value;
-        r.whole &= route->kind != PLAN_ROUTE_HTTP || compile_carries(&route->piece);
+    uint32_t n = 0;
+    const struct plan_route **all =
+        arena_array(a, const struct plan_route *, p->plan.pieces[PLAN_ROUTE].n + 1);
+    index_each (const struct plan_piece, piece, &p->plan.pieces[PLAN_ROUTE]) {
+        const struct plan_route *route = plan_open(a, piece);
+        if (route->kind != PLAN_ROUTE_HTTP) continue;
+        if (compile_carries(&route->piece))
+            all[n++] = route;
+        else
+            r.whole = false;
     }
-    map_each (e, &p->plan.pieces[PLAN_ROUTE]) {
-        const struct plan_route *route = e->value;
-        if (route->kind == PLAN_ROUTE_HTTP && compile_carries(&route->piece)) hold_route(&r, route);
-    }
+    for (uint32_t i = 0; i < n; i++) hold_route(&r, all[i]);
     return r.ok;
 }
