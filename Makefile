@@ -48,6 +48,10 @@ golden: $(BUILD)/debug/build.ninja ## rewrite the goldens and show the differenc
 	@cmake --build $(BUILD)/debug -- -j $(J)
 	@tests/golden/run.sh --rewrite $(BUILD)/debug/golden; git --no-pager diff --stat tests/golden
 
+suite: $(BUILD)/debug/build.ninja ## rewrite what the official suite's own manifests give, and show the difference; needs Go or its wheel
+	@cmake --build $(BUILD)/debug --target golden -- -j $(J)
+	@tests/golden/suite/run.sh --rewrite $(BUILD)/debug/golden; git --no-pager diff --stat tests/golden/suite
+
 e2e: build ## end to end with real clients and servers; K=name runs the matching cases
 	@tests/e2e/run $(if $(K),-k $(K)) $(BUILD)/postern
 
@@ -55,7 +59,7 @@ gates: build ## what a request may cost, counted: system calls, allocations, fut
 	@tests/gates/gates.sh $(BUILD)/postern
 	@tests/gates/instructions.sh --most 10500 $(BUILD)/postern
 
-crd: $(BUILD)/debug/build.ninja ## our field tables against the CRDs' own validation; needs Go 1.21 or later and its module proxy
+crd: $(BUILD)/debug/build.ninja ## our field tables against the CRDs' own validation; needs Go or its wheel
 	@cmake --build $(BUILD)/debug -- -j $(J)
 	@tests/crd/run.sh $(BUILD)/debug/crd_probe
 

@@ -41,6 +41,8 @@ step build-debug build debug
 step unit ctest --test-dir build/debug -j "$J" --output-on-failure -E '^slow/'
 if [ "$mode" = full ]; then
     step shape-tests tests/shape/run.sh
+    step crd tests/crd/run.sh build/debug/crd_probe
+    step suite tests/golden/suite/run.sh build/debug/golden
     step build-release make --no-print-directory build
     step slow ctest --test-dir build/debug --output-on-failure -R '^slow/'
     step e2e tests/e2e/run build/postern

@@ -117,6 +117,17 @@ func (c *coverage) walk(path string, value interface{}) {
 	}
 }
 
+// isWhole: has all that is asked for at the place that a step begins with been seen?
+func (c *coverage) isWhole(what string) bool {
+	path, _, _ := strings.Cut(what, " ")
+	for _, key := range c.keys(path) {
+		if !c.accepted[key] || !c.refused[key] {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *coverage) report(t *tally) {
 	for _, key := range sortedKeys(c.wanted) {
 		t.check(c.accepted[key], "coverage: %s: nothing was accepted for %s", c.v.key(), key)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,7 +20,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
-	"sigs.k8s.io/gateway-api/pkg/consts"
+	_ "sigs.k8s.io/gateway-api/pkg/consts" // the module whose CRDs are read: go.mod has its version
 	"sigs.k8s.io/yaml"
 )
 
@@ -43,18 +42,9 @@ type fault struct {
 	rule, blocks  bool
 }
 
-func moduleDir() (string, error) {
-	_ = consts.BundleVersion // the module's version is that of go.mod
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	return strings.TrimSpace(string(out)), err
-}
-
-func load(channel string) ([]*version, error) {
-	dir, err := moduleDir()
-	if err != nil {
-		return nil, err
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "config/crd", channel, "gateway.networking.*.yaml"))
+// load reads a channel's CRDs from the folder of the Gateway API's module.
+func load(module, channel string) ([]*version, error) {
+	files, err := filepath.Glob(filepath.Join(module, "config/crd", channel, "gateway.networking.*.yaml"))
 	if err != nil {
 		return nil, err
 	}

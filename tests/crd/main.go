@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 )
 
@@ -39,21 +40,24 @@ func fail(err error) {
 }
 
 func main() {
-	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: crd BASES PROBE...")
+	if len(os.Args) < 4 {
+		fmt.Fprintln(os.Stderr, "usage: crd MODULE BASES PROBE...")
 		os.Exit(2)
 	}
-	experimental, err := load("experimental")
+	module, bases := os.Args[1], os.Args[2]
+	experimental, err := load(module, "experimental")
 	fail(err)
-	standard, err := load("standard")
+	standard, err := load(module, "standard")
 	fail(err)
+	debug.SetGCPercent(400) // many small objects, none of which stays
 	t := &tally{}
-	for _, probe := range os.Args[2:] {
+	for _, probe := range os.Args[3:] {
 		rows, err := readTables(probe)
 		fail(err)
 		compareTables(t, rows, experimental, standard)
+		fail(compareCore(t, probe, rows))
 		fmt.Printf("tables: %d passed, %d failed\n", t.passed, t.failed)
-		fail(differ(t, probe, os.Args[1], experimental, standard))
+		fail(differ(t, probe, bases, experimental, standard))
 	}
 	fmt.Printf("%d passed, %d failed\n", t.passed, t.failed)
 	if t.failed > 0 {

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The field tables against the CRDs: tests/crd/run.sh PROBE... (crd_probe of a build). Needs Go and its module proxy or a warm module cache.
+# The field tables against the CRDs: tests/crd/run.sh PROBE... (crd_probe of a build). Needs Go (scripts/go.sh) and its module proxy or a warm
+# module cache.
 set -eu
 cd "$(dirname "$0")"
-: "${GOTOOLCHAIN:=go1.27.0}"
-export GOTOOLCHAIN CGO_ENABLED=0
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-go build -trimpath -o "$out/crd" .
-"$out/crd" bases "$@"
+go=../../scripts/go.sh
+$go mod download sigs.k8s.io/gateway-api
+$go build -o "$out/crd" .
+"$out/crd" "$($go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)" bases "$@"
