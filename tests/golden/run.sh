@@ -23,6 +23,19 @@ for input in */*.in.yaml; do
         failed=$((failed + 1)); echo "FAIL $input"
     fi
 done
+# RULES.md names cases that there are, and every case.
+named=$(sed -n 's/^|.*| \([^|]*\) |$/\1/p' RULES.md | tr ' ' '\n' | grep / | sort -u; grep -o 'suite:[a-z0-9-]*' RULES.md | sort -u)
+for case in $named; do
+    case $case in
+    suite:*) file=suite/${case#suite:}.golden ;;
+    unit:*) file=../unit/${case#unit:}_test.c ;;
+    *) file=$case.in.yaml ;;
+    esac
+    [ -e "$file" ] || { failed=$((failed + 1)); echo "FAIL RULES.md: there is no $file"; }
+done
+for input in */*.in.yaml; do
+    echo "$named" | grep -qx "${input%.in.yaml}" || { failed=$((failed + 1)); echo "FAIL RULES.md: ${input%.in.yaml} holds no rule"; }
+done
 "$golden" --properties */*.in.yaml || failed=$((failed + 1))
 echo "golden: $passed passed, $failed failed"
 [ $failed -eq 0 ]
