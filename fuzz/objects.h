@@ -249,7 +249,8 @@ static void add_http_match(struct buf *b, struct dice *d) {
     MAYBE(d, "path: {type: PathPrefix, value: /}", "path: {type: PathPrefix, value: /a}",
           "path: {type: PathPrefix, value: /a/b}", "path: {type: Exact, value: /a}",
           "path: {type: Exact, value: /a/b/}", "path: {type: RegularExpression, value: \"/a/[0-9]+\"}",
-          "method: GET", "method: POST", "path: {type: PathPrefix, value: /a/}");
+          "path: {type: RegularExpression, value: \"/a(\"}", "method: GET", "method: POST",
+          "path: {type: PathPrefix, value: /a/}");
     MAYBE(d, "", "", "", ", headers: [{name: X-A, value: b}]",
           ", headers: [{name: x-a, value: c}, {name: X-A, value: b}]",
           ", headers: [{name: x-a, type: RegularExpression, value: \"b+\"}]");
@@ -267,10 +268,16 @@ static void add_http_filters(struct buf *b, struct dice *d) {
         "replacePrefixMatch: /z}}}]",
         ", filters: [{type: RequestMirror, requestMirror: {backendRef: {name: w1, port: 80}}}]",
         ", filters: [{type: RequestMirror, requestMirror: {backendRef: {name: w1, namespace: b, port: 80}}}]",
+        ", filters: [{type: RequestMirror, requestMirror: {percent: 5, backendRef: {group: " GX
+        ", kind: XBackend, name: x0}}}, {type: RequestMirror, requestMirror: {backendRef: {name: w0, port: "
+        "80}}}]",
         ", filters: [{type: CORS, cors: {allowOrigins: [\"https://a.example\"]}}]",
         ", filters: [{type: ExtensionRef, extensionRef: {group: x.test, kind: F, name: f}}]",
         ", filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, backendRef: {name: w0, port: 80}, "
         "http: {}}}]",
+        ", filters: [{type: ExternalAuth, externalAuth: {protocol: GRPC, backendRef: {name: w0, port: 80}, "
+        "grpc: "
+        "{}, forwardBody: {maxSize: 9}}}]",
         ", filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-R, value: "
         "s}]}}]");
 }
@@ -292,8 +299,10 @@ static void add_http_route(struct buf *b, struct dice *d) {
         add_backends(b, d, true);
         add_http_filters(b, d);
         MAYBE(d, "", "", "", ", timeouts: {request: 2s, backendRequest: 1s}",
-              ", retry: {codes: [503], attempts: 2}", ", sessionPersistence: {type: Cookie}",
-              ", timeouts: {request: 0s}");
+              ", retry: {codes: [503], attempts: 2, backoff: 1s}",
+              ", sessionPersistence: {type: Cookie, cookie: {}}",
+              ", sessionPersistence: {type: Cookie, cookie: {name: c}}",
+              ", sessionPersistence: {type: Header, header: {name: X-S}}", ", timeouts: {request: 0s}");
         MAYBE(d, "", "", ", name: r0", ", name: r1");
         ADD("}");
     }
@@ -373,6 +382,13 @@ static void add_xbackend(struct buf *b, struct dice *d) {
     MAYBE(d, "spec: {type: ExternalHostname, externalHostname: {hostname: ext.example}, port: {number: 443}}",
           "spec: {type: EndpointSelector, endpointSelector: {matchLabels: {a: b}}, port: {number: 80}, "
           "protocol: HTTP}",
+          "spec: {type: EndpointSelector, endpointSelector: {matchLabels: {a: b}}, port: {number: 8080}, "
+          "sessionPersistence: {type: Cookie, cookie: {name: c}}}",
+          "spec: {type: EndpointSelector, endpointSelector: {matchLabels: {a: b}}, port: {number: 8080}, "
+          "protocol: "
+          "HTTP2, tls: {mode: ClientAndServer, clientCertificateRef: {name: s0}, validation: {hostname: "
+          "x.example, "
+          "caCertificateRefs: [{group: \"\", kind: ConfigMap, name: m0}]}}}",
           "spec: {type: ExternalHostname, externalHostname: {hostname: ext.example}, port: {number: 443}, "
           "tls: {mode: ServerOnly, validation: {hostname: x.example, "
           "wellKnownCACertificates: System}}}");
@@ -380,7 +396,9 @@ static void add_xbackend(struct buf *b, struct dice *d) {
 static void add_traffic_policy(struct buf *b, struct dice *d) {
     ADD("spec: {");
     add_targets(b, d, "");
-    MAYBE(d, "", ", retryConstraint: {budget: {percent: 30}}", ", sessionPersistence: {type: Header}");
+    MAYBE(d, "", ", retryConstraint: {budget: {percent: 30}}",
+          ", sessionPersistence: {type: Cookie, cookie: {name: c}}",
+          ", retryConstraint: {}, sessionPersistence: {type: Header, header: {name: X-S}}");
     ADD("}");
 }
 static void add_telemetry(struct buf *b, struct dice *d) {
@@ -553,7 +571,8 @@ static void objects_write(struct buf *b, struct dice *d, const struct object_nam
     snprintf(version, sizeof version, "%s%s%s", t->group, *t->group ? "/" : "", t->versions[0]);
     add_head(b, d, version, t->name, o->ns, o->name);
     if (o->kind == KIND_ENDPOINT_SLICE)
-        ADD(", labels: {kubernetes.io/service-name: %s}", PICK(d, "w0", "w1", "missing"));
+        ADD(", labels: {%s}", PICK(d, "kubernetes.io/service-name: w0", "kubernetes.io/service-name: w1",
+                                   "kubernetes.io/service-name: missing", "postern.dev/xbackend: x0"));
     if (o->kind == KIND_NAMESPACE) ADD(", labels: {team: %s}", PICK(d, "red", "blue", "green"));
     ADD("}, ");
     add_body(b, d, o->kind);

@@ -161,12 +161,14 @@ static void look_at_gateways(struct look *k) {
 }
 
 static bool is_used(const struct look *k, const struct object *secret) {
-    size_t gateways, sets;
-    store_referrer_keys(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_GATEWAY,
-                        &gateways);
-    store_referrer_keys(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, KIND_LISTENER_SET,
-                        &sets);
-    return gateways || sets;
+    static const enum api_kind users[] = {KIND_GATEWAY, KIND_LISTENER_SET, KIND_XBACKEND};
+    size_t all = 0;
+    for (size_t i = 0; i < COUNT_OF(users); i++) {
+        size_t n;
+        store_referrer_keys(k->store, k->a, KIND_SECRET, secret->meta.ns, secret->meta.name, users[i], &n);
+        all += n;
+    }
+    return all;
 }
 
 static void look_at_secrets(struct look *k, int64_t now_s) {
@@ -183,9 +185,9 @@ static void look_at_secrets(struct look *k, int64_t now_s) {
     }
 }
 
-static void look_at_policies(struct look *k) {
+static void look_at_policies(struct look *k, enum api_kind kind) {
     size_t n;
-    const struct object **all = store_list(k->store, k->a, KIND_BACKEND_TLS_POLICY, &n);
+    const struct object **all = store_list(k->store, k->a, kind, &n);
     for (size_t i = 0; i < n; i++) {
         if (policies_status(k->r, all[i]->kind, all[i]->meta.ns, all[i]->meta.name)) continue;
         point_at(k, all[i]);
@@ -204,7 +206,8 @@ void resolve_warnings(const struct resolver *r, const struct store *s, const str
     look_at_routes(&k);
     look_at_gateways(&k);
     look_at_secrets(&k, now_s);
-    look_at_policies(&k);
+    look_at_policies(&k, KIND_BACKEND_TLS_POLICY);
+    look_at_policies(&k, KIND_XBACKEND_TRAFFIC_POLICY);
     f->file = file, f->kind = kind, f->ns = ns, f->name = name;
     shadows_fini(&k.shadows);
     map_fini(&k.ports);

@@ -38,7 +38,6 @@ static const struct session_persistence *find(const struct pass *p, str backend,
     backends_parse(backend, &kind, &ns, &name);
     const struct session_persistence *own = kind == KIND_XBACKEND ? xbackends_session(p, ns, name) : NULL;
     if (own || of_rule) return own ? own : of_rule;
-    if (!features_served(p->facts, FEATURE_SESSION)) return NULL;
     const struct xbackend_traffic_policy *policy = backend_traffic_find(p, kind, ns, name);
     return policy ? policy->spec.session_persistence : NULL;
 }
@@ -65,7 +64,7 @@ struct verdict rule_session_apply(struct pass *p, str path, const struct session
                                   struct plan_rule *to) {
     if (from && !features_served(p->facts, FEATURE_SESSION))
         return rules_not_served(p->scratch, path, ".sessionPersistence", FEATURE_SESSION);
-    for (uint32_t i = 0; i < to->targets.n; i++) {
+    for (uint32_t i = 0; i < to->targets.n && features_served(p->facts, FEATURE_SESSION); i++) {
         struct plan_target *t = &to->targets.p[i];
         const struct session_persistence *s = t->answer ? NULL : find(p, t->backend, from);
         if (!s) continue;

@@ -27,6 +27,11 @@ static bool is_secure(const struct xbackend *b) {
 
 /* ---- as a target ---- */
 
+static const char *spoken(const struct xbackend *b) {
+    if (b->spec.protocol) return protocol_names[b->spec.protocol];
+    return is_secure(b) ? "TLS" : "what the route carries";
+}
+
 /* Its protocol, or what the route carries. NULL: it can be spoken, as *ret; else why not. */
 static const char *why_not(const struct xbackend *b, enum api_kind from, bool grpc,
                            enum plan_backend_protocol *ret) {
@@ -34,11 +39,15 @@ static const char *why_not(const struct xbackend *b, enum api_kind from, bool gr
     if (protocol == XBACKEND_MCP) return "which is not served by this version; use HTTP";
     if (from == KIND_UDP_ROUTE) {
         *ret = PLAN_BACKEND_UDP;
-        return protocol || is_secure(b) ? "which is not for UDP; leave protocol and tls out" : NULL;
+        return protocol || is_secure(b) || b->spec.session_persistence
+                   ? "which is not for UDP; leave protocol, tls and sessionPersistence out"
+                   : NULL;
     }
     if (from == KIND_TCP_ROUTE || from == KIND_TLS_ROUTE) {
         *ret = from == KIND_TCP_ROUTE ? PLAN_BACKEND_TCP : PLAN_BACKEND_TLS;
-        return NULL;
+        return b->spec.session_persistence
+                   ? "whose sessions are not for connections; leave sessionPersistence out"
+                   : NULL;
     }
     if (protocol == XBACKEND_TCP) return "which is not for HTTP; leave it out, or use a TCPRoute";
     if (grpc && (protocol == XBACKEND_HTTP11 || protocol == XBACKEND_WSS))
@@ -66,9 +75,8 @@ struct verdict xbackends_judge(struct pass *p, enum api_kind from, str from_ns, 
     enum plan_backend_protocol protocol = PLAN_BACKEND_UNSET;
     const char *why = why_not(b, from, grpc, &protocol);
     if (why)
-        return resolver_refuse(
-            a, "UnsupportedProtocol", STR_FMT ": XBackend " STR_FMT " has the protocol %s, %s",
-            STR_ARG(where), STR_ARG(what), b->spec.protocol ? protocol_names[b->spec.protocol] : "TLS", why);
+        return resolver_refuse(a, "UnsupportedProtocol", STR_FMT ": XBackend " STR_FMT " speaks %s, %s",
+                               STR_ARG(where), STR_ARG(what), spoken(b), why);
     *ret_key = backends_key(a, KIND_XBACKEND, what, b->spec.port.number.v, protocol);
     return (struct verdict){0};
 }
@@ -198,7 +206,7 @@ void xbackends_write(struct pass *p, struct backend_state *state, struct plan_ba
 
 const struct session_persistence *xbackends_session(const struct pass *p, str ns, str name) {
     const struct xbackend *b = find(p, ns, name);
-    return b && features_served(p->facts, FEATURE_SESSION) ? b->spec.session_persistence : NULL;
+    return b ? b->spec.session_persistence : NULL;
 }
 
 static void mark(struct pass *p, str ns, str name) {

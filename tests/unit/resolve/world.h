@@ -58,8 +58,8 @@ static inline const char *world_condition(const struct condition *p, uint32_t n,
     static char text[128];
     for (uint32_t i = 0; i < n; i++)
         if (str_eq(p[i].type, str_of(type))) {
-            snprintf(text, sizeof text, "%s/" STR_FMT, p[i].status == CONDITION_TRUE ? "True" : "False",
-                     STR_ARG(p[i].reason));
+            static const char *const statuses[] = {"Unknown", "True", "False"};
+            snprintf(text, sizeof text, "%s/" STR_FMT, statuses[p[i].status], STR_ARG(p[i].reason));
             return text;
         }
     return "";
