@@ -232,11 +232,10 @@ void xbackends_mark_names(struct pass *p, struct facts *f) {
     for (size_t i = 0; i < n; i++) {
         const struct xbackend *b = (const void *)all[i];
         const struct external_hostname *e = b->spec.external_hostname;
-        const struct fact_name *known = e ? facts_name(f, resolver_lower(p->scratch, e->hostname)) : NULL;
-        if (known && known->changed) mark(p, b->obj.meta.ns, b->obj.meta.name);
+        if (e && facts_name_changed(f, resolver_lower(p->scratch, e->hostname)))
+            mark(p, b->obj.meta.ns, b->obj.meta.name);
     }
-    map_each (e, &f->names) ((struct fact_name *)e->value)->changed = false;
-    f->names_changed = false;
+    facts_settle_names(f);
     arena_reset(p->scratch);
 }
 

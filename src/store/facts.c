@@ -70,6 +70,7 @@ void facts_set_bind(struct facts *f, str address, uint16_t port, enum fact_trans
 /* One allocation: the name, its addresses, its error and its key. */
 struct kept_name {
     struct fact_name name;
+    str key;
     struct ip addresses[];
 };
 
@@ -80,7 +81,13 @@ static int by_address(const void *a, const void *b) {
 }
 
 const struct fact_name *facts_name(const struct facts *f, str hostname) {
-    return map_get(&f->names, hostname);
+    const struct fact_name *known = map_get(&f->names, hostname);
+    return known && !known->gone ? known : NULL;
+}
+
+bool facts_name_changed(const struct facts *f, str hostname) {
+    const struct fact_name *known = map_get(&f->names, hostname);
+    return known && known->changed;
 }
 
 static bool same_name(const struct fact_name *x, const struct fact_name *y) {
@@ -93,8 +100,8 @@ static bool same_name(const struct fact_name *x, const struct fact_name *y) {
 void facts_set_name(struct facts *f, str hostname, const struct ip *addresses, uint32_t n, str error) {
     struct kept_name *k = base_zalloc(sizeof *k + n * sizeof *addresses + hostname.n + error.n);
     char *at = (char *)(k->addresses + n);
-    str key = append(&at, hostname);
-    k->name = (struct fact_name){k->addresses, n, append(&at, error), true};
+    str key = k->key = append(&at, hostname);
+    k->name = (struct fact_name){k->addresses, n, append(&at, error), .changed = true};
     if (n) memcpy(k->addresses, addresses, n * sizeof *addresses);
     if (n) qsort(k->addresses, n, sizeof *k->addresses, by_address);
     const struct fact_name *known = facts_name(f, hostname);
@@ -106,7 +113,26 @@ void facts_set_name(struct facts *f, str hostname, const struct ip *addresses, u
     f->changed = f->names_changed = true;
 }
 
-void facts_forget_name(struct facts *f, str hostname) { free(map_take(&f->names, hostname)); }
+void facts_forget_name(struct facts *f, str hostname) {
+    struct fact_name *known = map_get(&f->names, hostname);
+    if (!known || known->gone) return;
+    known->changed = known->gone = true;
+    f->changed = f->names_changed = true;
+}
+
+void facts_settle_names(struct facts *f) {
+    struct kept_name *gone;
+    do {
+        gone = NULL;
+        map_each (e, &f->names) {
+            struct kept_name *k = e->value;
+            k->name.changed = false;
+            if (k->name.gone) gone = k;
+        }
+        if (gone) free(map_take(&f->names, gone->key));
+    } while (gone);
+    f->names_changed = false;
+}
 
 uint16_t facts_map_port(const struct facts *f, uint16_t port) {
     for (uint32_t i = 0; i < f->port_maps_n; i++)

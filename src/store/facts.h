@@ -20,6 +20,7 @@ struct fact_name {
     uint32_t n;
     str error;    /* for people; not "": there are none because of this */
     bool changed; /* since resolve_pass() last looked */
+    bool gone;    /* forgotten since then */
 };
 struct fact_port_map {
     uint16_t port, to; /* --map-port 80:8080 */
@@ -73,6 +74,9 @@ void facts_set_name(struct facts *f, str hostname, const struct ip *addresses, u
 /* Nobody asks for the name any more. */
 void facts_forget_name(struct facts *f, str hostname);
 const struct fact_name *facts_name(const struct facts *f, str hostname);
+bool facts_name_changed(const struct facts *f, str hostname);
+/* resolve_pass() has looked: nothing is new any more. */
+void facts_settle_names(struct facts *f);
 /* The port that a listener's socket has. */
 uint16_t facts_map_port(const struct facts *f, uint16_t port);
 /* What is known of a Gateway from here on, copied (reason is static); NULL: nothing any more. Sets `changed` when it differs. */

@@ -72,6 +72,11 @@ static void test_names_are_facts(void **state) {
     assert_int_equal(endpoints(w, "XBackend/default/one:443")->endpoints.n, 0);
     assert_string_equal(resolved(w, "one"), "False/HostnameNotResolved");
     assert_string_equal(resolved(w, "two"), "Unknown/Pending");
+    facts_forget_name(&w->facts, S("one.example"));
+    world_pass(w);
+    assert_int_equal(w->work.backends, 1);
+    assert_string_equal(resolved(w, "one"), "Unknown/Pending");
+    assert_int_equal(w->facts.names.n, 0);
 }
 
 /* A slice that changes its label leaves the one XBackend and comes to the other. */
