@@ -371,6 +371,16 @@ static void replace_middle(struct update *u, struct cut *c, struct document **do
     }
 }
 
+/* The marks behind the documents, in one block. */
+static struct cut_mark *keep_marks(struct document ***docs, struct cut *c) {
+    size_t pointers = c->n * sizeof **docs, marks = c->n * sizeof *c->marks;
+    *docs = base_realloc(*docs, pointers + marks + !c->n);
+    struct cut_mark *to = (struct cut_mark *)(void *)(*docs + c->n);
+    if (marks) memcpy(to, c->marks, marks);
+    free(TAKE(c->marks));
+    return to;
+}
+
 const char *document_update(struct document_file *f, struct window *w, struct claims *claims,
                             struct arena *scratch, uint32_t *decoded) {
     struct cut c = cut_text(w);
@@ -389,9 +399,8 @@ const char *document_update(struct document_file *f, struct window *w, struct cl
         docs[i]->index = i, docs[i]->line = c.marks[i].line;
     free(c.places);
     free(f->docs);
-    free(f->marks);
     f->docs = docs, f->n = c.n;
-    f->marks = c.n ? base_realloc(c.marks, c.n * sizeof *c.marks) : NULL;
+    f->marks = keep_marks(&f->docs, &c);
     *decoded += u.decoded;
     return NULL;
 }
@@ -412,7 +421,6 @@ void document_decode_again(struct document *d) { d->file->marks[d->index].hash =
 void document_clear(struct document_file *f, struct claims *c) {
     for (uint32_t i = 0; i < f->n; i++) free_document(f->docs[i], c);
     free(f->docs);
-    free(f->marks);
     f->docs = NULL, f->marks = NULL, f->n = 0, f->findings_n = 0;
 }
 

@@ -26,7 +26,7 @@ struct document_file {
     struct parcel_source *source; /* of its objects; held */
     str path;                     /* the source's; NUL-terminated */
     struct document **docs;
-    struct cut_mark *marks;
+    struct cut_mark *marks; /* in the block of docs */
     uint32_t n;
     uint32_t findings_n;         /* documents with findings */
     const struct tenant *tenant; /* whose folder it is in; NULL: the operator's */
