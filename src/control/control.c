@@ -2,6 +2,7 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #include "io/tls.h"
 
 enum {
+    /* What is as large comes from the system and goes back to it: lists of 100,000 things that are made anew with each change would leave
+     * holes of their size in the heap. Told, so that malloc does not raise it by itself. */
+    MAPPED_BYTES_MIN = 512 << 10,
     ACCESS_PERIOD_US = 100000,
     ACCESS_BUSY_US = 10000, /* while the rings are found well filled */
     ACCESS_CHUNK = 1 << 16,
@@ -314,6 +318,7 @@ static void end(struct control *k) {
 
 int control_run(const struct control_config *c) {
     sigset_t signals, before;
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
     handled_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, &before);
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is told by write() */
