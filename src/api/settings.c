@@ -13,6 +13,7 @@ static bool is_network(str s) {
 static const struct pattern network = {NULL, is_network, "must be a network, as 10.0.0.0/8 or 2001:db8::/32"};
 
 static const char *const proxy_protocols[] = {"Off", "Required", NULL};
+static const char *const services[] = {"LoadBalancer", "NodePort", "ClusterIP", "HostPort", NULL};
 static const char *const balancings[] = {"LeastRequests", "RoundRobin", NULL};
 
 /* In the order of enum settings_key. */
@@ -30,6 +31,7 @@ static const struct field fields[] = {
     {"trustedHops", FIELD_OPT_INT, AT(settings, trusted_hops), .min = 1, .max = 32},
     {"proxyProtocol", FIELD_ENUM, AT(settings, proxy_protocol), .values = proxy_protocols},
     {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
+    {"addresses.service", FIELD_ENUM, AT(settings, service), .values = services},
 };
 _Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
 
@@ -103,7 +105,9 @@ static struct node *document_of(struct arena *a, const struct config_map *m, uin
         if (key >= 0 && !(served >> key & 1)) {
             finding_add(f, FINDING_MEANING, m->obj.line, 1,
                         arena_printf(f->arena, "data." STR_FMT, STR_ARG(name)), S("remove the key"),
-                        "postern " POSTERN_VERSION " does not serve this setting yet");
+                        SETTINGS_OF_CLUSTER >> key & 1 ? "there is no Service to set outside of a cluster"
+                                                       : "postern " POSTERN_VERSION
+                                                         " does not serve this setting yet");
             continue;
         }
         struct node *value = value_of(a, key < 0 ? NULL : &fields[key], m->data.p[i].value);

@@ -18,17 +18,28 @@
     X(TRUSTED_PROXIES, "trustedProxies", 1)                                                                  \
     X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
     X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
-    X(BALANCING, "balancing", 0)
+    X(BALANCING, "balancing", 0)                                                                             \
+    X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */
 #define SETTINGS_ID(id, key, served) SETTINGS_##id,
 enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
 #undef SETTINGS_ID
 /* Bits by enum settings_key: what this binary serves, and all of them (for goldens of what is to come). */
 #define SETTINGS_BIT(id, key, served) | (uint64_t)(served) << SETTINGS_##id
 #define SETTINGS_SERVED               (UINT64_C(0) SETTINGS(SETTINGS_BIT))
-#define SETTINGS_ALL                  ((UINT64_C(1) << SETTINGS_COUNT) - 1)
+/* Of those, what there is to set in a cluster alone. */
+#define SETTINGS_OF_CLUSTER (UINT64_C(1) << SETTINGS_ADDRESSES_SERVICE)
+#define SETTINGS_ALL        ((UINT64_C(1) << SETTINGS_COUNT) - 1)
 
 enum settings_proxy_protocol { SETTINGS_PROXY_UNSET, SETTINGS_PROXY_OFF, SETTINGS_PROXY_REQUIRED };
 enum settings_balancing { SETTINGS_BALANCING_UNSET, SETTINGS_LEAST_REQUESTS, SETTINGS_ROUND_ROBIN };
+/* What a Gateway's Service is; in the order of control's address types. */
+enum settings_service {
+    SETTINGS_SERVICE_UNSET,
+    SETTINGS_LOAD_BALANCER,
+    SETTINGS_NODE_PORT,
+    SETTINGS_CLUSTER_IP,
+    SETTINGS_HOST_PORT
+};
 struct settings { /* each "not set" when not given: the built-in default holds, or the class's */
     /* microseconds; request and backend_request: of rules that say nothing of their own; 0 = none. The others are bounds that must be:
      * never 0 */
@@ -36,7 +47,7 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
     struct opt_int head_bytes, body_bytes;
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
     struct opt_int trusted_hops;
-    uint8_t proxy_protocol, balancing;
+    uint8_t proxy_protocol, balancing, service;
 };
 extern const struct schema settings_schema;
 

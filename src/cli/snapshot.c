@@ -7,6 +7,7 @@
 #include "io/clock.h"
 #include "io/log.h"
 #include "kube/kube_source.h"
+#include "resolve/features.h"
 #include "resolve/needs.h"
 #include "resolve/resolve_warnings.h"
 #include "text/json.h"
@@ -250,7 +251,7 @@ static void say_late(const struct reading *r, const struct cli_options *o) {
 static void init(struct snapshot *s, const struct cli_options *o) {
     *s = (struct snapshot){.arena = arena_new()};
     pipeline_init(&s->pipeline, str_of(options_get(o, "controller-name", offline_controller_name)));
-    s->pipeline.facts.cluster = true;
+    features_enable_cluster(&s->pipeline.facts);
     finding_init(&s->findings, s->arena);
     s->findings.n_max = FINDINGS_MAX;
     buf_init(&s->notes, NOTES_BYTES_MAX);

@@ -200,7 +200,7 @@ void address_book_demand(struct address_book *b, const struct address_demand *v,
     }
     free(all);
     arena_free(before);
-    b->stale = true;
+    b->demanded = b->stale = true;
 }
 
 void address_book_pods(struct address_book *b, const struct address_pod *v, size_t n) {
@@ -388,9 +388,11 @@ static uint64_t tell(struct address_book *b, struct address_gateway *g, uint64_t
     return again;
 }
 
+bool address_book_ready(const struct address_book *b) { return b->synced && b->demanded; }
+
 uint64_t address_book_work(struct address_book *b, uint64_t now_us) {
     uint64_t again = UINT64_MAX;
-    if (!b->synced) return again;
+    if (!address_book_ready(b)) return again;
     if (b->stale) {
         make_all(b);
         drop_unused(b);

@@ -77,6 +77,8 @@ void address_book_seen(struct address_book *b, enum api_kind kind, str ns, str n
 void address_book_gone(struct address_book *b, enum api_kind kind, str ns, str name);
 /* Everything there is was seen once, pods as well: before, nothing is written and nothing told. */
 void address_book_synced(struct address_book *b);
+/* It was, and so was a first demand: until both are there nothing is written either. */
+bool address_book_ready(const struct address_book *b);
 void address_book_lead(struct address_book *b, bool leads);
 /* Writes and tells what is due. Returns when to call again although nothing happens; UINT64_MAX: never. */
 uint64_t address_book_work(struct address_book *b, uint64_t now_us);

@@ -55,8 +55,8 @@ struct address_book {
     struct address_pod *pods;
     size_t pods_n;
     struct map gateways, things;
-    uint8_t *taken;            /* each container port, from port_first */
-    bool synced, leads, stale; /* stale: what should be is to be made anew */
+    uint8_t *taken;                      /* each container port, from port_first */
+    bool synced, demanded, leads, stale; /* stale: what should be is to be made anew */
 };
 
 /* ---- address_ports.c ---- */

@@ -8,6 +8,7 @@
 #include "control/pages.h"
 #include "io/clock.h"
 #include "io/log.h"
+#include "resolve/features.h"
 
 enum {
     FINDINGS_MAX = 10000, /* kept and shown; more are counted */
@@ -87,7 +88,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
                                 .instance = config->cluster->identity,
                                 .address_type = (uint8_t)config->cluster->type};
     b->follower = follower_new(&c);
-    f->cluster = true;
+    features_enable_cluster(f);
 }
 
 void builder_fini(struct builder *b) {

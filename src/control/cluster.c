@@ -41,7 +41,7 @@ struct cluster {
     size_t watches_n;
     struct pod_slice *pod_slices;
     struct timer work;
-    bool synced, leads, ended, complete;
+    bool synced, leads, ended, complete, known;
     struct link statuses, writings; /* on their way: let go when they are cancelled */
     void (*released)(void *arg);
     void *released_arg;
@@ -51,6 +51,9 @@ struct cluster {
 static void work(struct cluster *c) {
     uint64_t again = address_book_work(c->addresses, clock_monotonic_us());
     if (again != UINT64_MAX) timer_set(&c->loop->timers, &c->work, again);
+    if (c->known || c->ended || !address_book_ready(c->addresses)) return;
+    c->known = true; /* behind what was just told */
+    follower_post_known(c->builder);
 }
 
 static void on_work(struct timer *t, uint64_t now_us) {

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "api/gateway.h"
+#include "api/settings.h"
 #include "base/hash.h"
 #include "control/builder.h"
 #include "control/cluster.h"
@@ -19,6 +20,8 @@ struct follower {
     struct status_book *statuses;
     struct event_book *events;
     bool complete;
+    bool demanded; /* the loop thread was told of our Gateways */
+    bool known;    /* and told what their Services give */
     uint64_t wants_hash, demands_hash;
     uint64_t asked, served; /* revisions of wants */
     uint64_t asked_us;
@@ -169,7 +172,10 @@ void follower_free(struct follower *f) {
 
 bool follower_complete(const struct follower *f) { return f->complete; }
 
-bool follower_served(const struct follower *f) { return f->served == f->asked; }
+/* All that was asked for by name. */
+static bool has_wants(const struct follower *f) { return f->asked && f->served == f->asked; }
+
+bool follower_served(const struct follower *f) { return has_wants(f) && f->known; }
 
 uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s) {
     if (!f->complete) return UINT64_MAX;
@@ -215,7 +221,7 @@ static bool take_change(struct follower *f, struct kube_change *c) {
         if (has_status) status_book_gone(f->statuses, c->kind, c->ns, c->name);
         return store_remove(s, c->kind, c->ns, c->name);
     case KUBE_CHANGE_SYNCED: return false;
-    case KUBE_CHANGE_SETTLED: f->served = c->revision; return follower_served(f);
+    case KUBE_CHANGE_SETTLED: f->served = c->revision; return has_wants(f);
     }
     return false;
 }
@@ -240,18 +246,25 @@ bool follower_take_facts(struct follower *f, const struct kube_facts *facts) {
 
 /* ---- what is needed ---- */
 
+_Static_assert((int)SETTINGS_LOAD_BALANCER - 1 == ADDRESS_LOAD_BALANCER &&
+                   (int)SETTINGS_NODE_PORT - 1 == ADDRESS_NODE_PORT &&
+                   (int)SETTINGS_CLUSTER_IP - 1 == ADDRESS_CLUSTER_IP &&
+                   (int)SETTINGS_HOST_PORT - 1 == ADDRESS_HOST_PORT,
+               "settings name the types in their order");
+
 static void gather_demand(struct follower *f, struct arena *a, const struct need_gateway *g,
                           struct address_demand *ret) {
     const struct gateway *gw = (const void *)store_get(f->c.pipeline->store, a, KIND_GATEWAY, g->ns, g->name);
     const struct gateway_infrastructure *in = gw->spec.infrastructure;
-    *ret = (struct address_demand){.ns = g->ns,
-                                   .name = g->name,
-                                   .uid = arena_str(a, gw->obj.meta.uid),
-                                   .class_name = arena_str(a, gw->spec.gateway_class_name),
-                                   .accepted = g->accepted,
-                                   .type = f->c.address_type,
-                                   .ports = g->ports,
-                                   .ports_n = g->ports_n};
+    *ret =
+        (struct address_demand){.ns = g->ns,
+                                .name = g->name,
+                                .uid = arena_str(a, gw->obj.meta.uid),
+                                .class_name = arena_str(a, gw->spec.gateway_class_name),
+                                .accepted = g->accepted,
+                                .type = g->service ? (enum address_type)(g->service - 1) : f->c.address_type,
+                                .ports = g->ports,
+                                .ports_n = g->ports_n};
     struct str_map labels = in ? in->labels : (struct str_map){0},
                    notes = in ? in->annotations : (struct str_map){0};
     struct str_pair *pairs = arena_array(a, struct str_pair, labels.n + notes.n);
@@ -320,11 +333,15 @@ bool follower_passed(struct follower *f, uint64_t now_us) {
     size_t n;
     const struct store_change *v = resolve_changed_statuses(f->c.pipeline->resolver, scratch, &n);
     for (size_t i = 0; i < n; i++) status_book_changed(f->statuses, v[i].kind, v[i].ns, v[i].name);
-    if (!work->gateways && !work->routes && !work->statuses && f->asked) return false;
+    /* What a class or a Gateway is set to stands in what was asked for: before that is there, no Service is judged by it. */
+    bool first = !f->demanded && has_wants(f);
+    if (!work->gateways && !work->routes && !work->statuses && f->asked && !first) return false;
     struct arena *a = arena_new();
     struct cluster_needs *needs = arena_make(a, struct cluster_needs);
     *needs = (struct cluster_needs){.post.deliver = cluster_deliver_needs, .arena = a, .to = f->cluster};
-    bool objects = add_wants(f, needs, now_us), gateways = add_demands(f, needs);
+    bool objects = add_wants(f, needs, now_us);
+    bool gateways = (f->demanded || first) && add_demands(f, needs);
+    f->demanded |= gateways;
     if (objects || gateways)
         mailbox_post(f->c.to, &needs->post);
     else
@@ -397,6 +414,19 @@ void follower_post_gateway(struct builder *b, str key, const struct fact_gateway
         m->fact.message = arena_str(a, g->message);
     }
     mailbox_post(&b->box, &m->post);
+}
+
+static void deliver_known(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    free(p);
+    b->follower->known = true;
+    builder_changed(b);
+}
+
+void follower_post_known(struct builder *b) {
+    struct post *p = base_zalloc(sizeof *p);
+    p->deliver = deliver_known;
+    mailbox_post(&b->box, p);
 }
 
 struct lead_post {

@@ -31,7 +31,7 @@ bool follower_complete(const struct follower *f);
 /* After each pass: what it needs goes to the loop thread, statuses that it changed are noted. Returns whether the table should wait for
  * objects that were asked for just now. */
 bool follower_passed(struct follower *f, uint64_t now_us);
-/* Objects that were asked for are all there. */
+/* Objects that were asked for are all there, and what Gateways' Services give is known. */
 bool follower_served(const struct follower *f);
 /* What statuses say is so in the data plane: they go to the loop thread. Returns when to be called again although nothing happens. */
 uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s);
@@ -40,6 +40,8 @@ uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s);
 void follower_post_batch(struct builder *b, struct kube_batch *batch);
 void follower_post_facts(struct builder *b, struct cluster *c, const struct kube_facts *facts);
 void follower_post_gateway(struct builder *b, str key, const struct fact_gateway *g);
+/* What Gateways' Services give has been told of all that there are. */
+void follower_post_known(struct builder *b);
 void follower_post_lead(struct builder *b, bool leads);
 void follower_post_written(struct builder *b, enum api_kind kind, str ns, str name, enum status_outcome o,
                            str resource_version);

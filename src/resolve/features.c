@@ -24,6 +24,12 @@ void features_enable_all(struct facts *facts) {
     facts->changed = true;
 }
 
+void features_enable_cluster(struct facts *facts) {
+    facts->cluster = true;
+    facts->features[FEATURE_INFRASTRUCTURE / 64] |= 1ull << (FEATURE_INFRASTRUCTURE % 64);
+    facts->changed = true;
+}
+
 str features_what(enum feature f) { return str_of(table[f].what); }
 str features_remedy(enum feature f) { return str_of(table[f].remedy); }
 

@@ -11,6 +11,8 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(GATEWAY, "Gateway", SERVED, NULL, NULL)                                                                \
     X(REFERENCE_GRANT, "ReferenceGrant", SERVED, NULL, NULL)                                                 \
     X(HTTP_ROUTE, "HTTPRoute", SERVED, NULL, NULL)                                                           \
+    X(INFRASTRUCTURE, "GatewayInfrastructure", RESOLVED, /* served where Services carry it */                \
+      "labels and annotations of what is made for a Gateway", "leave them out")                              \
     X(ADDRESS_EMPTY, "GatewayAddressEmpty", SERVED, NULL, NULL)                                              \
     X(ISOLATION, "GatewayHTTPListenerIsolation", SERVED, NULL, NULL)                                         \
     X(MISDIRECTED, NULL, SERVED, NULL, NULL) /* not told: its test speaks HTTP/2 alone */                    \
@@ -100,6 +102,8 @@ struct facts;
 bool features_served(const struct facts *facts, enum feature f);
 /* Takes all that is RESOLVED as served: for whoever looks at the plan alone. */
 void features_enable_all(struct facts *facts);
+/* What a cluster gives besides. */
+void features_enable_cluster(struct facts *facts);
 str features_what(enum feature f);
 str features_remedy(enum feature f);
 /* The least name for supportedFeatures that is greater than this one; not given past the last. "" begins. */

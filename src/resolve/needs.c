@@ -33,8 +33,10 @@ struct need_gateway *needs_gateways(const struct resolver *r, struct arena *a, s
         const struct gateway_state *g = all[i].value;
         if (!g->arena) continue;
         struct need_gateway *one = &v[kept++];
-        *one =
-            (struct need_gateway){arena_str(a, g->ns), arena_str(a, g->name), !g->accepted.reason, NULL, 0};
+        *one = (struct need_gateway){.ns = arena_str(a, g->ns),
+                                     .name = arena_str(a, g->name),
+                                     .accepted = !g->accepted.reason,
+                                     .service = g->service};
         list_ports(g, a, one);
     }
     free(all);

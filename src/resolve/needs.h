@@ -12,6 +12,7 @@ struct need_port {
 struct need_gateway {
     str ns, name;
     bool accepted;
+    uint8_t service; /* enum settings_service: what its Service is to be */
     const struct need_port
         *ports; /* each once, in order; those of listeners that are accepted and in nobody's way */
     uint32_t ports_n;

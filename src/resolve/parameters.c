@@ -35,7 +35,8 @@ struct verdict parameters_read(struct pass *p, struct arena *a, const char *path
                                path, STR_ARG(key));
     struct findings f;
     finding_init(&f, p->scratch);
-    if (settings_read(a, m, SETTINGS_SERVED, ret, &f) == OK) return (struct verdict){0};
+    uint64_t served = p->facts->cluster ? SETTINGS_SERVED : SETTINGS_SERVED & ~SETTINGS_OF_CLUSTER;
+    if (settings_read(a, m, served, ret, &f) == OK) return (struct verdict){0};
     return refuse_content(a, path, key, &f);
 }
 

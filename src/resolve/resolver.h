@@ -98,6 +98,7 @@ struct gateway_state {
     struct verdict accepted, refs, address; /* address: a requested one that can not be had */
     bool is_default;                        /* in resolver.defaults */
     struct verdict kept;  /* its parameters are wrong, and it goes on by those that were good last */
+    uint8_t service;      /* enum settings_service: of its own or its class's settings */
     struct settings *own; /* of its own parametersRef, good ones, packed; NULL: none were yet */
     struct plan_settings *settings; /* with its class's, for its listeners; NULL: none */
     struct cert_state *client;      /* shown to backends that speak TLS; counted; NULL: none */

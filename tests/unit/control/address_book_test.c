@@ -321,6 +321,24 @@ static void test_a_stranger_has_the_name(void **state) {
     assert_int_equal(w->writes, writes + 1);
 }
 
+/* Who leads before it knows which Gateways there are takes nothing away. */
+static void test_nothing_goes_before_a_demand(void **state) {
+    struct world *w = *state;
+    struct address_demand d = demand("shop", "gw");
+    address_book_seen(w->book, KIND_SERVICE, S("shop"), S("gw-postern"), S("u"), S("1"),
+                      S("{\"spec\":{\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":12345}]}}"),
+                      S(""));
+    address_book_synced(w->book);
+    address_book_lead(w->book, true);
+    work(w);
+    assert_false(address_book_ready(w->book));
+    assert_int_equal(w->writes, 0);
+    address_book_demand(w->book, &d, 1);
+    work(w);
+    assert_int_equal(w->removals, 0);
+    assert_int_equal(target_port(w, "gw-postern", "80"), 12345);
+}
+
 static void test_only_the_leader_writes(void **state) {
     struct world *w = *state;
     struct address_demand d = demand("shop", "gw");
@@ -401,6 +419,7 @@ int main(void) {
         BOOK_TEST(test_other_types),
         BOOK_TEST(test_a_stranger_has_the_name),
         BOOK_TEST(test_only_the_leader_writes),
+        BOOK_TEST(test_nothing_goes_before_a_demand),
         BOOK_TEST(test_not_accepted),
         BOOK_TEST(test_drift_is_mended),
         BOOK_TEST(test_names_that_fit),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
+#include "api/settings.h"
+#include "resolve/features.h"
 #include "resolve/needs.h"
 
 #define CLUSTER_GATEWAY                                                                                      \
@@ -142,6 +144,35 @@ static void test_objects(void **state) {
     assert_false(needs(w, KIND_SERVICE, "default", "web"));
 }
 
+static void put_parameters(struct world *w, const char *data) {
+    manifest_put(w->store, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: how}\ndata: {%s}", data);
+}
+
+static void test_settings(void **state) {
+    struct world *w = *state;
+    size_t n;
+    OWNED(arena) a = arena_new();
+    features_enable_cluster(&w->facts);
+    manifest_put(w->store, MANIFEST_CLASS);
+    put_parameters(w, "addresses.service: ClusterIP");
+    manifest_put(w->store,
+                 "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw}\n"
+                 "spec: {gatewayClassName: postern, infrastructure: {parametersRef: {group: '', kind: "
+                 "ConfigMap, name: "
+                 "how}}, listeners: [%s]}",
+                 WORLD_HTTP);
+    world_pass(w);
+    assert_int_equal(needs_gateways(w->resolver, a, &n)->service, SETTINGS_CLUSTER_IP);
+    assert_true(needs(w, KIND_CONFIG_MAP, "default", "how"));
+    put_parameters(w, "addresses.service: Nowhere");
+    world_pass(w);
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Accepted"), "False/InvalidParameters");
+    put_parameters(w, "addresses.service: HostPort");
+    w->facts.cluster = false; /* there it would be accepted and do nothing */
+    world_pass(w);
+    assert_string_equal(world_gateway(w, S("default"), S("gw"), "Accepted"), "False/InvalidParameters");
+}
+
 static void test_version(void **state) {
     struct world *w = *state;
     manifest_put(w->store, MANIFEST_CLASS);
@@ -166,8 +197,13 @@ static void test_version(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_ports_of_their_own), WORLD_TEST(test_no_address), WORLD_TEST(test_static_addresses),
-        WORLD_TEST(test_gateways),           WORLD_TEST(test_objects),    WORLD_TEST(test_version),
+        WORLD_TEST(test_ports_of_their_own),
+        WORLD_TEST(test_no_address),
+        WORLD_TEST(test_static_addresses),
+        WORLD_TEST(test_gateways),
+        WORLD_TEST(test_objects),
+        WORLD_TEST(test_settings),
+        WORLD_TEST(test_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
