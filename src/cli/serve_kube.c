@@ -51,7 +51,7 @@ static err read_namespaces(const struct cli_options *o, struct serve_kube *k) {
 
 static err read_type(const struct cli_options *o, struct serve_kube *k) {
     const char *names[ADDRESS_TYPE_COUNT + 1] = {0};
-    for (enum address_type t = 0; t < ADDRESS_TYPE_COUNT; t++) names[t] = address_type_name(t);
+    for (enum address_type t = 0; t < ADDRESS_TYPE_COUNT; t++) names[t] = address_book_type_name(t);
     size_t choice;
     TRY(options_choice(o, "gateway-service", names, &choice));
     k->config.type = (enum address_type)choice;

@@ -20,6 +20,12 @@ enum {
 };
 #define HASH_KEY "postern.dev/applied"
 
+static const char *const type_names[] = {
+#define ADDRESS_NAME(id, name) [ADDRESS_##id] = name,
+    ADDRESS_TYPES(ADDRESS_NAME)};
+
+const char *address_book_type_name(enum address_type t) { return type_names[t]; }
+
 /* ---- making and ending ---- */
 
 struct address_book *address_book_new(const struct address_book_config *c) {

@@ -19,7 +19,7 @@
 #define ADDRESS_ID(id, name) ADDRESS_##id,
 enum address_type { ADDRESS_TYPES(ADDRESS_ID) ADDRESS_TYPE_COUNT };
 #undef ADDRESS_ID
-const char *address_type_name(enum address_type t);
+const char *address_book_type_name(enum address_type t);
 
 /* What a Gateway of ours asks for. */
 struct address_demand {

@@ -123,7 +123,7 @@ static void choose_asked(struct finding_out *f) {
     else if (missing.p)
         refuse(f, "AddressNotUsable",
                "spec.addresses: " STR_FMT " was not given to Service " STR_FMT "/" STR_FMT " of type %s; %s",
-               STR_ARG(missing), STR_ARG(d->ns), STR_ARG(f->g->service), address_type_name(d->type),
+               STR_ARG(missing), STR_ARG(d->ns), STR_ARG(f->g->service), address_book_type_name(d->type),
                remedy(d->type));
 }
 
@@ -140,7 +140,7 @@ static void tell_none(struct finding_out *f) {
                "nothing gives Service " STR_FMT "/" STR_FMT
                " of type %s an address; install a load balancer for the cluster, or choose another type: "
                "postern serve --gateway-service ClusterIP, NodePort or HostPort",
-               STR_ARG(d->ns), STR_ARG(f->g->service), address_type_name(d->type));
+               STR_ARG(d->ns), STR_ARG(f->g->service), address_book_type_name(d->type));
 }
 
 static void choose_addresses(struct finding_out *f) {

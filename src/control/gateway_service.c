@@ -7,12 +7,6 @@
 enum { NAME_BYTES_MAX = 63, CUT_BYTES = 54, ENDPOINTS_MAX = 1000 }; /* [Kubernetes EndpointSlice.endpoints] */
 #define GROUP_LABELS "gateway.networking.k8s.io/"
 
-static const char *const type_names[] = {
-#define ADDRESS_NAME(id, name) [ADDRESS_##id] = name,
-    ADDRESS_TYPES(ADDRESS_NAME)};
-
-const char *address_type_name(enum address_type t) { return type_names[t]; }
-
 static bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 static bool is_name_byte(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; }
 
@@ -148,7 +142,7 @@ struct node *gateway_service_make(struct arena *a, const struct address_book *b,
     struct node *labels, *o = begin(a, b, g, "v1", "Service", g->service, &labels);
     add_users(a, labels, g->d.labels, g->d.labels_n);
     struct node *spec = add_map(a, o, "spec");
-    add_str(a, spec, "type", str_of(address_type_name(g->d.type)));
+    add_str(a, spec, "type", str_of(address_book_type_name(g->d.type)));
     add_str(a, spec, "ipFamilyPolicy", S("PreferDualStack"));
     /* Deprecated, since not every load balancer obeys; those that do not are found out by what they give. */
     if (g->d.type == ADDRESS_LOAD_BALANCER && first_asked(g).n)
