@@ -62,6 +62,16 @@ static void on_work(struct timer *t, uint64_t now_us) {
     work(container_of(t, struct cluster, work));
 }
 
+/* Words of the server's as a value in the log. In a. */
+static str quoted(struct arena *a, str words) {
+    struct buf b;
+    buf_init(&b, WHY_BYTES_MAX);
+    buf_add_json(&b, str_upto(words, WHY_BYTES_MAX / 8));
+    str s = arena_str(a, buf_str(&b));
+    buf_fini(&b);
+    return s;
+}
+
 /* ---- what a write came to ---- */
 
 /* Of an answer that is an object: its resourceVersion, in a; not given when it has none. */
@@ -87,9 +97,9 @@ static void on_status(void *arg, const struct kube_answer *answer) {
                             : answer->status == 404 ? STATUS_GONE
                                                     : STATUS_FAILED;
     if (o == STATUS_FAILED)
-        log_warn("status write kind=%s namespace=" STR_FMT " name=" STR_FMT " status=%u err=\"" STR_FMT "\"",
+        log_warn("status write kind=%s namespace=" STR_FMT " name=" STR_FMT " status=%u err=" STR_FMT,
                  api_type_of(s->kind)->name, STR_ARG(s->ns), STR_ARG(s->name), answer->status,
-                 STR_ARG(said(answer)));
+                 STR_ARG(quoted(s->arena, said(answer))));
     link_remove(&s->flight);
     str version = o == STATUS_WRITTEN ? version_of(s->arena, answer->body) : (str){0};
     follower_post_written(c->builder, s->kind, s->ns, s->name, o, version);
@@ -150,9 +160,9 @@ static void on_applied(void *arg, const struct kube_answer *answer) {
     str words =
         arena_printf(w->arena, "%s " STR_FMT "/" STR_FMT " can not be written: " STR_FMT,
                      api_type_of(w->kind)->name, STR_ARG(w->ns), STR_ARG(w->name), STR_ARG(said(answer)));
-    log_warn("object write kind=%s namespace=" STR_FMT " name=" STR_FMT " status=%u err=\"" STR_FMT "\"",
+    log_warn("object write kind=%s namespace=" STR_FMT " name=" STR_FMT " status=%u err=" STR_FMT,
              api_type_of(w->kind)->name, STR_ARG(w->ns), STR_ARG(w->name), answer->status,
-             STR_ARG(said(answer)));
+             STR_ARG(quoted(w->arena, said(answer))));
     landed(w, answer->status == 422 ? ADDRESS_INVALID : ADDRESS_FAILED, S(""), words);
 }
 
@@ -266,10 +276,11 @@ static void on_synced(void *arg) {
 
 /* What can not be watched is done without, as far as it goes: the book writes nothing that it could not see. */
 static void on_trouble(void *arg, const struct kube_watch_trouble *t) {
+    OWNED(arena) a = arena_new();
     const struct cluster_watch *w = arg;
     if (t)
-        log_warn("watch kind=%s purpose=gateways status=%u err=\"" STR_FMT "\"", api_type_of(w->kind)->name,
-                 t->status, STR_ARG(t->message));
+        log_warn("watch kind=%s purpose=gateways status=%u err=" STR_FMT, api_type_of(w->kind)->name,
+                 t->status, STR_ARG(quoted(a, t->message)));
     else
         log_info("watch kind=%s purpose=gateways works=true", api_type_of(w->kind)->name);
 }
@@ -460,19 +471,20 @@ void cluster_release(struct cluster *c, void (*released)(void *arg), void *arg) 
 /* ---- beginning and end ---- */
 
 static err connect(struct cluster *c) {
+    OWNED(arena) a = arena_new();
     struct kube_config *config = NULL;
     struct buf why;
     buf_init(&why, WHY_BYTES_MAX);
     err e = kube_config_load(&(struct kube_config_options){c->c.kubeconfig, c->c.context}, &config, &why);
     if (e == OK) {
-        if (why.n) log_warn("kubeconfig warning=\"" STR_FMT "\"", STR_ARG(buf_str(&why)));
+        if (why.n) log_warn("kubeconfig warning=" STR_FMT, STR_ARG(quoted(a, buf_str(&why))));
         log_info("api server=" STR_FMT " by=\"" STR_FMT "\"", STR_ARG(kube_config_server(config)),
                  STR_ARG(kube_config_origin(config)));
         if (!c->c.pod_namespace.n) c->c.pod_namespace = kube_config_namespace(config);
         buf_clear(&why);
         e = kube_client_new(c->loop, config, &c->client, &why);
     }
-    if (e != OK) log_error("api server err=\"" STR_FMT "\"", STR_ARG(buf_str(&why)));
+    if (e != OK) log_error("api server err=" STR_FMT, STR_ARG(quoted(a, buf_str(&why))));
     buf_fini(&why);
     return e;
 }
