@@ -395,19 +395,11 @@ static void on_batch(void *arg, struct kube_batch *b) {
         follower_post_batch(c->builder, b);
 }
 
-static void tell_presence(const struct kube_facts *f) {
-    for (enum api_kind k = KIND_NONE + 1; k < KIND_COUNT; k++) {
-        const struct kube_kind_facts *one = &f->kinds[k];
-        if (one->presence == KUBE_FORBIDDEN)
-            log_warn("kind=%s presence=forbidden err=\"%s\"", api_type_of(k)->name, one->message);
-    }
-    log_info("api server version=%s gateway_api=%s channel=%s", f->server_version, f->bundle_version,
-             f->channel);
-}
-
 static void on_facts(void *arg, const struct kube_facts *f) {
     struct cluster *c = arg;
-    if (f->complete && !c->complete) tell_presence(f);
+    if (f->complete && !c->complete)
+        log_info("api server version=%s gateway_api=%s channel=%s", f->server_version, f->bundle_version,
+                 f->channel);
     c->complete = f->complete;
     if (!c->ended) follower_post_facts(c->builder, c, f);
 }
