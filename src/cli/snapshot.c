@@ -20,6 +20,7 @@ enum {
     NOTES_BYTES_MAX = 1 << 16,
     PORT_FIRST = 10000,
     HOSTNAMES_MAX = 100,
+    CERTIFICATE_DAYS = 400, /* long enough that nobody is warned of its end */
 };
 
 /* One reading. */
@@ -138,7 +139,7 @@ static void take_as_good(struct snapshot *s, const struct need_object *v, size_t
     str names[HOSTNAMES_MAX + 1], chain, key;
     size_t names_n = list_hostnames(s, a, names);
     if (!names_n) names[names_n++] = S("gateway.invalid");
-    if (x509_make(a, names, names_n, clock_wall_s() - 3600, 2, &chain, &key) != OK) return;
+    if (x509_make(a, names, names_n, clock_wall_s() - 3600, CERTIFICATE_DAYS, &chain, &key) != OK) return;
     for (size_t i = 0; i < n; i++) {
         if (v[i].kind != KIND_SECRET || store_has(s->pipeline.store, KIND_SECRET, v[i].ns, v[i].name))
             continue;
@@ -183,8 +184,8 @@ static bool is_hidden(const struct reading *r, enum api_kind kind) {
 static void tell_hidden(struct reading *r) {
     for (enum api_kind k = KIND_NONE + 1; k < KIND_COUNT; k++)
         if (is_hidden(r, k) && k != KIND_SECRET)
-            buf_printf(&r->s->notes, "%ss are not yours to read, so nothing is known of them: %s\n",
-                       api_type_of(k)->name, r->facts.kinds[k].message);
+            buf_printf(&r->s->notes, "%s are not yours to read, so nothing is known of them: %s\n",
+                       api_type_of(k)->plural, r->facts.kinds[k].message);
 }
 
 static bool wait(struct reading *r, const bool *until) {
