@@ -29,6 +29,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(METHOD, "HTTPRouteMethodMatching", SERVED, NULL, NULL)                                                 \
     X(RULE_NAME, "HTTPRouteNamedRouteRule", SERVED, NULL, NULL)                                              \
     X(PARENT_PORT, "HTTPRouteParentRefPort", SERVED, NULL, NULL)                                             \
+    X(DESTINATION_PORT, "HTTPRouteDestinationPortMatching", SERVED, NULL, NULL)                              \
     X(PATH_REDIRECT, "HTTPRoutePathRedirect", SERVED, NULL, NULL)                                            \
     X(PATH_REWRITE, "HTTPRoutePathRewrite", SERVED, NULL, NULL)                                              \
     X(PORT_REDIRECT, "HTTPRoutePortRedirect", SERVED, NULL, NULL)                                            \
