@@ -235,9 +235,9 @@ class Case:
     def container_status(self, name):
         return (self.get('Pod', name)['status'].get('containerStatuses') or [{}])[0]
 
-    def processes(self, pod):
+    def processes(self, pod, namespace=None):
         """The processes of a pod, the first of its container first."""
-        a, b = self.get('Pod', pod)['status']['podIP'].split('.')[2:]
+        a, b = self.get('Pod', pod, namespace=namespace)['status']['podIP'].split('.')[2:]
         netns = open(self.cluster.dir + '/netns').read() + f'-{int(a) * 256 + int(b)}'
         pids = subprocess.run(['ip', 'netns', 'pids', netns], capture_output=True, text=True, check=True).stdout.split()
         return [PodProcess(int(p)) for p in sorted(pids, key=int)]
