@@ -8,7 +8,7 @@
 #include "control/supervisor.h"
 #include "io/log.h"
 
-enum { WORKERS_MAX = 1024, DRAIN_S_DEFAULT = 30, DRAIN_S_MAX = 24 * 3600 };
+enum { WORKERS_MAX = 1024, DRAIN_S_DEFAULT = 30, DRAIN_S_MAX = 24 * 3600, LINGER_S_KUBE = 5 };
 
 static const struct cli_option options[] = {
     {"file", 'f', "PATH...",
@@ -57,6 +57,9 @@ static const struct cli_option options[] = {
     {"drain", 0, "SECONDS",
      "How long what is in flight may take after SIGTERM or SIGINT (default 30); a second "
      "signal ends it at once."},
+    {"linger", 0, "SECONDS",
+     "Of that, how long connections are still taken, until those who send them know (default with --kube 5, "
+     "else 0)."},
 };
 static const struct cli_command command = {
     .name = "serve",
@@ -149,7 +152,7 @@ static err read_health(struct settings *s, bool kube) {
 static err read_settings(struct settings *s) {
     static const char *const forms[] = {"off", "json", "text", NULL};
     static const enum worker_access accesses[] = {WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT};
-    uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT;
+    uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT, linger_s;
     size_t form;
     bool kube;
     TRY(serve_kube_read(&s->given, &s->kube, &kube));
@@ -162,6 +165,8 @@ static err read_settings(struct settings *s) {
     TRY(read_maps(s));
     TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
+    linger_s = kube ? LINGER_S_KUBE : 0;
+    TRY(read_number(s, "linger", 0, DRAIN_S_MAX, &linger_s));
     TRY(options_choice(&s->given, "access-log", forms, &form));
     const char *level = options_get(&s->given, "log-level", "info");
     if (log_parse_level(str_of(level), &s->level) != OK)
@@ -177,6 +182,7 @@ static err read_settings(struct settings *s) {
     s->config.workers = (unsigned)workers;
     s->config.access = accesses[form];
     s->config.drain_us_max = drain_s * 1000000;
+    s->config.linger_us = linger_s * 1000000;
     return OK;
 }
 

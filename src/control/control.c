@@ -10,6 +10,7 @@
 #include "admin/access_log.h"
 #include "admin/admin.h"
 #include "admin/metrics.h"
+#include "base/num.h"
 #include "control/builder.h"
 #include "io/clock.h"
 #include "io/log.h"
@@ -45,7 +46,8 @@ struct control {
     struct thread **threads;
     unsigned workers_n;
     struct access_log access;
-    struct timer access_timer;
+    struct timer access_timer, linger_timer;
+    uint64_t drain_until_us;
     char *access_chunk;
     int64_t start_s;
 };
@@ -79,7 +81,14 @@ static void on_released(void *arg) {
     end_when_done(k);
 }
 
-/* The first asks to end, a second one to end now. */
+static void on_linger_over(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    struct control *k = container_of(t, struct control, linger_timer);
+    builder_post_drain(&k->builder, k->drain_until_us);
+}
+
+/* The first asks to end, a second one to end now. A cluster's proxies send connections for a while after a pod was told to end
+ * [Kubernetes pod-lifecycle "Termination of Pods"]: they are taken until the proxies know by the pod's readiness. */
 static void begin_drain(struct control *k) {
     uint64_t now = clock_monotonic_us();
     bool again = k->state == CONTROL_DRAINING;
@@ -87,7 +96,13 @@ static void begin_drain(struct control *k) {
              (unsigned)(k->c->drain_us_max / 1000000));
     if (!again) move(k, CONTROL_DRAINING);
     if (!again && k->cluster) cluster_release(k->cluster, on_released, k);
-    builder_post_drain(&k->builder, again ? now : now + k->c->drain_us_max);
+    k->drain_until_us = again ? now : now + k->c->drain_us_max;
+    uint64_t linger_us = again ? 0 : num_min(k->c->linger_us, k->c->drain_us_max);
+    timer_clear(&k->linger_timer);
+    if (linger_us)
+        timer_set(&k->loop.timers, &k->linger_timer, now + linger_us);
+    else
+        builder_post_drain(&k->builder, k->drain_until_us);
 }
 
 static void on_signals(struct loop_fd *f, uint32_t events) {
@@ -309,6 +324,7 @@ static void end(struct control *k) {
     admin_free(k->admin);
     files_watch_free(k->watch);
     timer_forget(&k->loop.timers, &k->access_timer);
+    timer_forget(&k->loop.timers, &k->linger_timer);
     loop_fini(&k->loop);
     access_log_fini(&k->access);
     free(k->access_chunk);
@@ -330,6 +346,7 @@ int control_run(const struct control_config *c) {
     mailbox_init(&k->box, k);
     access_log_init(&k->access, STDOUT_FILENO);
     timer_init(&k->access_timer, on_access);
+    timer_init(&k->linger_timer, on_linger_over);
     int fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     k->signals = (struct loop_fd){.fd = fd, .on_ready = on_signals};
     log_info("postern serves version=%s controller=%s paths=%zu", POSTERN_VERSION, c->controller_name,

@@ -21,8 +21,8 @@ struct control_config {
     struct ip admin_ip;
     uint16_t admin_port;
     const char *socket_path;
-    int supervisor; /* the socket to the supervisor (supervisor.h) */
-    uint64_t drain_us_max;
+    int supervisor;                       /* the socket to the supervisor (supervisor.h) */
+    uint64_t drain_us_max, linger_us;     /* connections are still taken for so long, within the former */
     const struct cluster_config *cluster; /* instead of files; NULL: none */
     struct ip health_ip; /* where /healthz, /readyz and /metrics alone are answered, too; port 0: nowhere */
     uint16_t health_port;
