@@ -258,6 +258,7 @@ def load_while_the_leader_changes(t):
     t.until(lambda: attached(t) == 2, 'both routes are attached', SECONDS)
     t.until(lambda: len(p := postern_pods(t)) == 2 and all(map(is_ready, p)), 'two pods are ready again')
     t.until(everywhere, 'the Gateway is at both', SECONDS)
+    t.until(lambda: not t.get('Pod', pod['metadata']['name'], namespace=SYSTEM), 'the former leader has ended')
     for load in loads:
         load.unharmed()
     equal(told(), before)
