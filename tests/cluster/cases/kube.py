@@ -75,22 +75,6 @@ def kube_what_is_wrong_is_an_event_once(t):
 @case
 @with_postern
 @alone
-def kube_routes_attach_in_few_writes(t):
-    """Is a Gateway written at most a hundred times while a thousand routes attach to it, and is its count right in the end?"""
-    count = lambda: t.cluster.metric('apiserver_request_total', verb='PUT', resource='gateways', subresource='status')
-    t.apply(*echo('e'), here(t, gateway()))
-    programmed(t)
-    before = count()
-    t.apply_many([here(t, route(rule('e'), name=f'r-{i}', hostnames=[f'h{i}.example'])) for i in range(1000)])
-    attached = lambda: t.get('Gateway', 'gw', f'{GROUP}/v1')['status']['listeners'][0]['attachedRoutes']
-    t.until(lambda: attached() == 1000, 'all are attached')
-    assert count() - before <= 100, count() - before
-    t.told(t.gateway_address(), host='h999.example')
-
-
-@case
-@with_postern
-@alone
 def kube_another_leader_writes_nothing_twice(t):
     """Does a change of leader leave objects and statuses as they are, and is a listener's port in the pods the same afterwards?"""
     t.apply(*echo('e'), here(t, gateway()), here(t, route(rule('e'))))
@@ -137,26 +121,3 @@ def kube_a_developer_on_a_shared_gateway(t):
     refused(lambda: dev.get(f'{GROUP}/v1', 'HTTPRoute', 'r', t.ns))
     refused(lambda: dev.create(thing(f'{GROUP}/v1', 'GatewayClass', 'theirs', spec={'controllerName': 'x.dev/y'})))
     refused(lambda: dev.merge(dev.get(f'{GROUP}/v1', 'HTTPRoute', 'r', team), {'status': {'parents': []}}, '/status'))
-
-
-@case
-@with_postern
-@alone
-def kube_api_server_away(t):
-    """Does traffic go on while the API server is away, and is what changed since with compacted history served and told once it is back?"""
-    t.apply(*echo('e'), here(t, gateway()), here(t, route(rule('e'))))
-    programmed(t)
-    address = t.gateway_address()
-    t.told(address)
-    load = t.load(address, 80, '-m', 'close', conns=2)
-    t.cluster.stop_api_server()
-    t.told(address)
-    t.cluster.control('compact')
-    t.cluster.start_api_server()
-    t.until(lambda: t.apply(here(t, route(rule('e'), name='later', hostnames=['later.example']))), 'the API server is back')
-    t.told(address, host='later.example')
-    def told():
-        parents = t.get('HTTPRoute', 'later', f'{GROUP}/v1').get('status', {}).get('parents', [])
-        return parents and all(c['status'] == 'True' for p in parents for c in p['conditions'])
-    t.until(told, 'the route has its status')
-    load.unharmed()
