@@ -35,6 +35,12 @@ static bool forget(struct pass *p, str name) {
     return was;
 }
 
+/* The y of v1.y; false: it is none. */
+static bool minor_of(const char *bundle, uint64_t *ret) {
+    str rest = str_of(bundle), major = str_cut(&rest, '.');
+    return str_eq(major, S("v1")) && num_parse(str_cut(&rest, '.'), UINT32_MAX, ret) == OK;
+}
+
 /* CRDs of another release are read as far as they are known.                 [GW GatewayClassConditionStatusSupportedVersion] */
 static void judge_version(struct conditions *c, const struct facts *facts) {
     enum { MINOR_MAX = 7 };
@@ -43,10 +49,8 @@ static void judge_version(struct conditions *c, const struct facts *facts) {
         conditions_add(c, "SupportedVersion", CONDITION_TRUE, "SupportedVersion",
                        arena_printf(c->arena, "manifests are read by the Gateway API v1.%d", MINOR_MAX));
     if (!*bundle) return;
-    str rest = str_of(bundle), major = str_cut(&rest, '.'), minor = str_cut(&rest, '.');
-    uint64_t n;
-    bool known = str_eq(major, S("v1")) && num_parse(minor, UINT32_MAX, &n) == OK && n <= MINOR_MAX;
-    if (known)
+    uint64_t minor;
+    if (minor_of(bundle, &minor) && minor <= MINOR_MAX)
         conditions_add(c, "SupportedVersion", CONDITION_TRUE, "SupportedVersion",
                        arena_printf(c->arena, "the Gateway API's CRDs are of %s", bundle));
     else
@@ -64,6 +68,8 @@ static void build_status(struct pass *p, const struct gateway_class *c, struct v
     conditions_judge(&cs, "Accepted", accepted, "Accepted", S("the class is handled by this controller"));
     judge_version(&cs, p->facts);
     st->conditions.p = cs.p, st->conditions.n = cs.n;
+    uint64_t minor; /* before v1.2 they were strings: the whole status would be refused */
+    if (minor_of(p->facts->bundle, &minor) && minor < 2) return;
     st->supported_features.p = arena_array(p->scratch, struct supported_feature, FEATURE_COUNT);
     for (str name = S(""); (name = features_next(p->facts, name)).p;)
         st->supported_features.p[st->supported_features.n++].name = name;
