@@ -82,6 +82,33 @@ def term_drains(t):
 
 
 @case
+def term_lingers(t):
+    """Are connections still taken after SIGTERM for as long as --linger says, though it is not ready any more; and does a second SIGTERM end that?"""
+    s = t.simple()
+    s.end()
+    s = Postern(t, (80,), ('--drain', '1000', '--linger', '1000'), True)
+    load = t.load(s.port[80], '-m', 'close', conns=1)
+    s.p.send_signal(signal.SIGTERM)
+    eventually(lambda: s.page('/readyz').status == 503, 'it is not ready')
+    before = s.metric('postern_requests_total')
+    eventually(lambda: s.metric('postern_requests_total') > before + 500, 'requests go on')
+    equal(s.ask().status, 200)
+    load.unharmed()
+    s.p.send_signal(signal.SIGTERM)
+    equal(s.p.wait(10), 0)
+
+
+@case
+def term_lingers_no_longer(t):
+    """Does the drain begin by itself once --linger is over?"""
+    s = t.simple()
+    s.end()
+    s = Postern(t, (80,), ('--drain', '1000', '--linger', '1'), True)
+    s.p.send_signal(signal.SIGTERM)
+    equal(s.p.wait(20), 0)
+
+
+@case
 def term_under_load(t):
     """Does SIGTERM under load fail no request that was accepted?"""
     for mode in ('keep', 'close'):
