@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """postern in the cluster while something changes and requests go on: none fails that the change did not call for, what is told is right within
 seconds, and nothing stays behind."""
+import concurrent.futures
 import contextlib
 import re
 import ssl
@@ -86,14 +87,18 @@ def load_while_a_thousand_routes_come_and_go(t):
     process = serving(t, the_pod(t))
     writes = lambda: t.cluster.metric('apiserver_request_total', resource='gateways', subresource='status')
     routes = [route(rule('e'), name=f'r-{i}', hostnames=[f'h{i}.example'], namespace=t.ns) for i in range(1000)]
+    for r in routes:
+        r['metadata']['labels'] = {'of': 'a-thousand'}
+    all_routes = t.api.path(V1, 'HTTPRoute', None, t.ns, labelSelector='of=a-thousand')
     load = t.load(address, conns=1)
     def come_and_go():
         before = writes()
-        t.apply_many(routes)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(t.api.create, routes))
         t.until(lambda: attached(t) == 1001, 'all are attached', SECONDS)
         is_told(t, 'Accepted', 'True/Accepted', 'r-999')
         answers(t, address, 200, 'h999.example')
-        t.delete_many(routes)
+        t.api.request('DELETE', all_routes)
         t.until(lambda: attached(t) == 1, 'all are gone', SECONDS)
         n = writes() - before
         assert n <= 100, f'{n} writes to the status of a Gateway'
@@ -262,6 +267,25 @@ def load_while_the_leader_changes(t):
     for load in loads:
         load.unharmed()
     equal(told(), before)
+
+
+@case
+@with_postern
+@alone
+def load_while_postern_is_rolled_out(t):
+    """Does a rollout of the only replica, as an upgrade is one, cost no request on connections that are kept and on new ones, and write no status again?"""
+    address = simple(t)
+    told = lambda: [(o['metadata']['uid'], o['metadata']['resourceVersion']) for o in (t.get('Gateway', 'gw', V1), t.get('HTTPRoute', 'r', V1), t.get('Service', 'gw-postern'))]
+    before, old = told(), the_pod(t)['metadata']['name']
+    loads = [t.load(address, conns=1, name='kept'), t.load(address, 80, '-m', 'close', conns=1, name='closed')]
+    t.cluster.kubectl('rollout', 'restart', '-n', SYSTEM, 'deployment/postern')
+    t.until(lambda: not t.get('Pod', old, namespace=SYSTEM), 'the old pod has ended')
+    assert the_pod(t)['metadata']['name'] != old
+    t.apply(route(rule('e'), name='next', hostnames=['next.example'], namespace=t.ns))
+    is_told(t, 'Accepted', 'True/Accepted', 'next')
+    for load in loads:
+        load.unharmed()
+    equal(told()[1:], before[1:])
 
 
 @case
