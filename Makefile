@@ -5,10 +5,10 @@ BUILD := build
 J := $(shell nproc)
 PRESET_debug := $(BUILD)/debug
 PRESET_release := $(BUILD)/release
-.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates crd cluster conformance fuzz tsan clang bench clean deps refs install
+.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 build: $(BUILD)/release/build.ninja ## build/postern, for release (what is missing is installed)
 	@cmake --build $(BUILD)/release --target postern -- -j $(J)
@@ -86,6 +86,11 @@ clang: $(BUILD)/clang/build.ninja ## build with clang
 bench: build ## measure beside HAProxy and nginx; see bench/README.md
 	@scripts/deps.sh bench
 	@bench/run $(BENCH)
+
+bench-kube: build ## on a real API server: new routes, memory, restart, what others' objects cost; under six minutes, needs root
+	@scripts/deps.sh cluster
+	@tests/cluster/build.sh
+	@bench/kube $(BENCH)
 
 refs: ## each cited RFC section and Gateway API field, and where
 	@grep -rnoE '\[(RFC [0-9]+ [0-9.]+|GW [A-Za-z.0-9 :]+)\]' src | sed -E 's/^([^:]+):([0-9]+):(.*)/\3\t\1:\2/' | sort

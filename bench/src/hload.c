@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1.1 load from one thread, closed loop: each connection has one request under way. The last line it prints is a JSON object.
- *   hload -a ADDR -p PORT [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS [-w WARM]] [-m keep|close|idle] [-t [-r]] [-u PATH] [-H HOST] [-R ROUTES]
+ *   hload -a ADDR -p PORT [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS [-w WARM]] [-m keep|close|idle] [-t [-r]] [-u PATH]
+ *         [-H HOST] [-R ROUTES] [-g MS]
  *   -n  exactly so many requests, within -d seconds; what is not answered by then is an error
  *   -w  so many before on the same connections; then it prints "warm" and waits for a line on stdin
  *   -m  close: a connection for each request; idle: a request on each connection, then "ready", then hold them until the time is up
  *   -t  TLS 1.3 (X25519, AES-128-GCM, ALPN http/1.1); -r: resume sessions
+ *   -g  each connection pauses so many milliseconds after an answer: a steady load instead of the most there can be
  *   -R  ask for route i of ROUTES, drawn at random: Host h<i/10>.example.com, path /a<i%10>/x, X-V: <i%10>
  * A request on a connection that answered before, closed without a byte of this answer, is sent again as clients do
  * [RFC 9112 9.3.1] and counted apart ("retried"). SIGTERM ends the run as its time would. */
@@ -53,7 +55,7 @@ struct load {
     bool resume, close_each, idle, stopping;
     unsigned routes, seed, conns_n;
     const char *path, *host;
-    double seconds, end, slowest;
+    double seconds, end, slowest, gap;
     unsigned long quota, issued, warm; /* quota 0: by time */
     unsigned long answered, errors, not_200, first_not_200, handshakes, reused, retried, why[WHY_N];
     unsigned long long bytes;
@@ -281,8 +283,9 @@ static bool conn_answered(struct conn *c) {
         conn_next(c);
         return false;
     }
-    if (!request_make(c)) {
+    if (l->gap > 0 || !request_make(c)) {
         c->state = RESTING;
+        c->begun = t;
         return false;
     }
     c->begun = t;
@@ -337,6 +340,19 @@ static bool load_over(const struct load *l) {
     return l->quota && l->issued == l->quota && l->answered + l->errors >= l->quota;
 }
 
+/* Connections that have paused long enough go on. */
+static void load_wake(struct load *l) {
+    double t = now_s();
+    for (unsigned i = 0; i < l->conns_n; i++) {
+        struct conn *c = &l->conns[i];
+        if (c->state != RESTING || t < c->begun + l->gap || !request_make(c)) continue;
+        c->begun = t;
+        c->got = 0;
+        c->state = SENDING;
+        watch(c, true);
+    }
+}
+
 /* Runs until the quota is answered or the time is up. */
 static void load_run(struct load *l) {
     l->end = now_s() + l->seconds;
@@ -362,8 +378,9 @@ static void load_run(struct load *l) {
             fflush(stdout);
         }
         struct epoll_event events[256];
-        int n = epoll_wait(l->epoll, events, 256, 10);
+        int n = epoll_wait(l->epoll, events, 256, l->gap > 0 ? 1 : 10);
         for (int i = 0; i < n; i++) conn_run(events[i].data.ptr);
+        if (l->gap > 0) load_wake(l);
         if (!l->idle && now_s() - looked > 0.01) {
             looked = now_s();
             for (unsigned i = 0; i < l->conns_n; i++)
@@ -429,7 +446,7 @@ static bool options_read(struct load *l, int argc, char **argv) {
     unsigned long port = 80;
     bool tls = false;
     int o;
-    while ((o = getopt(argc, argv, "a:p:c:d:n:w:m:tru:H:R:")) > 0) {
+    while ((o = getopt(argc, argv, "a:p:c:d:n:w:m:tru:H:R:g:")) > 0) {
         switch (o) {
         case 'a': address = optarg; break;
         case 'p': port = strtoul(optarg, NULL, 10); break;
@@ -442,6 +459,7 @@ static bool options_read(struct load *l, int argc, char **argv) {
         case 'r': l->resume = true; break;
         case 'u': l->path = optarg; break;
         case 'H': l->host = optarg; break;
+        case 'g': l->gap = strtod(optarg, NULL) / 1000; break;
         case 'R': l->routes = (unsigned)strtoul(optarg, NULL, 10); break;
         default: return false;
         }
