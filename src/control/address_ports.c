@@ -41,33 +41,47 @@ static uint16_t choose(struct address_book *b, const struct address_gateway *g, 
     return 0;
 }
 
+struct ports_before {
+    struct address_port *p;
+    uint32_t n;
+};
+
+/* What its Service as it is gives stands. Returns the ports that the Gateway had. */
+static struct ports_before keep_given(struct address_book *b, struct address_gateway *g) {
+    struct ports_before old = {g->ports, g->ports_n};
+    g->ports_n = g->d.ports_n;
+    g->ports = base_zalloc((g->ports_n + 1) * sizeof *g->ports);
+    for (uint32_t k = 0; k < g->ports_n; k++) {
+        g->ports[k].want = g->d.ports[k];
+        if (g->d.type == ADDRESS_HOST_PORT) continue;
+        uint16_t to = given(b, g, g->d.ports[k]);
+        if (take(b, to)) g->ports[k].to = to, g->ports[k].recorded = true;
+    }
+    return old;
+}
+
+/* Those that were chosen before and are not written yet. */
+static void keep_chosen(struct address_book *b, struct address_gateway *g, const struct ports_before *old) {
+    for (uint32_t k = 0; k < g->ports_n; k++) {
+        uint16_t to = g->ports[k].to ? 0 : before(old->p, old->n, g->ports[k].want);
+        if (take(b, to)) g->ports[k].to = to;
+    }
+}
+
+static void choose_rest(struct address_book *b, struct address_gateway *g) {
+    for (uint32_t k = 0; k < g->ports_n; k++)
+        if (!g->ports[k].to) g->ports[k].to = choose(b, g, g->ports[k].want);
+}
+
 /* Ports of the Service as it is stand first, then those that were chosen and are not written yet; the first Gateway by name keeps one that two have. */
 void address_ports_assign(struct address_book *b, struct address_gateway **sorted, size_t n) {
     memset(b->taken, 0, (size_t)(b->c.port_last - b->c.port_first) + 1);
-    struct address_port **old = base_zalloc((n + 1) * sizeof *old);
-    uint32_t *old_n = base_zalloc((n + 1) * sizeof *old_n);
-    for (size_t i = 0; i < n; i++) {
-        struct address_gateway *g = sorted[i];
-        old[i] = g->ports, old_n[i] = g->ports_n;
-        g->ports_n = g->d.ports_n;
-        g->ports = base_zalloc((g->ports_n + 1) * sizeof *g->ports);
-        for (uint32_t k = 0; k < g->ports_n; k++) {
-            g->ports[k].want = g->d.ports[k];
-            if (g->d.type == ADDRESS_HOST_PORT) continue;
-            uint16_t to = given(b, g, g->d.ports[k]);
-            if (take(b, to)) g->ports[k].to = to, g->ports[k].recorded = true;
-        }
-    }
-    for (unsigned fresh = 0; fresh < 2 && b->leads; fresh++)
-        for (size_t i = 0; i < n; i++)
-            for (uint32_t k = 0; k < sorted[i]->ports_n && sorted[i]->d.type != ADDRESS_HOST_PORT; k++) {
-                struct address_port *p = &sorted[i]->ports[k];
-                uint16_t to = p->to   ? 0
-                              : fresh ? choose(b, sorted[i], p->want)
-                                      : before(old[i], old_n[i], p->want);
-                if (to && (fresh || take(b, to))) p->to = to;
-            }
-    for (size_t i = 0; i < n; i++) free(old[i]);
+    struct ports_before *old = base_zalloc((n + 1) * sizeof *old);
+    for (size_t i = 0; i < n; i++) old[i] = keep_given(b, sorted[i]);
+    for (size_t i = 0; i < n && b->leads; i++)
+        if (sorted[i]->d.type != ADDRESS_HOST_PORT) keep_chosen(b, sorted[i], &old[i]);
+    for (size_t i = 0; i < n && b->leads; i++)
+        if (sorted[i]->d.type != ADDRESS_HOST_PORT) choose_rest(b, sorted[i]);
+    for (size_t i = 0; i < n; i++) free(old[i].p);
     free(old);
-    free(old_n);
 }
