@@ -178,6 +178,14 @@ def cut_off(pod):
         run('delete', 'table', 'inet', 'cutoff')
 
 
+def api_connections(t, pod):
+    """How many connections the pod holds to port 443, where nothing but the API server is."""
+    process = serving(t, pod)
+    remote_port, state = 2, 3  # of a line, after its number and the local address [proc(5) /proc/net/tcp]
+    lines = [line.split() for f in ('net/tcp', 'net/tcp6') for line in process.read(f).splitlines()[1:]]
+    return sum(line[remote_port].endswith(':01BB') and line[state] == '01' for line in lines)
+
+
 @contextlib.contextmanager
 def api_server_away(t):
     t.cluster.stop_api_server()
@@ -196,7 +204,7 @@ def load_while_the_api_server_is_away(t):
     answers(t, address, 200, 'goes.example')
     t.available('f')
     pod = the_pod(t)
-    load = t.load(address, conns=1)
+    load, calls = t.load(address, conns=1), api_connections(t, pod)
     with cut_off(pod) as attempts:
         with api_server_away(t):
             eventually(lambda: attempts() >= 12, 'it has tried to come back time after time', 60)
@@ -212,6 +220,7 @@ def load_while_the_api_server_is_away(t):
     is_told(t, 'Accepted', 'True/Accepted', 'comes')
     t.until(lambda: attached(t) == 2, 'two routes are attached', SECONDS)
     load.unharmed()
+    t.until(lambda: api_connections(t, pod) <= calls, f'no more connections to the API server than the {calls} before: {api_connections(t, pod)}', SECONDS)
     equal((the_pod(t)['metadata']['uid'], the_pod(t)['status']['containerStatuses'][0]['restartCount']), (pod['metadata']['uid'], 0))
 
 
@@ -238,6 +247,28 @@ def load_while_postern_is_killed(t):
     is_told(t, 'Accepted', 'True/Accepted', 'next')
     equal(told()[1:], before[1:])
     equal(the_pod(t)['status']['containerStatuses'][0]['restartCount'], 0)
+
+
+@case
+@with_postern
+@alone
+def a_container_is_killed(t):
+    """Is the same served again at the same addresses when both processes are killed, and does no object tell of it?"""
+    address = simple(t)
+    pod = the_pod(t)
+    told = lambda: [(o['metadata']['uid'], o['metadata']['resourceVersion']) for o in (t.get('Gateway', 'gw', V1), t.get('HTTPRoute', 'r', V1), t.get('Service', 'gw-postern'))]
+    before = told()
+    t.processes(pod['metadata']['name'], SYSTEM)[0].kill()
+    t.until(lambda: the_pod(t)['status']['containerStatuses'][0]['restartCount'] == 1, 'the container runs again')
+    t.told(address)
+    t.apply(route(rule('e'), name='next', hostnames=['next.example'], namespace=t.ns))
+    is_told(t, 'Accepted', 'True/Accepted', 'next')
+    answers(t, address, 200, 'next.example')
+    equal(told()[1:], before[1:])
+    # for the cases that count restarts
+    t.cluster.kubectl('rollout', 'restart', '-n', SYSTEM, 'deployment/postern')
+    t.until(lambda: not t.get('Pod', pod['metadata']['name'], namespace=SYSTEM), 'the pod has ended')
+    the_pod(t)
 
 
 @case
