@@ -17,21 +17,21 @@ RBAC = 'rbac.authorization.k8s.io'
 @case
 @with_postern
 def told_enough_to_mend_a_certificate(t):
-    """Do describe's Events and status --kube name the Secret that a listener lacks, does explain --kube lead there; and does it serve once that is there?"""
-    t.apply(*echo('e'), gateway(listener(443, protocol='HTTPS', secrets=['cert']), namespace=t.ns), route(rule('e'), namespace=t.ns))
+    """Do describe's Events and status --kube name the Secret that a listener lacks, does explain --kube say that there is no such listener; and does it serve once that is there?"""
+    t.apply(*echo('e'), gateway(listener(8443, protocol='HTTPS', secrets=['cert']), namespace=t.ns), route(rule('e'), namespace=t.ns))
     postern = lambda *args: subprocess.run([os.environ['POSTERN'], *args, '--kube', '--kubeconfig', t.cluster.dir + '/kubeconfig'],
                                            capture_output=True, text=True, timeout=30).stdout
     events = lambda: t.cluster.kubectl('describe', 'gateway', 'gw', '-n', t.ns).partition('Events:')[2]
     t.until(lambda: 'InvalidCertificateRef' in events(), 'an Event tells of the certificate', SECONDS)
-    asked = 'https://example.com/'
+    asked = 'https://example.com:8443/'  # a port that no other case's Gateway has
     for text in (events(), postern('status', '-n', t.ns)):
         assert f'Secret {t.ns}/cert does not exist' in text, text
     text = postern('explain', '-n', t.ns, 'GET', asked)
-    assert 'no connection' in text and 'postern status' in text, text
+    assert 'no connection' in text and 'no HTTPS listener has port 8443' in text, text
     pair, pem = certificate(t, 'c')
     t.apply(pair)
     programmed(t)
-    t.told(t.gateway_address(), 443, tls=trusting())
+    t.told(t.gateway_address(), 8443, tls=trusting())
     text = postern('status', '-n', t.ns)
     assert f'{t.ns}/cert' not in text and 'Problems' not in text, text
     text = postern('explain', '-n', t.ns, 'GET', asked)
