@@ -33,7 +33,7 @@ def told_enough_to_mend_a_certificate(t):
     programmed(t)
     t.told(t.gateway_address(), 8443, tls=trusting())
     text = postern('status', '-n', t.ns)
-    assert f'{t.ns}/cert' not in text and 'Problems' not in text, text
+    assert f'{t.ns}/gw' in text and f'{t.ns}/cert' not in text and 'Problems' not in text, text
     text = postern('explain', '-n', t.ns, 'GET', asked)
     assert 'answer    200' in text or 'e:80' in text, text
 

@@ -7,7 +7,7 @@ import re
 import ssl
 import subprocess
 
-from cases.kube import SYSTEM, condition, leader, programmed
+from cases.kube import SYSTEM, leader, programmed
 from client import Connection, ask, trusting
 from cluster import PodProcess, alone, case, equal, eventually, with_postern
 from harness import children
@@ -139,7 +139,7 @@ def load_while_a_gateway_goes_and_comes(t):
 def certificate(t, name, host='example.com'):
     """A Secret of a self-signed certificate, and what is in its subject."""
     cert, key = t.file(name + '.crt'), t.file(name + '.key')
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30', '-subj', f'/CN={host}',
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '365', '-subj', f'/CN={host}',
                     '-addext', f'subjectAltName=DNS:{host}', '-keyout', key, '-out', cert], check=True, capture_output=True)
     return secret('cert', cert, key, t.ns), open(cert).read()
 
@@ -162,7 +162,7 @@ def load_while_a_certificate_is_rotated(t):
     for i in range(1, 6):
         t.apply(pairs[i % 2][0])
         t.until(lambda: presented(address) == pairs[i % 2][1], 'the new certificate is served', SECONDS)
-        equal(condition(t.get('Gateway', 'gw', V1), 'Programmed'), 'True/Programmed')
+        programmed(t)
     load.unharmed()
 
 
