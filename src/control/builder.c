@@ -207,12 +207,15 @@ static void tell_adopted(const struct builder *b) {
              (unsigned long long)(clock_monotonic_us() - b->began_us));
 }
 
-void builder_flush(struct builder *b) {
-    if (!b->follower || !b->is_settled || b->draining) return;
+static void flush(struct builder *b, bool between) {
     uint64_t now_us = clock_monotonic_us();
-    uint64_t again = follower_flush(b->follower, now_us, clock_wall_s());
+    uint64_t again = follower_flush(b->follower, now_us, clock_wall_s(), between);
     b->flushed_us = now_us;
     if (again != UINT64_MAX) timer_set(&b->loop.timers, &b->flush, again);
+}
+
+void builder_flush(struct builder *b) {
+    if (b->follower && b->is_settled && !b->draining) flush(b, false);
 }
 
 /* Does the newest table wait for objects that it names? asked: for some of them just now. */
@@ -254,11 +257,10 @@ static void pass(struct builder *b) {
         stats_set(&b->stats.revision, adopted);
     }
     if (b->follower && b->ready && !b->is_settled && !b->publish.held &&
-        clock_monotonic_us() > b->flushed_us + UNSETTLED_US) {
-        b->is_settled = true; /* for this moment: all that the last pass made is adopted */
-        builder_flush(b);
-        b->is_settled = false;
-    }
+        clock_monotonic_us() > b->flushed_us + UNSETTLED_US)
+        flush(
+            b,
+            true); /* all that the last pass made is adopted, and what it said of that is not judged anew yet */
     int64_t now_s = clock_wall_s();
     struct table *before = NULL;
     bool changed = pipeline_pass(&b->pipeline, now_s, b->workers_n, &before);

@@ -177,10 +177,10 @@ static bool has_wants(const struct follower *f) { return f->asked && f->served =
 
 bool follower_served(const struct follower *f) { return has_wants(f) && f->known; }
 
-uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s) {
+uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s, bool between) {
     if (!f->complete) return UINT64_MAX;
     if (!follower_served(f) && now_us < f->asked_us + SERVED_WAIT_US) return f->asked_us + SERVED_WAIT_US;
-    return status_book_flush(f->statuses, now_us, now_s);
+    return status_book_flush(f->statuses, now_us, now_s, between);
 }
 
 /* ---- what comes in ---- */

@@ -33,8 +33,9 @@ bool follower_complete(const struct follower *f);
 bool follower_passed(struct follower *f, uint64_t now_us);
 /* Objects that were asked for are all there, and what Gateways' Services give is known. */
 bool follower_served(const struct follower *f);
-/* What statuses say is so in the data plane: they go to the loop thread. Returns when to be called again although nothing happens. */
-uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s);
+/* What statuses say is so in the data plane: they go to the loop thread. between: two tables (status_book.h). Returns when to be called again although
+ * nothing happens. */
+uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s, bool between);
 
 /* From the loop thread; each is delivered in the builder's. */
 void follower_post_batch(struct builder *b, struct kube_batch *batch);

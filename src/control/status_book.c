@@ -14,7 +14,8 @@ enum {
     BURST = 3,
     RETRY_MIN_US = 1000000,
     RETRY_MAX_US = 60000000,
-    HELD_US = 5000000, /* after a conflict, when the newer object does not come */
+    HELD_US = 5000000,  /* after a conflict, when the newer object does not come */
+    BETWEEN_US = 50000, /* what is pending between two tables is looked at again */
     KEY_BYTES_MAX = 600,
     STATUS_BYTES_MAX = 4 << 20,
 };
@@ -196,7 +197,14 @@ static void send(struct status_book *b, struct entry *e, const struct node *merg
     buf_fini(&json);
 }
 
-static void look_at(struct status_book *b, struct entry *e, uint64_t now_us, int64_t now_s) {
+static bool says_pending(const struct node *n) {
+    if (n->kind == NODE_MAP && str_eq(node_get_str(n, S("reason")), S("Pending"))) return true;
+    for (const struct node *c = n->child; c; c = c->next)
+        if (says_pending(c)) return true;
+    return false;
+}
+
+static void look_at(struct status_book *b, struct entry *e, uint64_t now_us, int64_t now_s, bool between) {
     e->state = ENTRY_CLEAN;
     const void *ours = b->c.ours(b->c.arg, kind_of(e), ns_of(e), name_of(e));
     if (is_foreign(b, e, ours)) return;
@@ -207,14 +215,19 @@ static void look_at(struct status_book *b, struct entry *e, uint64_t now_us, int
     bool changed;
     const struct node *merged =
         status_merge(a, kind_of(e), existing, ours, b->c.controller_name, now_s, &changed);
-    if (changed) send(b, e, merged, now_us);
+    if (changed && between && says_pending(merged)) {
+        e->after_us = now_us + BETWEEN_US;
+        mark(b, e);
+    } else if (changed) {
+        send(b, e, merged, now_us);
+    }
 }
 
-uint64_t status_book_flush(struct status_book *b, uint64_t now_us, int64_t now_s) {
+uint64_t status_book_flush(struct status_book *b, uint64_t now_us, int64_t now_s, bool between) {
     struct heap_item *first;
     while ((first = heap_first(&b->dirty)) && first->key <= now_us && b->stats.flying < FLYING_MAX) {
         heap_remove(&b->dirty, first);
-        look_at(b, container_of(first, struct entry, due), now_us, now_s);
+        look_at(b, container_of(first, struct entry, due), now_us, now_s, between);
     }
     first = heap_first(&b->dirty);
     return first && first->key > now_us ? first->key : UINT64_MAX; /* an answer calls for the next */

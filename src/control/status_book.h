@@ -44,8 +44,9 @@ void status_book_gone(struct status_book *b, enum api_kind kind, str ns, str nam
 void status_book_changed(struct status_book *b, enum api_kind kind, str ns, str name);
 /* Whether we are the one who writes. Whoever comes to lead looks at every object, and writes what differs. */
 void status_book_lead(struct status_book *b, bool leads);
-/* Writes what is due. What `ours` says must be so in the data plane. Returns when to call again; UINT64_MAX: never. */
-uint64_t status_book_flush(struct status_book *b, uint64_t now_us, int64_t now_s);
+/* Writes what is due. What `ours` says must be so in the data plane. between: two tables, so that what says Pending may be so no more: it waits.
+ * Returns when to call again; UINT64_MAX: never. */
+uint64_t status_book_flush(struct status_book *b, uint64_t now_us, int64_t now_s, bool between);
 /* resource_version: of the object as it was written, or not given. */
 void status_book_done(struct status_book *b, enum api_kind kind, str ns, str name,
                       enum status_outcome outcome, str resource_version, uint64_t now_us);

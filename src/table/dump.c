@@ -164,8 +164,9 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
 }
 
 static bool any_settings(const struct table_settings *s) {
-    static const struct table_settings none;
-    return memcmp(s, &none, sizeof none) != 0;
+    return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
+           s->backend_idle_us || s->head_us || s->body_bytes || s->head_bytes || s->trusted_hops ||
+           s->trusted_n;
 }
 
 static void add_listener(struct buf *b, const struct table *t, str at, const struct table_listener *l) {

@@ -7,7 +7,7 @@ import re
 import ssl
 import subprocess
 
-from cases.kube import SYSTEM, leader, programmed
+from cases.kube import SYSTEM, condition, leader, programmed
 from client import Connection, ask, trusting
 from cluster import PodProcess, alone, case, equal, eventually, with_postern
 from harness import children
@@ -162,7 +162,7 @@ def load_while_a_certificate_is_rotated(t):
     for i in range(1, 6):
         t.apply(pairs[i % 2][0])
         t.until(lambda: presented(address) == pairs[i % 2][1], 'the new certificate is served', SECONDS)
-        programmed(t)
+        equal(condition(t.get('Gateway', 'gw', V1), 'Programmed'), 'True/Programmed')
     load.unharmed()
 
 

@@ -77,7 +77,7 @@ static void see(struct world *w, enum api_kind kind, const char *name, const cha
     status_book_seen(w->book, kind, S("default"), str_of(name), str_of(version), str_of(status));
 }
 
-static uint64_t flush(struct world *w) { return status_book_flush(w->book, w->now_us, NOW_S); }
+static uint64_t flush(struct world *w) { return status_book_flush(w->book, w->now_us, NOW_S, false); }
 
 static void done(struct world *w, enum api_kind kind, const char *name, enum status_outcome o,
                  const char *version) {
@@ -300,6 +300,32 @@ static void test_bounded_flight(void **state) {
     }
 }
 
+/* A listener whose certificate was replaced is pending until the workers have it: nobody is told when they may have it by now. */
+static void test_pending_between_two_tables(void **state) {
+    struct world *w = *state;
+    see(w, KIND_GATEWAY, "gw", "7", "");
+    status_book_lead(w->book, true);
+    w->condition.type = S("Programmed");
+    w->condition.status = CONDITION_FALSE;
+    w->condition.reason = S("Pending");
+    uint64_t again = status_book_flush(w->book, w->now_us, NOW_S, true);
+    assert_int_equal(w->writes, 0);
+    assert_true(again > w->now_us && again < w->now_us + SECOND_US);
+    w->condition.status = CONDITION_TRUE;
+    w->condition.reason = S("Programmed");
+    w->now_us = again;
+    status_book_flush(w->book, w->now_us, NOW_S, true);
+    assert_int_equal(w->writes, 1);
+    assert_non_null(strstr(w->last, "\"status\":\"True\""));
+    done(w, KIND_GATEWAY, "gw", STATUS_WRITTEN, "8");
+    w->condition.status = CONDITION_FALSE;
+    w->condition.reason = S("Pending");
+    say(w, "no table is on its way, and it is not there");
+    w->now_us += SECOND_US;
+    flush(w);
+    assert_int_equal(w->writes, 2);
+}
+
 int main(void) {
 #define BOOK_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -313,6 +339,7 @@ int main(void) {
         BOOK_TEST(test_gone),
         BOOK_TEST(test_failures_back_off),
         BOOK_TEST(test_bounded_flight),
+        BOOK_TEST(test_pending_between_two_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
