@@ -38,7 +38,8 @@ static bool carries_rule(const struct plan_rule *r) {
 bool compile_carries(const struct plan_piece *p) {
     if (p->kind == PLAN_LISTENER) {
         const struct plan_listener *l = container_of(p, const struct plan_listener, piece);
-        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->clients && !l->client_certificate.n;
+        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->clients && !l->tracing &&
+               !l->client_certificate.n;
     }
     if (p->kind != PLAN_ROUTE) return true;
     const struct plan_route *r = container_of(p, const struct plan_route, piece);

@@ -39,6 +39,33 @@ struct plan_clients {
     str ca_pem;
     bool lenient;
 };
+/* Spans that go to a collector: OTLP/HTTP, or OTLP/gRPC where its backend is H2C. Of new traces the share `sampled` is taken; of those that the
+ * caller has sampled `sampled_of_parent`, and none of those that it has not.                [GW TracingConfig] */
+struct plan_header {
+    str name, value;
+};
+struct plan_share {
+    int64_t numerator, denominator;
+};
+enum plan_tracing_source {
+    PLAN_TRACING_UNSET,
+    PLAN_TRACING_HEADER,    /* value: a header, lower case */
+    PLAN_TRACING_LITERAL,   /* value: the value */
+    PLAN_TRACING_ATTRIBUTE, /* value: an attribute of OpenTelemetry; one that is not known is left out */
+};
+struct plan_tracing_attribute {
+    str name;
+    uint8_t source; /* enum plan_tracing_source */
+    str value;
+};
+struct plan_tracing {
+    str backend;                         /* key of a PLAN_BACKEND */
+    LIST_OF(struct plan_header) headers; /* of each export; values FIELD_SECRET */
+    struct plan_share sampled, sampled_of_parent;
+    bool ignores_parent;                               /* every trace counts as new */
+    str service_name, span_name;                       /* "" = the defaults */
+    LIST_OF(struct plan_tracing_attribute) attributes; /* of each span */
+};
 struct plan_listener {
     struct plan_piece piece;
     str gateway;                         /* attachment point: "NS/NAME" of the Gateway */
@@ -54,6 +81,7 @@ struct plan_listener {
     struct plan_settings *settings;      /* NULL: none is set */
     LIST_OF(struct plan_filter) filters; /* before its requests are matched, in this order: AUTH alone */
     struct plan_clients *clients;        /* NULL: nobody is asked; HTTPS */
+    struct plan_tracing *tracing;        /* NULL: nothing is traced; HTTP, HTTPS */
     str client_certificate; /* the PLAN_CERTIFICATE that backends which speak TLS are shown; "" = none */
 };
 
@@ -90,9 +118,6 @@ enum plan_filter_type {
     PLAN_FILTER_AUTH,
 };
 enum plan_path_change { PLAN_PATH_KEEP, PLAN_PATH_REPLACE_FULL, PLAN_PATH_REPLACE_PREFIX };
-struct plan_header {
-    str name, value;
-};
 /* A copy of numerator in denominator requests to one endpoint; what it answers is nobody's.   [GW HTTPRequestMirrorFilter] */
 struct plan_mirror {
     str backend; /* key of a PLAN_BACKEND */

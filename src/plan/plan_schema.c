@@ -13,6 +13,7 @@ static const char *const values[] = {"Exact", "Regex", NULL};
 static const char *const filter_types[] = {
     "RequestHeaders", "ResponseHeaders", "Redirect", "Rewrite", "Mirror", "CORS", "Auth", NULL};
 static const char *const auth_protocols[] = {"HTTP", "GRPC", NULL};
+static const char *const tracing_sources[] = {"Header", "Literal", "Attribute", NULL};
 static const char *const session_types[] = {"Cookie", "Header", NULL};
 static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
 static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UDP", NULL};
@@ -101,6 +102,42 @@ static const struct field filter_fields[] = {
     {.name = "auth", .type = FIELD_OPT_STRUCT, .offset = AT(plan_filter, auth), .of = &auth},
 };
 static const struct schema filter = SCHEMA(plan_filter, filter_fields, NULL);
+static const struct field share_fields[] = {
+    {.name = "numerator", .type = FIELD_INT, .offset = AT(plan_share, numerator)},
+    {.name = "denominator", .type = FIELD_INT, .offset = AT(plan_share, denominator)},
+};
+static const struct schema share = SCHEMA(plan_share, share_fields, NULL);
+static const struct field tracing_attribute_fields[] = {
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_tracing_attribute, name)},
+    {.name = "source",
+     .type = FIELD_ENUM,
+     .offset = AT(plan_tracing_attribute, source),
+     .values = tracing_sources},
+    {.name = "value", .type = FIELD_STR, .offset = AT(plan_tracing_attribute, value)},
+};
+static const struct field export_header_fields[] = {
+    {.name = "name", .type = FIELD_STR, .offset = AT(plan_header, name)},
+    {.name = "value", .type = FIELD_STR, .offset = AT(plan_header, value), .flags = FIELD_SECRET},
+};
+static const struct schema export_header = SCHEMA(plan_header, export_header_fields, NULL);
+static const struct schema tracing_attribute = SCHEMA(plan_tracing_attribute, tracing_attribute_fields, NULL);
+static const struct field tracing_fields[] = {
+    {.name = "backend", .type = FIELD_STR, .offset = AT(plan_tracing, backend)},
+    {.name = "headers", .type = FIELD_LIST, .offset = AT(plan_tracing, headers), .of = &export_header},
+    {.name = "sampled", .type = FIELD_STRUCT, .offset = AT(plan_tracing, sampled), .of = &share},
+    {.name = "sampledOfParent",
+     .type = FIELD_STRUCT,
+     .offset = AT(plan_tracing, sampled_of_parent),
+     .of = &share},
+    {.name = "ignoresParent", .type = FIELD_BOOL, .offset = AT(plan_tracing, ignores_parent)},
+    {.name = "serviceName", .type = FIELD_STR, .offset = AT(plan_tracing, service_name)},
+    {.name = "spanName", .type = FIELD_STR, .offset = AT(plan_tracing, span_name)},
+    {.name = "attributes",
+     .type = FIELD_LIST,
+     .offset = AT(plan_tracing, attributes),
+     .of = &tracing_attribute},
+};
+static const struct schema tracing = SCHEMA(plan_tracing, tracing_fields, NULL);
 static const struct field listener_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_listener, piece.key)},
     {.name = "gateway", .type = FIELD_STR, .offset = AT(plan_listener, gateway)},
@@ -116,6 +153,7 @@ static const struct field listener_fields[] = {
     {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
     {.name = "filters", .type = FIELD_LIST, .offset = AT(plan_listener, filters), .of = &filter},
     {.name = "clients", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, clients), .of = &clients},
+    {.name = "tracing", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, tracing), .of = &tracing},
     {.name = "clientCertificate", .type = FIELD_STR, .offset = AT(plan_listener, client_certificate)},
 };
 static const struct field session_fields[] = {

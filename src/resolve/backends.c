@@ -113,7 +113,7 @@ static struct verdict judge_reference(struct pass *p, enum api_kind from, str fr
         return resolver_refuse(
             a, "InvalidKind", STR_FMT ": " STR_FMT "%s" STR_FMT " is not served; name a Service",
             STR_ARG(where), STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
-    if (!grants_allow(p, str_of(api_type_of(from)->name), from_ns, S("Service"), ns, ref->name))
+    if (!grants_allow(p, from, from_ns, S("Service"), ns, ref->name))
         return resolver_refuse(a, "RefNotPermitted",
                                STR_FMT ": no ReferenceGrant in namespace " STR_FMT " lets " STR_FMT
                                        " of " STR_FMT " use Service " STR_FMT "; add one there",

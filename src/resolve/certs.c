@@ -110,11 +110,12 @@ struct verdict certs_judge(struct pass *p, struct arena *a, const struct certs_u
         return resolver_refuse(
             a, u->reason, STR_FMT ": " STR_FMT "%s" STR_FMT " is not served; name a Secret", STR_ARG(u->path),
             STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
-    if (!grants_allow(p, str_of(u->kind), u->ns, S("Secret"), ns, ref->name))
+    if (!grants_allow(p, u->kind, u->ns, S("Secret"), ns, ref->name))
         return resolver_refuse(a, "RefNotPermitted",
                                STR_FMT ": no ReferenceGrant in namespace " STR_FMT " lets a %s of " STR_FMT
                                        " use Secret " STR_FMT "; add one there",
-                               STR_ARG(u->path), STR_ARG(ns), u->kind, STR_ARG(u->ns), STR_ARG(ref->name));
+                               STR_ARG(u->path), STR_ARG(ns), api_type_of(u->kind)->name, STR_ARG(u->ns),
+                               STR_ARG(ref->name));
     const struct secret *s = (const void *)store_get(p->store, p->scratch, KIND_SECRET, ns, ref->name);
     if (!s)
         return resolver_refuse(a, u->reason,

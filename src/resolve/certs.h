@@ -7,7 +7,7 @@ struct secret;
 struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why);
 /* Who names a Secret, and where: for its permission and for messages, which live in a. */
 struct certs_user {
-    const char *kind; /* Gateway, ListenerSet */
+    enum api_kind kind; /* Gateway, ListenerSet */
     str ns, path;
     const char *reason; /* of what is wrong but for RefNotPermitted */
 };

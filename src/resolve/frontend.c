@@ -8,7 +8,7 @@ static struct verdict judge_source(struct pass *p, const struct gateway_state *g
                                    const struct object_ref *ref, str where, struct buf *pem) {
     struct trust_source source = {ref->group, ref->kind, ref->ns.n ? ref->ns : g->ns, ref->name};
     bool map = !ref->group.n && str_eq(ref->kind, S("ConfigMap"));
-    if (map && !grants_allow(p, S("Gateway"), g->ns, S("ConfigMap"), source.ns, ref->name))
+    if (map && !grants_allow(p, KIND_GATEWAY, g->ns, S("ConfigMap"), source.ns, ref->name))
         return resolver_refuse(p->scratch, "RefNotPermitted",
                                STR_FMT ": no ReferenceGrant in namespace " STR_FMT
                                        " lets a Gateway of " STR_FMT " use ConfigMap " STR_FMT

@@ -60,7 +60,7 @@ static void judge_client(struct pass *p, struct gateway_state *g, const struct g
     g->refs = (struct verdict){0};
     g->notice = (str){0};
     if (tls && tls->client_certificate_ref) {
-        struct certs_user user = {"Gateway", g->ns, str_of(path), "InvalidClientCertificateRef"};
+        struct certs_user user = {KIND_GATEWAY, g->ns, str_of(path), "InvalidClientCertificateRef"};
         if (features_served(p->facts, FEATURE_BACKEND_CLIENT))
             g->refs = certs_judge(p, g->arena, &user, tls->client_certificate_ref, &g->client, &g->notice);
         else

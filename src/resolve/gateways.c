@@ -15,6 +15,7 @@
 #include "resolve/policies.h"
 #include "resolve/routes.h"
 #include "resolve/sets.h"
+#include "resolve/telemetry.h"
 
 static struct gateway_state *state_for(struct resolver *r, str ns, str name) {
     struct gateway_state *g = gateways_find(r, ns, name);
@@ -107,6 +108,11 @@ static void count_selector(struct resolver *r, struct listener_state *l, bool se
     r->selectors += (uint32_t)selects - (uint32_t)(l->present && l->selects);
 }
 
+/* Its policies tell which Gateways use it. */
+static void note_user(struct pass *p, const struct backend_state *b) {
+    policies_mark_backend(p, b->kind, backends_ns(b), backends_name(b));
+}
+
 /* Takes those that the filters ask in the place of those before. */
 static void use_backends(struct pass *p, struct listener_state *l, const struct listener_filters_result *f) {
     struct backend_state **before = l->backends;
@@ -115,8 +121,29 @@ static void use_backends(struct pass *p, struct listener_state *l, const struct 
     l->backends_n = 0;
     for (uint32_t i = 0; i < f->n; i++)
         if (f->v[i].auth->backend.n) l->backends[l->backends_n++] = backends_use(p, f->v[i].auth->backend);
-    for (uint32_t i = 0; i < before_n; i++) backends_release(p, before[i]);
+    for (uint32_t i = 0; i < l->backends_n; i++) note_user(p, l->backends[i]);
+    for (uint32_t i = 0; i < before_n; i++) {
+        note_user(p, before[i]);
+        backends_release(p, before[i]);
+    }
     free(before);
+}
+
+static bool takes_requests(const struct listener_state *l) {
+    return l->protocol == PLAN_HTTP || l->protocol == PLAN_HTTPS;
+}
+
+/* The collector is asked for while a listener is served that has spans. */
+static void use_collector(struct pass *p, struct gateway_state *g, const struct plan_tracing *t) {
+    bool traced = false;
+    for (uint32_t i = 0; i < g->listeners_n; i++)
+        traced |= g->listeners[i]->pieces && takes_requests(g->listeners[i]);
+    struct backend_state *before = g->collector;
+    g->collector = t && traced ? backends_use(p, t->backend) : NULL;
+    if (g->collector) note_user(p, g->collector);
+    if (!before) return;
+    note_user(p, before);
+    backends_release(p, before);
 }
 
 /* A listener that is no more. Routes counted at it are resolved anew in this pass; it lives until they let go. */
@@ -146,6 +173,7 @@ static void forget_gateway(struct pass *p, struct gateway_state *g, bool *ret_ou
     for (uint32_t i = 0; i < g->listeners_n; i++) end_listener(p, g->listeners[i]);
     free(TAKE(g->listeners));
     g->listeners_n = g->own_n = 0;
+    use_collector(p, g, NULL);
     if (g->status) resolver_note_status(p, KIND_GATEWAY, g->ns, g->name);
     free(TAKE(g->status));
     free(TAKE(g->own));
@@ -290,7 +318,7 @@ str gateways_piece_key(struct arena *a, const struct listener_state *l, uint32_t
     return address ? arena_printf(a, STR_FMT "@%u", STR_ARG(base), address) : base;
 }
 
-static void emit_listener(struct pass *p, struct listener_state *l) {
+static void emit_listener(struct pass *p, struct listener_state *l, struct plan_tracing *tracing) {
     struct arena *a = p->scratch;
     l->served = l->claims_n && !claims_loss(l).p && (!listeners_terminates(l) || l->certs_n) &&
                 (!l->set || l->gateway->stands);
@@ -317,6 +345,7 @@ static void emit_listener(struct pass *p, struct listener_state *l) {
             .settings = l->gateway->settings,
             .filters = {filters.v, filters.n},
             .clients = (struct plan_clients *)l->clients, /* packed here, not changed */
+            .tracing = takes_requests(l) ? tracing : NULL,
             .client_certificate = l->gateway->client ? str_of(l->gateway->client->key) : (str){0},
         };
         const void *before = plan_get(p->plan, PLAN_LISTENER, piece.piece.key);
@@ -371,7 +400,9 @@ void gateways_emit(struct pass *p) {
         g->emit = false;
         if (!g->arena) continue; /* gone since */
         g->stands = judge_stands(g);
-        for (uint32_t k = 0; k < g->listeners_n; k++) emit_listener(p, g->listeners[k]);
+        struct plan_tracing *tracing = telemetry_map(p, g);
+        for (uint32_t k = 0; k < g->listeners_n; k++) emit_listener(p, g->listeners[k], tracing);
+        use_collector(p, g, tracing);
         uint64_t view = gateways_hash_view(p, g, 0, g->own_n);
         if (view != g->view) routes_mark_referrers(p, KIND_GATEWAY, g->ns, g->name);
         default_gateways_update(p, g, view != g->view);

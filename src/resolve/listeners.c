@@ -184,7 +184,7 @@ static struct verdict judge_kinds(struct pass *p, struct listener_state *l, cons
 static struct verdict judge_certificate(struct pass *p, struct listener_state *l, uint32_t i,
                                         const struct secret_ref *ref) {
     struct arena *a = l->gateway->arena;
-    struct certs_user user = {l->set ? "ListenerSet" : "Gateway", l->set ? l->set->ns : l->gateway->ns,
+    struct certs_user user = {l->set ? KIND_LISTENER_SET : KIND_GATEWAY, l->set ? l->set->ns : l->gateway->ns,
                               arena_printf(a, "tls.certificateRefs[%u]", i), "InvalidCertificateRef"};
     struct cert_state *c;
     struct verdict v = certs_judge(p, a, &user, ref, &c, l->notice.n ? NULL : &l->notice);

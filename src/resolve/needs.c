@@ -74,11 +74,12 @@ struct search {
 
 static bool is_needed(void *arg, const struct store_target *t, const struct object *from) {
     struct search *s = arg;
-    bool asks = route_is(from->kind) || from->kind == KIND_GATEWAY || from->kind == KIND_LISTENER_SET;
+    bool asks = route_is(from->kind) || from->kind == KIND_GATEWAY || from->kind == KIND_LISTENER_SET ||
+                from->kind == KIND_XTELEMETRY_POLICY;
     if (t->kind == KIND_SERVICE && !asks) return false; /* a policy alone needs no endpoints */
     if (!is_ours(s->r, from)) return false;
     if (t->kind != KIND_SECRET || str_eq(from->meta.ns, t->ns)) return true;
-    bool may = grants_allow(&s->pass, from->kind_name, from->meta.ns, S("Secret"), t->ns, t->name);
+    bool may = grants_allow(&s->pass, from->kind, from->meta.ns, S("Secret"), t->ns, t->name);
     arena_reset(s->pass.scratch);
     return may;
 }

@@ -12,6 +12,8 @@
 #include "resolve/gateways.h"
 #include "resolve/policy_status.h"
 #include "resolve/routes.h"
+#include "resolve/sets.h"
+#include "resolve/telemetry.h"
 #include "resolve/xbackends.h"
 
 static struct policy_state *find(const struct resolver *r, enum api_kind kind, str ns, str name) {
@@ -107,12 +109,23 @@ static bool tells_sessions(const struct pass *p, enum api_kind kind, str ns, str
     return false;
 }
 
+/* Gateways whose filters or spans go to the backend: whether they can may depend on its policies. */
+static void mark_askers(struct pass *p, enum api_kind kind, str ns, str name) {
+    size_t n;
+    struct store_key *all = store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_GATEWAY, &n);
+    for (size_t i = 0; i < n; i++) gateways_mark(p->r, all[i].ns, all[i].name);
+    sets_mark_referrers(p, kind, ns, name);
+    telemetry_mark_referrers(p, kind, ns, name);
+}
+
 static void mark_targets(struct pass *p, const struct policy_state *ps, str targets) {
     str ns = ns_of(ps);
     while (targets.n) {
         str name = str_cut(&targets, '\n'), word = str_cut(&name, ' ');
         if (ps->kind == KIND_XTELEMETRY_POLICY) {
+            struct gateway_state *g = gateways_find(p->r, ns, name);
             policies_mark_gateway(p, ns, name);
+            if (g) gateways_mark_emit(p->r, g);
             continue;
         }
         enum api_kind kind = str_eq(word, S("XBackend")) ? KIND_XBACKEND : KIND_SERVICE;
@@ -125,6 +138,7 @@ static void mark_targets(struct pass *p, const struct policy_state *ps, str targ
                            ? kind == KIND_SERVICE && needs_policy(p, ns, name)
                            : ps->sessions || tells_sessions(p, kind, ns, name);
         if (decides) routes_mark_referrers(p, kind, ns, name);
+        mark_askers(p, kind, ns, name);
     }
 }
 
@@ -166,36 +180,6 @@ void policies_mark_all(struct pass *p) {
     }
 }
 
-/* One policy a Gateway: the oldest.                                                          [GW XTelemetryPolicy] */
-static bool is_first(struct pass *p, const struct object *o, const struct gateway_state *g) {
-    size_t n;
-    const struct object **rivals =
-        store_referrers(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name, KIND_XTELEMETRY_POLICY, &n);
-    for (size_t i = 0; i < n; i++)
-        if (rivals[i] != o && str_eq(rivals[i]->meta.ns, o->meta.ns) && policy_status_order(rivals[i], o) < 0)
-            return false;
-    return true;
-}
-
-static void judge_telemetry(struct pass *p, const struct object *o, const struct ancestor *a,
-                            struct conditions *c) {
-    if (is_first(p, o, a->gateway))
-        policy_status_judge_unserved(p, o, a, c);
-    else
-        conditions_add(c, "Accepted", CONDITION_FALSE, "Conflicted",
-                       S("an older XTelemetryPolicy has the same Gateway and goes first; remove one"));
-}
-
-static void resolve_telemetry(struct pass *p, struct policy_state *ps, const struct object *o) {
-    const struct xtelemetry_policy *policy = (const void *)o;
-    struct ancestors all = {0};
-    for (uint32_t i = 0; i < policy->spec.target_refs.n; i++) {
-        const struct gateway_state *g = gateways_find(p->r, o->meta.ns, policy->spec.target_refs.p[i].name);
-        if (g && g->arena) policy_status_ancestor(&all, g);
-    }
-    policy_status_tell(p, ps, o, &all, judge_telemetry);
-}
-
 /* Nothing can be set of a mesh.                                                    [GW XMeshSpec.parametersRef] */
 static struct verdict judge_mesh(struct pass *p, const struct xmesh *mesh) {
     const struct parameters_reference *ref = mesh->spec.parameters_ref;
@@ -232,7 +216,7 @@ static void resolve_one(struct pass *p, struct policy_state *ps, const struct ob
     else if (ps->kind == KIND_XBACKEND_TRAFFIC_POLICY)
         backend_traffic_status(p, ps, o);
     else if (ps->kind == KIND_XTELEMETRY_POLICY)
-        resolve_telemetry(p, ps, o);
+        telemetry_status(p, ps, o);
     else if (ps->kind == KIND_XBACKEND)
         xbackends_status(p, ps, o);
     else

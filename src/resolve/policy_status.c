@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/policy_status.h"
 
+#include "api/xtelemetry_policy.h"
 #include "resolve/backends.h"
+#include "resolve/gateways.h"
 #include "resolve/routes.h"
+#include "resolve/sets.h"
+#include "resolve/telemetry.h"
 
 int policy_status_order(const struct object *x, const struct object *y) {
     int64_t age = x->meta.created_s ? x->meta.created_s : INT64_MAX,
@@ -41,15 +45,50 @@ void policy_status_add_gateways(const struct route_state *rs, struct ancestors *
     }
 }
 
-/* Does the route use that port of the backend? port 0: any. Bytes of TCP and UDP are no policy's. */
+/* Is it that port of the Service or XBackend? port 0: any. Bytes of TCP and UDP are no policy's. */
+static bool is_backend(const struct backend_state *b, enum api_kind kind, str ns, str name, int64_t port) {
+    if (b->kind != kind || (port && b->port != port)) return false;
+    if (kind == KIND_SERVICE && b->protocol > PLAN_BACKEND_TLS) return false;
+    return str_eq(backends_ns(b), ns) && str_eq(backends_name(b), name);
+}
+
 static bool uses(const struct route_state *rs, enum api_kind kind, str ns, str name, int64_t port) {
-    for (uint32_t i = 0; i < rs->backends_n; i++) {
-        const struct backend_state *b = rs->refs[rs->listeners_n + i];
-        if (b->kind != kind || (port && b->port != port)) continue;
-        if (kind == KIND_SERVICE && b->protocol > PLAN_BACKEND_TLS) continue;
-        if (str_eq(backends_ns(b), ns) && str_eq(backends_name(b), name)) return true;
-    }
+    for (uint32_t i = 0; i < rs->backends_n; i++)
+        if (is_backend(rs->refs[rs->listeners_n + i], kind, ns, name, port)) return true;
     return false;
+}
+
+static bool gateway_uses(const struct gateway_state *g, enum api_kind kind, str ns, str name, int64_t port) {
+    if (g->collector && is_backend(g->collector, kind, ns, name, port)) return true;
+    for (uint32_t i = 0; i < g->listeners_n; i++)
+        for (uint32_t k = 0; k < g->listeners[i]->backends_n; k++)
+            if (is_backend(g->listeners[i]->backends[k], kind, ns, name, port)) return true;
+    return false;
+}
+
+/* Gateways that ask the backend themselves: for filters of their listeners, or as the collector of their spans. */
+static void add_askers(const struct pass *p, enum api_kind kind, str ns, str name, int64_t port,
+                       struct ancestors *all) {
+    size_t n;
+    struct store_key *keys = store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_GATEWAY, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct gateway_state *g = gateways_find(p->r, keys[i].ns, keys[i].name);
+        if (g && gateway_uses(g, kind, ns, name, port)) policy_status_ancestor(all, g);
+    }
+    keys = store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_LISTENER_SET, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct set_state *s = sets_find(p->r, keys[i].ns, keys[i].name);
+        if (s && gateway_uses(s->gateway, kind, ns, name, port)) policy_status_ancestor(all, s->gateway);
+    }
+    const struct object **policies =
+        store_referrers(p->store, p->scratch, kind, ns, name, KIND_XTELEMETRY_POLICY, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct xtelemetry_policy *policy = (const void *)policies[i];
+        for (uint32_t k = 0; k < policy->spec.target_refs.n; k++) {
+            const struct gateway_state *g = telemetry_target(p, policies[i], k);
+            if (g && gateway_uses(g, kind, ns, name, port)) policy_status_ancestor(all, g);
+        }
+    }
 }
 
 void policy_status_add_users(const struct pass *p, enum api_kind kind, str ns, str name, int64_t port,
@@ -63,6 +102,7 @@ void policy_status_add_users(const struct pass *p, enum api_kind kind, str ns, s
             if (rs && uses(rs, kind, ns, name, port)) policy_status_add_gateways(rs, all);
         }
     }
+    add_askers(p, kind, ns, name, port, all);
 }
 
 static struct parent_ref gateway_ref(struct arena *a, const struct gateway_state *g) {

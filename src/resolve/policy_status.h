@@ -20,7 +20,7 @@ struct ancestors {
 struct ancestor *policy_status_ancestor(struct ancestors *all, const struct gateway_state *g);
 /* The Gateways that a route is attached to. */
 void policy_status_add_gateways(const struct route_state *rs, struct ancestors *all);
-/* Gateways whose routes use the Service or XBackend, by that port when it is not 0. */
+/* Gateways that use the Service or XBackend, for routes or for themselves, by that port when it is not 0. */
 void policy_status_add_users(const struct pass *p, enum api_kind kind, str ns, str name, int64_t port,
                              struct ancestors *all);
 /* One entry for each; conditions by whoever knows the kind. None: it matters to nobody, and nothing is said. */

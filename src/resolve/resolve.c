@@ -14,6 +14,7 @@
 #include "resolve/resolver.h"
 #include "resolve/routes.h"
 #include "resolve/sets.h"
+#include "resolve/telemetry.h"
 #include "resolve/xbackends.h"
 
 enum { CHANGED_KEPT_MAX = 4096 }; /* room for told statuses that is kept from pass to pass */
@@ -63,6 +64,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         policies_mark_changed(p, c->kind, c->ns, c->name);
         routes_mark_referrers(p, c->kind, c->ns, c->name);
         mark_listeners(p, c->kind, c->ns, c->name);
+        telemetry_mark_referrers(p, c->kind, c->ns, c->name);
         break;
     case KIND_SERVICE:
         if (!c->spec_changed) break;
@@ -70,6 +72,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         mark_listeners(p, c->kind, c->ns, c->name);
         backends_mark(p, c->ns, c->name);
         policies_mark_backend(p, c->kind, c->ns, c->name);
+        telemetry_mark_referrers(p, c->kind, c->ns, c->name);
         break;
     case KIND_ENDPOINT_SLICE: {
         const struct object *slice = store_get(p->store, p->scratch, c->kind, c->ns, c->name);
@@ -92,6 +95,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
     case KIND_REFERENCE_GRANT:
         mark_listeners(p, c->kind, c->ns, S(""));
         routes_mark_referrers(p, c->kind, c->ns, S(""));
+        telemetry_mark_referrers(p, c->kind, c->ns, S(""));
         break;
     case KIND_CLUSTER_TRUST_BUNDLE:
         mark_gateways(p, c->kind, S(""), c->name);

@@ -83,8 +83,8 @@ struct verdict resolver_refuse(struct arena *a, const char *reason, const char *
 
 str resolver_a_kind(struct arena *a, enum api_kind kind) {
     const char *name = api_type_of(kind)->name;
-    return arena_printf(a, "%s %s", *name == 'H' ? "an" : "a",
-                        name); /* "HTTPRoute" begins with a vowel when spoken */
+    bool vowel = *name == 'H' || *name == 'X'; /* when spoken */
+    return arena_printf(a, "%s %s", vowel ? "an" : "a", name);
 }
 
 str resolver_key(struct arena *a, str ns, str name) {

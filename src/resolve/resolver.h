@@ -100,9 +100,10 @@ struct gateway_state {
     struct verdict kept;  /* its parameters are wrong, and it goes on by those that were good last */
     uint8_t service;      /* enum settings_service: of its own or its class's settings */
     struct settings *own; /* of its own parametersRef, good ones, packed; NULL: none were yet */
-    struct plan_settings *settings; /* with its class's, for its listeners; NULL: none */
-    struct cert_state *client;      /* shown to backends that speak TLS; counted; NULL: none */
-    struct frontend *frontends;     /* frontend.h */
+    struct plan_settings *settings;  /* with its class's, for its listeners; NULL: none */
+    struct backend_state *collector; /* of its spans; counted; NULL: nothing is traced */
+    struct cert_state *client;       /* shown to backends that speak TLS; counted; NULL: none */
+    struct frontend *frontends;      /* frontend.h */
     uint32_t frontends_n;
     str notice;  /* what a good ResolvedRefs should tell, or not given */
     bool stands; /* a listener of its own is accepted: else its ListenerSets are not served */

@@ -310,6 +310,8 @@ static void gather(struct gathering *g, const struct object *o) {
         const struct xtelemetry_policy *policy = any;
         for (uint32_t i = 0; i < policy->spec.target_refs.n; i++)
             add_target(g, KIND_GATEWAY, g->ns, policy->spec.target_refs.p[i].name);
+        if (policy->spec.tracing && policy->spec.tracing->provider)
+            add_backend(g, &policy->spec.tracing->provider->backend_ref);
         break;
     }
     case KIND_ENDPOINT_SLICE:

@@ -37,13 +37,14 @@ struct store_key *store_keys(const struct store *s, struct arena *a, enum api_ki
  *   Gateway      <- route by parentRefs, ListenerSet by parentRef, XTelemetryPolicy by targetRefs     ListenerSet <- route by parentRefs
  *   Gateway, asked with ns and name "" <- route with useDefaultGateways All
  *   Service      <- route by backendRefs (and filters), EndpointSlice by its label kubernetes.io/service-name,
- *                   BackendTLSPolicy and XBackendTrafficPolicy by targetRefs
- *   XBackend     <- route by backendRefs (and filters), BackendTLSPolicy and XBackendTrafficPolicy by targetRefs
+ *                   BackendTLSPolicy and XBackendTrafficPolicy by targetRefs, Gateway and ListenerSet by filters of their listeners,
+ *                   XTelemetryPolicy by its provider
+ *   XBackend     <- what names a Service, but for EndpointSlices
  *   XBackend, asked with xbackend_label() of its name <- EndpointSlice by its label postern.dev/xbackend
  *   Secret       <- Gateway and ListenerSet by certificateRefs, XBackend by clientCertificateRef
  *   ConfigMap, ClusterTrustBundle <- BackendTLSPolicy and XBackend by caCertificateRefs
  *   Namespace    <- every Gateway, ListenerSet, route and ReferenceGrant in it
- *   ReferenceGrant, asked with name "" <- Gateway, ListenerSet and route that name something in the namespace from another one
+ *   ReferenceGrant, asked with name "" <- Gateway, ListenerSet, route and XTelemetryPolicy that name something in the namespace from another one
  * A referrer is listed whether or not the target exists. */
 const struct object **store_referrers(const struct store *s, struct arena *a, enum api_kind kind, str ns,
                                       str name, enum api_kind from, size_t *ret_n);

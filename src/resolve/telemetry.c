@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/telemetry.h"
+
+#include "api/xtelemetry_policy.h"
+#include "resolve/backends.h"
+#include "resolve/gateways.h"
+#include "resolve/policies.h"
+#include "resolve/policy_status.h"
+#include "resolve/rule_filters.h"
+
+enum { WHOLE = 100 }; /* of WHOLE: every trace */
+
+static bool is_gateway(const struct local_ref *t) {
+    return str_eq(t->group, S(RESOLVE_GROUP)) && str_eq(t->kind, S("Gateway"));
+}
+
+static bool has_target(const struct object *o, str name) {
+    const struct xtelemetry_policy *policy = (const void *)o;
+    for (uint32_t i = 0; i < policy->spec.target_refs.n; i++) {
+        const struct local_ref *t = &policy->spec.target_refs.p[i];
+        if (is_gateway(t) && str_eq(t->name, name)) return true;
+    }
+    return false;
+}
+
+/* One policy a Gateway: the oldest, good or not. */
+static const struct xtelemetry_policy *find(const struct pass *p, const struct gateway_state *g) {
+    if (!store_count(p->store, KIND_XTELEMETRY_POLICY)) return NULL;
+    size_t n;
+    const struct object **all =
+        store_referrers(p->store, p->scratch, KIND_GATEWAY, g->ns, g->name, KIND_XTELEMETRY_POLICY, &n);
+    const struct object *best = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (has_target(all[i], g->name) && (!best || policy_status_order(all[i], best) < 0)) best = all[i];
+    return (const void *)best;
+}
+
+/* ---- what it says ---- */
+
+/* The export's own framing, beside what no header filter may write.           [OTLP/HTTP Request] [gRPC over HTTP2 Requests] */
+static bool is_reserved(str name) {
+    return rule_filters_reserved(name) || str_ieq(name, S("content-type")) ||
+           str_ieq(name, S("content-encoding")) || str_ieq(str_upto(name, 5), S("grpc-"));
+}
+
+static struct verdict judge_fields(struct pass *p, const struct tracing *t) {
+    const struct tracing_provider *provider = t->provider;
+    for (uint32_t i = 0; provider && i < provider->headers.n; i++)
+        if (is_reserved(provider->headers.p[i].name))
+            return resolver_refuse(p->scratch, "Invalid",
+                                   "spec.tracing.provider.headers[%u]: the header " STR_FMT
+                                   " is the gateway's own; leave it out",
+                                   i, STR_ARG(provider->headers.p[i].name));
+    return (struct verdict){0};
+}
+
+/* *ret_key: of the collector's backend, when there is one. */
+static struct verdict judge_collector(struct pass *p, const struct xtelemetry_policy *policy, str *ret_key) {
+    const struct tracing *t = policy->spec.tracing;
+    *ret_key = (str){0};
+    if (!t || t->mode != TRACING_ENABLED || !t->provider) return (struct verdict){0};
+    return backends_judge(p, KIND_XTELEMETRY_POLICY, policy->obj.meta.ns, false, &t->provider->backend_ref,
+                          S("spec.tracing.provider.backendRef"), ret_key);
+}
+
+static struct plan_share map_share(const struct fraction *f) {
+    return f ? (struct plan_share){f->numerator, f->denominator} : (struct plan_share){WHOLE, WHOLE};
+}
+
+/* The first entry of a name counts.                                                     [GW HTTPHeader] */
+static void map_headers(struct arena *a, const struct tracing_provider *from, struct plan_tracing *to) {
+    to->headers.p = arena_array(a, struct plan_header, from->headers.n);
+    for (uint32_t i = 0; i < from->headers.n; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < i; k++) known |= str_ieq(from->headers.p[k].name, from->headers.p[i].name);
+        if (!known)
+            to->headers.p[to->headers.n++] =
+                (struct plan_header){from->headers.p[i].name, from->headers.p[i].value};
+    }
+}
+
+static void map_attributes(struct arena *a, const struct tracing *from, struct plan_tracing *to) {
+    to->attributes.p = arena_array(a, struct plan_tracing_attribute, from->attributes.n);
+    for (uint32_t i = 0; i < from->attributes.n; i++) {
+        const struct tracing_attribute *f = &from->attributes.p[i];
+        struct plan_tracing_attribute one = {.name = f->name};
+        switch ((enum attribute_source)f->source_type) {
+        case ATTRIBUTE_HEADER:
+            one.source = PLAN_TRACING_HEADER;
+            one.value = resolver_lower(a, f->header_name);
+            break;
+        case ATTRIBUTE_LITERAL:
+            one.source = PLAN_TRACING_LITERAL;
+            one.value = f->literal_value;
+            break;
+        case ATTRIBUTE_ATTRIBUTE:
+            one.source = PLAN_TRACING_ATTRIBUTE;
+            one.value = f->attribute_key;
+            break;
+        case ATTRIBUTE_UNSET: continue;
+        }
+        to->attributes.p[to->attributes.n++] = one;
+    }
+}
+
+/* By default nothing is traced; what is traced follows its parent, as OpenTelemetry's samplers do. [OpenTelemetry SDK ParentBased] */
+struct plan_tracing *telemetry_map(struct pass *p, const struct gateway_state *g) {
+    const struct xtelemetry_policy *policy =
+        features_served(p->facts, FEATURE_XTELEMETRY) ? find(p, g) : NULL;
+    const struct tracing *t = policy ? policy->spec.tracing : NULL;
+    str backend;
+    if (!t || judge_fields(p, t).reason || judge_collector(p, policy, &backend).reason || !backend.n)
+        return NULL;
+    const struct parent_sampling *parent = t->parent_based_sampling;
+    struct plan_tracing *to = arena_make(p->scratch, struct plan_tracing);
+    *to = (struct plan_tracing){
+        .backend = backend,
+        .sampled = map_share(t->sampling_rate),
+        .ignores_parent = parent && parent->mode == TRACING_DISABLED,
+        .service_name = t->service_name,
+        .span_name = t->span_name,
+    };
+    if (!to->ignores_parent) to->sampled_of_parent = map_share(parent ? parent->sampling_rate : NULL);
+    map_headers(p->scratch, t->provider, to);
+    map_attributes(p->scratch, t, to);
+    return to;
+}
+
+/* ---- what is said of it ---- */
+
+const struct gateway_state *telemetry_target(const struct pass *p, const struct object *policy, uint32_t i) {
+    const struct local_ref *t =
+        &((const struct xtelemetry_policy *)(const void *)policy)->spec.target_refs.p[i];
+    const struct gateway_state *g = is_gateway(t) ? gateways_find(p->r, policy->meta.ns, t->name) : NULL;
+    return g && g->arena ? g : NULL;
+}
+
+static void judge_ancestor(struct pass *p, const struct object *o, const struct ancestor *a,
+                           struct conditions *c) {
+    const struct xtelemetry_policy *policy = (const void *)o, *first = find(p, a->gateway);
+    bool served = features_served(p->facts, FEATURE_XTELEMETRY);
+    struct verdict v = {0};
+    if (first && !str_eq(first->obj.meta.name, o->meta.name)) {
+        v = resolver_refuse(p->scratch, "Conflicted",
+                            "an older XTelemetryPolicy has the same Gateway and goes first; remove one");
+    } else if (!served) {
+        policy_status_judge_unserved(p, o, a, c);
+        return;
+    } else if (policy->spec.tracing) {
+        v = judge_fields(p, policy->spec.tracing);
+    }
+    str key;
+    conditions_judge(c, "Accepted", v, "Accepted", S("the policy holds for the Gateway"));
+    if (served)
+        conditions_judge(c, "ResolvedRefs", judge_collector(p, policy, &key), "ResolvedRefs",
+                         S("all references are resolved"));
+}
+
+void telemetry_status(struct pass *p, struct policy_state *ps, const struct object *o) {
+    const struct xtelemetry_policy *policy = (const void *)o;
+    struct ancestors all = {0};
+    for (uint32_t i = 0; i < policy->spec.target_refs.n; i++) {
+        const struct gateway_state *g = telemetry_target(p, o, i);
+        if (g) policy_status_ancestor(&all, g);
+    }
+    policy_status_tell(p, ps, o, &all, judge_ancestor);
+}
+
+void telemetry_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name) {
+    if (!store_count(p->store, KIND_XTELEMETRY_POLICY)) return;
+    size_t n;
+    struct store_key *all =
+        store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_XTELEMETRY_POLICY, &n);
+    for (size_t i = 0; i < n; i++) policies_mark_changed(p, KIND_XTELEMETRY_POLICY, all[i].ns, all[i].name);
+}
