@@ -89,6 +89,18 @@ static void add_selector(struct buf *b, struct dice *d) {
           "{matchExpressions: [{key: team, operator: DoesNotExist}]}", "{}");
 }
 
+static void add_backend_ref(struct buf *b, struct dice *d, const char *tail) {
+    switch (roll(d, 8)) {
+    case 0: ADD("{group: " GX ", kind: XBackend, name: x0"); break;
+    case 1: ADD("{name: %s, port: 81", PICK(d, "w0", "w1")); break;
+    case 2: ADD("{name: missing, port: 80"); break;
+    case 3: ADD("{name: w0, group: x.test, kind: Foo"); break;
+    default: ADD("{name: %s, port: 80", PICK(d, "w0", "w1"));
+    }
+    add_ns(b, d);
+    ADD("%s}", tail);
+}
+
 /* Listeners. */
 static void add_certificates(struct buf *b, struct dice *d) {
     ADD("certificateRefs: [");
@@ -113,6 +125,25 @@ static void add_listener_tls(struct buf *b, struct dice *d, const char *protocol
         ADD("options: {%s: x}, ", PICK(d, "postern.dev/tls-min", "other.test/y", "postern.dev/min-version"));
     add_certificates(b, d);
     ADD("}");
+}
+static void add_listener_filters(struct buf *b, struct dice *d) {
+    unsigned n = roll(d, 4) == 3 ? 1 + roll(d, 2) : 0;
+    if (!n) return;
+    ADD(", filters: {requests: [");
+    for (unsigned i = 0; i < n; i++) {
+        ADD("%s", i ? ", " : "");
+        if (roll(d, 6) == 5) {
+            ADD("{type: ExtensionRef, extensionRef: {group: x.test, kind: F, name: f}}");
+            continue;
+        }
+        bool grpc = roll(d, 3) == 2;
+        ADD("{type: ExternalAuth, externalAuth: {protocol: %s, backendRef: ", grpc ? "GRPC" : "HTTP");
+        add_backend_ref(b, d, "");
+        ADD(", %s", grpc ? "grpc: {}" : PICK(d, "http: {}", "http: {path: /x}", "http: {path: /../x}"));
+        MAYBE(d, "", "", ", forwardBody: {maxSize: 9}");
+        ADD("}}");
+    }
+    ADD("]}");
 }
 static void add_allowed_routes(struct buf *b, struct dice *d) {
     if (!roll(d, 3)) return;
@@ -144,9 +175,50 @@ static void add_listeners(struct buf *b, struct dice *d) {
             ADD(", hostname: \"%s\"", object_hostname(d));
         add_listener_tls(b, d, protocol);
         add_allowed_routes(b, d);
+        add_listener_filters(b, d);
         ADD("}");
     }
     ADD("]");
+}
+static void add_frontend(struct buf *b, struct dice *d) {
+    unsigned n = roll(d, 8) ? 1 + roll(d, 2) : 0;
+    if (!n) {
+        ADD("{}");
+        return;
+    }
+    ADD("{validation: {caCertificateRefs: [");
+    for (unsigned i = 0; i < n; i++) {
+        ADD("%s{%s", i ? ", " : "",
+            PICK(d, "group: \"\", kind: ConfigMap, name: m0", "group: \"\", kind: ConfigMap, name: m1",
+                 "group: \"\", kind: ConfigMap, name: missing", "group: \"\", kind: Secret, name: s0",
+                 "group: certificates.k8s.io, kind: ClusterTrustBundle, name: b0"));
+        add_ns(b, d);
+        ADD("}");
+    }
+    ADD("]");
+    MAYBE(d, "", "", ", mode: AllowInsecureFallback", ", mode: AllowValidOnly");
+    ADD("}}");
+}
+static void add_gateway_tls(struct buf *b, struct dice *d) {
+    unsigned parts = 1 + roll(d, 3);
+    ADD(", tls: {");
+    if (parts & 1) {
+        ADD("frontend: {default: ");
+        add_frontend(b, d);
+        if (roll(d, 3) == 2) {
+            ADD(", perPort: [{port: %s, tls: ", PICK(d, "443", "8443"));
+            add_frontend(b, d);
+            ADD("}]");
+        }
+        ADD("}%s", parts & 2 ? ", " : "");
+    }
+    if (parts & 2) {
+        ADD("backend: {clientCertificateRef: {name: %s", PICK(d, "s0", "s1", "s2", "missing"));
+        add_ns(b, d);
+        MAYBE(d, "", "", "", ", kind: ConfigMap, group: \"\"");
+        ADD("}}");
+    }
+    ADD("}");
 }
 static void add_gateway(struct buf *b, struct dice *d) {
     ADD("spec: {gatewayClassName: %s, ", PICK(d, "c0", "c0", "c1", "missing"));
@@ -171,10 +243,8 @@ static void add_gateway(struct buf *b, struct dice *d) {
         }
         ADD("}}");
     }
-    MAYBE(d, "", "", "", "", ", defaultScope: All",
-          ", tls: {frontend: {default: {validation: {caCertificateRefs: [{group: \"\", kind: ConfigMap, "
-          "name: m0}]}}}}",
-          ", tls: {backend: {clientCertificateRef: {name: s0}}}");
+    MAYBE(d, "", "", "", ", defaultScope: All");
+    if (roll(d, 3) == 2) add_gateway_tls(b, d);
     ADD("}");
 }
 static void add_set(struct buf *b, struct dice *d) {
@@ -214,17 +284,6 @@ static void add_hostnames(struct buf *b, struct dice *d, bool always) {
     ADD("hostnames: [");
     for (unsigned i = 0; i < n; i++) ADD("%s\"%s\"", i ? ", " : "", object_hostname(d));
     ADD("], ");
-}
-static void add_backend_ref(struct buf *b, struct dice *d, const char *tail) {
-    switch (roll(d, 8)) {
-    case 0: ADD("{group: " GX ", kind: XBackend, name: x0"); break;
-    case 1: ADD("{name: %s, port: 81", PICK(d, "w0", "w1")); break;
-    case 2: ADD("{name: missing, port: 80"); break;
-    case 3: ADD("{name: w0, group: x.test, kind: Foo"); break;
-    default: ADD("{name: %s, port: 80", PICK(d, "w0", "w1"));
-    }
-    add_ns(b, d);
-    ADD("%s}", tail);
 }
 static void add_backends(struct buf *b, struct dice *d, bool http) {
     unsigned n = roll(d, 3);
@@ -401,12 +460,35 @@ static void add_traffic_policy(struct buf *b, struct dice *d) {
           ", retryConstraint: {}, sessionPersistence: {type: Header, header: {name: X-S}}");
     ADD("}");
 }
-static void add_telemetry(struct buf *b, struct dice *d) {
-    ADD("spec: {");
-    add_targets(b, d, "");
-    MAYBE(d, "", ", tracing: {mode: Disabled}",
-          ", tracing: {mode: Enabled, provider: {backendRef: {name: w0, port: 80}}}");
+static void add_provider(struct buf *b, struct dice *d) {
+    ADD(", provider: {backendRef: ");
+    add_backend_ref(b, d, "");
+    MAYBE(d, "", "", ", headers: [{name: X-A, value: b}, {name: x-a, value: c}]",
+          ", headers: [{name: Content-Type, value: x}]");
     ADD("}");
+}
+static void add_telemetry(struct buf *b, struct dice *d) {
+    ADD("spec: {targetRefs: [");
+    for (unsigned i = 0, n = 1 + roll(d, 2); i < n; i++)
+        ADD("%s%s", i ? ", " : "",
+            PICK(d, "{group: " GW ", kind: Gateway, name: g0}", "{group: " GW ", kind: Gateway, name: g1}",
+                 "{group: " GW ", kind: Gateway, name: g0}", "{group: " GW ", kind: Gateway, name: missing}",
+                 "{group: \"\", kind: Service, name: w0}", "{group: x.test, kind: Gateway, name: g0}"));
+    ADD("], tracing: {mode: ");
+    switch (roll(d, 6)) {
+    case 0: ADD("Disabled}}"); return;
+    case 1: ADD("ImplementationDefault}}"); return;
+    default: ADD("Enabled"); add_provider(b, d);
+    }
+    MAYBE(d, "", "", ", samplingRate: {numerator: 5}", ", samplingRate: {numerator: 3, denominator: 2}");
+    MAYBE(d, "", ", parentBasedSampling: {mode: Disabled}",
+          ", parentBasedSampling: {mode: Enabled, samplingRate: {numerator: 1, denominator: 2}}",
+          ", parentBasedSampling: {}");
+    MAYBE(d, "", "", ", serviceName: edge, spanName: one two");
+    MAYBE(d, "", "", ", attributes: [{name: u, sourceType: Header, headerName: X-User}]",
+          ", attributes: [{name: l, sourceType: Literal, literalValue: v}, {name: c, sourceType: Attribute, "
+          "attributeKey: http.route}]");
+    ADD("}}");
 }
 
 /* What Kubernetes itself has. */
@@ -463,8 +545,10 @@ static void add_config_map(struct buf *b, struct dice *d) {
 static void add_grant(struct buf *b, struct dice *d) {
     ADD("spec: {from: [");
     for (unsigned i = 0, n = 1 + roll(d, 2); i < n; i++)
-        ADD("%s{group: " GW ", kind: %s, namespace: %s}", i ? ", " : "",
-            PICK(d, "HTTPRoute", "Gateway", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "ListenerSet"),
+        ADD("%s{group: %s, namespace: %s}", i ? ", " : "",
+            PICK(d, GW ", kind: HTTPRoute", GW ", kind: Gateway", GW ", kind: GRPCRoute",
+                 GW ", kind: TLSRoute", GW ", kind: TCPRoute", GW ", kind: UDPRoute",
+                 GW ", kind: ListenerSet", GX ", kind: XTelemetryPolicy"),
             PICK(d, "a", "b", "missing"));
     ADD("], to: [");
     for (unsigned i = 0, n = 1 + roll(d, 2); i < n; i++)
@@ -511,6 +595,7 @@ static struct object_name objects_pick(struct dice *d) {
                                     KIND_GATEWAY_CLASS,
                                     KIND_XBACKEND,
                                     KIND_XBACKEND_TRAFFIC_POLICY,
+                                    KIND_XTELEMETRY_POLICY,
                                     KIND_XTELEMETRY_POLICY,
                                     KIND_XMESH,
                                     KIND_CLUSTER_TRUST_BUNDLE};

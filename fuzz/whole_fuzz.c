@@ -207,7 +207,7 @@ static char *fresh_state(const struct run *r, int64_t *ret_again_s) {
 
 /* A hash that is read is printed as its own hash. */
 static void blank_secrets(char *text) {
-    static const char mark[] = "\"keyPem\":\"sha256:";
+    static const char mark[] = "\":\"sha256:";
     for (char *at = text; (at = strstr(at, mark));) {
         at += sizeof mark - 1;
         memset(at, '-', strcspn(at, "\""));
