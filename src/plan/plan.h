@@ -47,16 +47,10 @@ struct plan_header {
 struct plan_share {
     int64_t numerator, denominator;
 };
-enum plan_tracing_source {
-    PLAN_TRACING_UNSET,
-    PLAN_TRACING_HEADER,    /* value: a header, lower case */
-    PLAN_TRACING_LITERAL,   /* value: the value */
-    PLAN_TRACING_ATTRIBUTE, /* value: an attribute of OpenTelemetry; one that is not known is left out */
-};
+enum plan_tracing_source { PLAN_SPAN_UNSET, PLAN_SPAN_HEADER, PLAN_SPAN_LITERAL, PLAN_SPAN_ATTRIBUTE };
 struct plan_tracing_attribute {
-    str name;
-    uint8_t source; /* enum plan_tracing_source */
-    str value;
+    str name, value; /* HEADER: its name, lower case; ATTRIBUTE: OpenTelemetry's, left out when not known */
+    uint8_t source;  /* enum plan_tracing_source */
 };
 struct plan_tracing {
     str backend;                         /* key of a PLAN_BACKEND */

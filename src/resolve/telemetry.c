@@ -86,15 +86,15 @@ static void map_attributes(struct arena *a, const struct tracing *from, struct p
         struct plan_tracing_attribute one = {.name = f->name};
         switch ((enum attribute_source)f->source_type) {
         case ATTRIBUTE_HEADER:
-            one.source = PLAN_TRACING_HEADER;
+            one.source = PLAN_SPAN_HEADER;
             one.value = resolver_lower(a, f->header_name);
             break;
         case ATTRIBUTE_LITERAL:
-            one.source = PLAN_TRACING_LITERAL;
+            one.source = PLAN_SPAN_LITERAL;
             one.value = f->literal_value;
             break;
         case ATTRIBUTE_ATTRIBUTE:
-            one.source = PLAN_TRACING_ATTRIBUTE;
+            one.source = PLAN_SPAN_ATTRIBUTE;
             one.value = f->attribute_key;
             break;
         case ATTRIBUTE_UNSET: continue;
