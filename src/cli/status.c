@@ -129,7 +129,7 @@ static int print_page(const struct status_page *page, const struct cli_options *
     }
     struct buf b;
     buf_init(&b, PAGE_BYTES_MAX);
-    struct status_view view = {.wide = form == FORM_WIDE, .colour = wants_colour()};
+    struct status_view view = {.wide = form == FORM_WIDE, .colour = wants_colour(), .ns = ns};
     if (form == FORM_JSON || form == FORM_YAML) {
         print_documents(&b, p, form == FORM_JSON, name.n && p->n == 1);
     } else if (kind.n) {

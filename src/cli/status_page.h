@@ -44,4 +44,5 @@ enum tone status_page_tone(const struct node *condition);
 
 struct status_view {
     bool wide, colour;
+    str ns; /* what is told is of this namespace, or of none; "" = of all */
 };

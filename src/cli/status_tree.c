@@ -206,9 +206,11 @@ static void show_rest(struct painter *p, struct arena *a) {
 static void add_finding(const struct painter *p, enum paint paint, const struct node *f) {
     str ns = node_get_str(f, S("namespace")), kind = node_get_str(f, S("kind")),
         path = node_get_str(f, S("path"));
-    str remedy = node_get_str(f, S("remedy"));
-    buf_printf(p->b, "  " STR_FMT ":" STR_FMT ":" STR_FMT ": ", STR_ARG(node_get_str(f, S("file"))),
-               STR_ARG(node_get_str(f, S("line"))), STR_ARG(node_get_str(f, S("column"))));
+    str remedy = node_get_str(f, S("remedy")), file = node_get_str(f, S("file"));
+    buf_add(p->b, S("  "));
+    if (file.n) /* objects of an API server have no place */
+        buf_printf(p->b, STR_FMT ":" STR_FMT ":" STR_FMT ": ", STR_ARG(file),
+                   STR_ARG(node_get_str(f, S("line"))), STR_ARG(node_get_str(f, S("column"))));
     if (kind.n) {
         buf_printf(p->b, STR_FMT " " STR_FMT "%s" STR_FMT ": ", STR_ARG(kind), STR_ARG(ns), ns.n ? "/" : "",
                    STR_ARG(node_get_str(f, S("name"))));
@@ -217,6 +219,19 @@ static void add_finding(const struct painter *p, enum paint paint, const struct 
     paint_add(p->b, p->view->colour, paint, node_get_str(f, S("message")));
     if (remedy.n) buf_printf(p->b, "; " STR_FMT, STR_ARG(remedy));
     buf_add_char(p->b, '\n');
+}
+
+/* Those of the namespace that is looked at, and of none. */
+static uint32_t add_told(const struct painter *p, const char *title, enum paint paint,
+                         const struct node *first) {
+    uint32_t n = 0;
+    for (const struct node *f = first; f; f = f->next) {
+        str ns = node_get_str(f, S("namespace"));
+        if (p->view->ns.n && ns.n && !str_eq(ns, p->view->ns)) continue;
+        if (!n++ && title) paint_add(p->b, p->view->colour, PAINT_BOLD, str_of(title));
+        add_finding(p, paint, f);
+    }
+    return n;
 }
 
 static bool has_class(const struct status_page *page, str name) {
@@ -255,12 +270,9 @@ void status_tree(struct buf *b, const struct status_page *page, const struct sta
     struct painter p = {.b = b, .page = page, .view = v, .problems = true};
     p.shown = arena_array(a, bool, page->n + 1);
     walk(&p, a);
-    if (page->findings && !p.problems_n) paint_add(b, v->colour, PAINT_BOLD, S("Problems\n"));
-    for (const struct node *f = page->findings; f; f = f->next, p.problems_n++) add_finding(&p, PAINT_RED, f);
+    p.problems_n += add_told(&p, p.problems_n ? NULL : "Problems\n", PAINT_RED, page->findings);
     if (p.problems_n) buf_add_char(b, '\n');
-    if (page->warnings) paint_add(b, v->colour, PAINT_BOLD, S("Warnings\n"));
-    for (const struct node *f = page->warnings; f; f = f->next) add_finding(&p, PAINT_YELLOW, f);
-    if (page->warnings) buf_add_char(b, '\n');
+    if (add_told(&p, "Warnings\n", PAINT_YELLOW, page->warnings)) buf_add_char(b, '\n');
     p.problems = false;
     size_t before = b->n;
     walk(&p, a);

@@ -71,6 +71,31 @@ static void the_tree_begins_with_problems(void **state) {
     buf_fini(&b);
 }
 
+static void only_what_concerns_the_namespace_is_told(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    static const char text[] =
+        "{\"items\":[],\n\"backends\":[],\n\"findings\":[{\"file\":\"f.yaml\",\"line\":3,"
+        "\"column\":1,\"message\":\"no YAML\"}],\n\"warnings\":["
+        "{\"file\":\"\",\"line\":0,\"column\":0,\"kind\":\"Secret\",\"namespace\":\"n\","
+        "\"name\":\"s\",\"message\":\"ends soon\"},"
+        "{\"file\":\"\",\"line\":0,\"column\":0,\"kind\":\"Secret\",\"namespace\":\"m\","
+        "\"name\":\"t\",\"message\":\"ends soon\"}],\"findingsTotal\":1}\n";
+    struct status_page p;
+    assert_ok(status_page_read(a, str_of(text), &p));
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    status_tree(&b, &p, &(struct status_view){.ns = S("n")});
+    assert_str(buf_str(&b), "Problems\n"
+                            "  f.yaml:3:1: no YAML\n"
+                            "\n"
+                            "Warnings\n"
+                            "  Secret n/s: ends soon\n"
+                            "\n"
+                            "No GatewayClass, Gateway or Route of ours.\n");
+    buf_fini(&b);
+}
+
 static void one_object_shows_all_conditions(void **state) {
     (void)state;
     OWNED(arena) a = arena_new();
@@ -269,6 +294,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_no_status_is_told_why),
         cmocka_unit_test(the_tree_begins_with_problems),
+        cmocka_unit_test(only_what_concerns_the_namespace_is_told),
         cmocka_unit_test(one_object_shows_all_conditions),
         cmocka_unit_test(a_cut_page_is_no_page),
         cmocka_unit_test(kinds_have_their_names),
