@@ -265,7 +265,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
                        uint32_t port_slot) {
     bool fresh, tls = port_slot < p->ports_n && p->port_tls[port_slot];
     struct downstream *d = pool_take(&p->downstreams, &fresh);
-    struct tls_conn *t = tls ? tls_accept(p->tls, fd, choose, d) : NULL;
+    struct tls_conn *t = tls ? tls_server_accept(p->tls, fd, choose, d) : NULL;
     p->counts.connections_accepted++;
     if (conn_open(&d->conn, fresh, &p->common, &ops, fd, tls ? CONN_HANDSHAKING : CONN_OPEN, t) != OK) {
         pool_give(&p->downstreams, d);

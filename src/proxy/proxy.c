@@ -60,6 +60,7 @@ void proxy_free(struct proxy *p) {
     pool_fini(&p->exchanges);
     conn_common_fini(&p->common);
     tls_server_free(p->tls);
+    tls_scratch_free(p->tls_scratch);
     free(p->uses);
     free(p->port_tls);
     free(p);
@@ -75,7 +76,9 @@ static void adopt_ports(struct proxy *p, const struct table *t) {
     }
     for (uint32_t i = 0; i < n; i++) {
         p->port_tls[sockets[i].slot] = sockets[i].tls;
-        if (sockets[i].tls && !p->tls) p->tls = tls_server_new(p->ticket_keys);
+        if (!sockets[i].tls || p->tls) continue;
+        if (!p->tls_scratch) p->tls_scratch = tls_scratch_new();
+        p->tls = tls_server_new(p->tls_scratch, p->ticket_keys);
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/rng.h"
 #include "conn/conn.h"
+#include "io/tls_server.h"
 #include "proxy/proxy.h"
 #include "upstream/upstream.h"
 
@@ -15,7 +16,8 @@ struct proxy { /* owner: worker */
     struct proxy_limits limits;
     struct conn_common common;
     const struct table *table;
-    struct tls_server *tls; /* once a port asks for it */
+    struct tls_scratch *tls_scratch; /* with the first of those who need it */
+    struct tls_server *tls;          /* once a port asks for it */
     uint8_t ticket_keys[80];
     struct upstream *upstream;
     struct pool downstreams, exchanges;

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include <openssl/ssl.h>
+
+#include "io/tls.h"
+
+/* What tls.c shares with the two sides. A side embeds struct tls_conn as its first member, so that the one block is freed by tls_free(). */
+struct tls_scratch { /* owner: worker */
+    BIO_METHOD *method;
+    char *out; /* records of the call that runs: empty between calls */
+    size_t out_n;
+    char *text; /* pieces on their way into one record */
+};
+struct tls_conn { /* owner: worker */
+    SSL *ssl;     /* its app data is the connection */
+    struct tls_scratch *scratch;
+    void (*fini)(struct tls_conn *c); /* the side's own part; NULL: nothing to do */
+    int fd;                           /* not owned */
+    char *stash;                      /* records that the socket did not take */
+    size_t stash_at, stash_n;
+    bool drained, to_the_end, failed, closed;
+    int io_errno;
+    const char *why; /* set by a side's callback: the reason of a failure, in words */
+    char error[120];
+};
+/* c is zeroed memory from base_zalloc. The state (accept or connect) is set by the side. */
+void tls_open(struct tls_conn *c, struct tls_scratch *s, SSL_CTX *context, int fd);
+/* What both sides ask of a context. */
+void tls_set_context(SSL_CTX *x);
