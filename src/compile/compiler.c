@@ -2,6 +2,7 @@
 #include "compile/compiler.h"
 
 #include "compile/compile_backend.h"
+#include "compile/compile_filters.h"
 #include "compile/compile_host.h"
 #include "compile/compile_listener.h"
 
@@ -52,8 +53,11 @@ void compiler_array_set(struct compiler *c, struct compiler_array *a, uint32_t s
 }
 
 void compiler_free_rule(struct compiler *c, struct table_rule *r) {
-    for (uint32_t i = 0; i < r->targets_n; i++)
+    compile_filters_release(c, r->filters, r->filters_n);
+    for (uint32_t i = 0; i < r->targets_n; i++) {
+        compile_filters_release(c, r->targets[i].filters, r->targets[i].filters_n);
         if (r->targets[i].backend) compile_backend_release(c, r->targets[i].backend);
+    }
     compiler_give_slot(&c->rule_slots, r->slot);
     free(r);
 }

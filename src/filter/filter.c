@@ -13,7 +13,9 @@ err filter_request(const struct table_filter *filters, uint32_t n, const struct 
         case TABLE_REQUEST_HEADERS: TRY(header_edit_apply(&filters[i], m)); break;
         case TABLE_REWRITE: rewrite_apply(&filters[i], cx, m); break;
         case TABLE_RESPONSE_HEADERS:
-        case TABLE_REDIRECT: break; /* not of this side */
+        case TABLE_REDIRECT:
+        case TABLE_MIRROR:
+        case TABLE_AUTH: break; /* nothing of this message, or of this side */
         }
     }
     return OK;

@@ -24,6 +24,31 @@ static void add_path_change(struct buf *b, const struct table_filter *f) {
     }
 }
 
+static void add_names(struct buf *b, const char *what, const str *v, uint32_t n) {
+    if (n) buf_printf(b, " %s", what);
+    for (uint32_t i = 0; i < n; i++) buf_printf(b, "%s" STR_FMT, i ? "," : " ", STR_ARG(v[i]));
+}
+
+static void add_mirror(struct buf *b, const struct table_mirror *m) {
+    buf_printf(b, "mirror " STR_FMT, STR_ARG(m->backend->name));
+    if (m->denominator == 100 && m->numerator < 100)
+        buf_printf(b, " %u%%", m->numerator);
+    else if (m->numerator != m->denominator)
+        buf_printf(b, " %u of %u", m->numerator, m->denominator);
+}
+
+static void add_auth(struct buf *b, const struct table_auth *a) {
+    buf_printf(b, "auth by %s", a->grpc ? "grpc " : "");
+    if (a->backend)
+        buf_add(b, a->backend->name);
+    else
+        buf_printf(b, "nobody: " STR_FMT, STR_ARG(a->why));
+    if (a->path.n) buf_printf(b, " at " STR_FMT, STR_ARG(a->path));
+    add_names(b, "told", a->request_headers, a->request_headers_n);
+    add_names(b, "takes", a->response_headers, a->response_headers_n);
+    if (a->body_bytes_max) buf_printf(b, " body<=%llu", (unsigned long long)a->body_bytes_max);
+}
+
 void dump_filter(const struct table_filter *f, struct buf *b) {
     switch ((enum table_filter_type)f->type) {
     case TABLE_REQUEST_HEADERS: add_header_filter(b, "request", f); return;
@@ -33,6 +58,8 @@ void dump_filter(const struct table_filter *f, struct buf *b) {
         if (f->scheme.n) buf_printf(b, " scheme " STR_FMT, STR_ARG(f->scheme));
         break;
     case TABLE_REWRITE: buf_add(b, S("rewrite")); break;
+    case TABLE_MIRROR: add_mirror(b, f->mirror); return;
+    case TABLE_AUTH: add_auth(b, f->auth); return;
     }
     if (f->hostname.n) buf_printf(b, " host " STR_FMT, STR_ARG(f->hostname));
     if (f->port) buf_printf(b, " port %u", f->port);
@@ -71,12 +98,25 @@ static void add_time(struct buf *b, const char *what, uint64_t us) {
     buf_printf(b, "%s=%llu%s  ", what, (unsigned long long)(ms ? us / 1000 : us), ms ? "ms" : "us");
 }
 
+static void add_retry(struct buf *b, const struct table_retry *r) {
+    if (!r) return;
+    buf_printf(b, "retry{%u", r->attempts);
+    bool any = false;
+    for (uint32_t i = TABLE_CODE_MIN; i <= TABLE_CODE_MAX; i++)
+        if (table_retry_has(r, i)) buf_printf(b, "%s%u", any ? "," : " on ", i), any = true;
+    buf_add_char(b, ' ');
+    add_time(b, "backoff", r->backoff_us);
+    while (b->n && b->p[b->n - 1] == ' ') b->n--;
+    buf_add(b, S("}  "));
+}
+
 static void add_rule(struct buf *b, const struct table *t, const struct table_rule *r) {
     buf_printf(b, "-> " STR_FMT "[%d]  ", STR_ARG(r->route), (int)r->index);
     if (r->name.n) buf_printf(b, "name=" STR_FMT "  ", STR_ARG(r->name));
     add_filters(b, r->filters, r->filters_n);
     add_time(b, "timeout", r->request_timeout_us);
     add_time(b, "backend-timeout", r->backend_timeout_us);
+    add_retry(b, r->retry);
     for (uint32_t i = 0; i < r->targets_n; i++) {
         const struct table_target *target = &r->targets[i];
         if (i) buf_add(b, S("  "));

@@ -13,10 +13,32 @@
 #include "base/ip.h"
 #include "http/http_msg.h"
 
-enum table_filter_type { TABLE_REQUEST_HEADERS, TABLE_RESPONSE_HEADERS, TABLE_REDIRECT, TABLE_REWRITE };
+enum table_filter_type {
+    TABLE_REQUEST_HEADERS,
+    TABLE_RESPONSE_HEADERS,
+    TABLE_REDIRECT,
+    TABLE_REWRITE,
+    TABLE_MIRROR,
+    TABLE_AUTH,
+};
 enum table_path_change { TABLE_PATH_KEEP, TABLE_PATH_REPLACE_FULL, TABLE_PATH_REPLACE_PREFIX };
 struct table_header {
     str name, value;
+};
+struct table_backend;
+/* A copy of numerator in denominator requests.                                          [GW HTTPRequestMirrorFilter] */
+struct table_mirror {
+    const struct table_backend *backend;
+    uint32_t numerator, denominator;
+};
+/* Who is asked whether a request may pass.                                               [GW HTTPExternalAuthFilter] */
+struct table_auth {
+    const struct table_backend *backend; /* NULL: nobody can be asked, `why` tells the reason; all get 500 */
+    bool grpc;
+    uint32_t request_headers_n, response_headers_n;
+    const str *request_headers, *response_headers; /* lower case; see plan_auth for what none means */
+    str path, why;
+    uint64_t body_bytes_max; /* that it is told; 0 = none; 413 for a longer body */
 };
 struct table_filter {
     uint8_t type;          /* enum table_filter_type */
@@ -26,6 +48,8 @@ struct table_filter {
     const struct table_header *set, *add;
     const str *remove;
     str scheme, hostname, path;
+    const struct table_mirror *mirror;
+    const struct table_auth *auth;
 };
 
 /* Where a share of a rule's requests goes. */
@@ -43,6 +67,22 @@ struct table_target {
     uint32_t filters_n;
     const struct table_filter *filters;
 };
+/* When a request is tried again.                                                                   [GW HTTPRouteRetry] */
+enum { TABLE_ATTEMPTS_MAX = 1000, TABLE_BACKOFF_US = 25000, TABLE_CODE_MIN = 400, TABLE_CODE_MAX = 599 };
+struct table_retry {
+    uint64_t
+        codes[(TABLE_CODE_MAX - TABLE_CODE_MIN) / 64 + 1]; /* a bit for each status from TABLE_CODE_MIN on */
+    uint32_t attempts;                                     /* after the first; 0 = never again */
+    uint64_t backoff_us;                                   /* before the second attempt */
+};
+static inline void table_retry_add(struct table_retry *r, uint32_t status) {
+    assert(status >= TABLE_CODE_MIN && status <= TABLE_CODE_MAX);
+    r->codes[(status - TABLE_CODE_MIN) / 64] |= UINT64_C(1) << (status - TABLE_CODE_MIN) % 64;
+}
+static inline bool table_retry_has(const struct table_retry *r, uint32_t status) {
+    return status >= TABLE_CODE_MIN && status <= TABLE_CODE_MAX &&
+           (r->codes[(status - TABLE_CODE_MIN) / 64] >> (status - TABLE_CODE_MIN) % 64 & 1);
+}
 #define TABLE_TIME_UNSET UINT64_MAX
 struct table_rule {
     uint32_t slot; /* index of a worker's count of exchanges that use it */
@@ -55,7 +95,8 @@ struct table_rule {
     const struct table_target *targets;
     uint64_t weight_sum;
     uint64_t request_timeout_us,
-        backend_timeout_us; /* 0 = none; TABLE_TIME_UNSET: as the listener's settings say */
+        backend_timeout_us;          /* 0 = none; TABLE_TIME_UNSET: as the listener's settings say */
+    const struct table_retry *retry; /* NULL: as every proxy does */
 };
 
 /* The endpoints of a backend in one state. version: never reused, so that a worker knows whether its own state is of this one. */
