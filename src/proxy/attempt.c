@@ -14,8 +14,8 @@ static bool is_idempotent(const struct http_msg *m) {
 }
 
 bool attempt_may_repeat(const struct exchange *x) {
-    return x->state == X_WAIT && x->up && x->up->reused && !x->response_begun && !x->early_lost &&
-           !x->retried && (is_idempotent(x->request) || !x->wrote_any);
+    return x->state == X_WAIT && x->up.reused && !x->response_begun && !x->early_lost && !x->retried &&
+           (is_idempotent(x->request) || !x->wrote_any);
 }
 
 void attempt_keep_body(struct exchange *x, str bytes) {
@@ -34,33 +34,23 @@ void attempt_keep_body(struct exchange *x, str bytes) {
     x->early_n += (uint32_t)bytes.n;
 }
 
-void attempt_drop(struct exchange *x) {
-    if (!x->up) return;
-    struct upstream_conn *u = x->up;
-    x->up = NULL;
-    upstream_drop(u);
-}
+void attempt_drop(struct exchange *x) { upstream_drop(&x->up); }
 
 void attempt_let_go(struct exchange *x) {
-    struct upstream_conn *u = x->up;
-    if (!x->request_sent) {
-        attempt_drop(x);
-        return;
-    }
-    x->up = NULL;
-    upstream_release(u);
+    if (x->request_sent)
+        upstream_release(&x->up);
+    else
+        upstream_drop(&x->up);
 }
 
 /* The request, as far as it has come, to the backend's codec. */
 static err submit(struct exchange *x) {
-    struct codec *c = x->up->conn.codec;
-    TRY(c->ops->submit(c, &x->up_stream, x->request, x->bodyless));
+    TRY(upstream_submit(&x->up, x->request, x->bodyless));
     x->request_sent = x->bodyless;
     if (x->bodyless) return OK;
     bool last = x->request_ended && !x->trailers;
-    if (x->early_n) TRY(c->ops->submit_body(c, x->up_stream, (str){x->early, x->early_n}, last));
-    if (x->request_ended && (x->trailers || !x->early_n))
-        TRY(c->ops->submit_end(c, x->up_stream, x->trailers));
+    if (x->early_n) TRY(upstream_submit_body(&x->up, (str){x->early, x->early_n}, last));
+    if (x->request_ended && (x->trailers || !x->early_n)) TRY(upstream_submit_end(&x->up, x->trailers));
     x->request_sent = x->request_ended;
     return OK;
 }
@@ -76,7 +66,7 @@ static void send_request(struct exchange *x) {
     x->attempt_due_us = x->backend_timeout_us ? proxy_core_now(x->proxy) + x->backend_timeout_us : UINT64_MAX;
     exchange_progress(x);
     exchange_set_timer(x);
-    conn_want_flush(&x->up->conn);
+    upstream_flush(&x->up);
     if (client->held) {
         client->held = false;
         conn_resume(client);
@@ -84,30 +74,34 @@ static void send_request(struct exchange *x) {
 }
 
 /* A pooled connection whose end nobody has told us yet would lose a request that must not be sent twice: ask the kernel first. */
-static bool is_stale(struct exchange *x, struct upstream_conn *u) {
-    if (!u->reused || is_idempotent(x->request) || conn_alive(&u->conn)) return false;
-    upstream_drop(u);
+static bool is_stale(struct exchange *x) {
+    struct upstream_loan *l = &x->up;
+    if (!l->reused || is_idempotent(x->request) || conn_alive(&l->conn->conn)) return false;
+    upstream_drop(l);
     return true;
 }
 
 void attempt_start(struct exchange *x, bool fresh) {
-    struct upstream_conn *u = NULL;
+    struct upstream_want w = {.backend = x->target->backend,
+                              .tried = &x->tried,
+                              .again = x->attempts > 0,
+                              .fresh = fresh,
+                              .connect_us = x->connect_max_us,
+                              .idle_us = x->backend_idle_us};
     err e;
     do {
-        e = upstream_take(x->proxy->upstream, x->target->backend, &x->tried, x->attempts > 0, fresh, x, &u);
-    } while (e == ERR_IO || (e == OK && is_stale(x, u)));
+        e = upstream_take(x->proxy->upstream, &w, &x->up);
+        if (e == ERR_IO) x->connect_reason = REASON_BACKEND_REFUSED;
+    } while (e == ERR_IO || (e == OK && is_stale(x)));
     if (e != OK) {
-        exchange_refuse(x, x->tried.n ? x->timed_out ? REASON_BACKEND_TIMEOUT : REASON_BACKEND_REFUSED
-                                      : REASON_NO_ENDPOINTS);
+        exchange_refuse(x, x->tried.n ? x->connect_reason : REASON_NO_ENDPOINTS);
         return;
     }
-    upstream_bound(u, x->connect_max_us, x->backend_idle_us);
     x->attempts++;
-    x->up = u;
-    x->endpoint = u->endpoint->at;
+    x->endpoint = x->up.endpoint->at;
     x->attempt_us = proxy_core_now(x->proxy);
     exchange_move(x, X_CONNECT);
-    if (u->conn.state == CONN_OPEN) {
+    if (x->up.state == UPSTREAM_OPEN) {
         send_request(x);
     } else {
         x->client->conn.held = !x->request_ended;
@@ -128,48 +122,48 @@ void attempt_lost(struct exchange *x, enum http_reason why) {
 
 /* ---- what upstream/ tells ---- */
 
-static void on_opened(struct upstream_conn *u) {
-    struct exchange *x = u->user;
+static struct exchange *of(struct upstream_loan *l) { return container_of(l, struct exchange, up); }
+
+static void on_opened(struct upstream_loan *l) {
+    struct exchange *x = of(l);
     x->connect_us = proxy_core_now(x->proxy) - x->attempt_us;
     send_request(x);
 }
 
-static void on_failed(struct upstream_conn *u, bool timed_out) {
-    struct exchange *x = u->user;
-    x->timed_out = timed_out;
-    balance_tried_add(&x->tried, u->endpoint);
-    attempt_drop(x);
+static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
+    (void)words;
+    struct exchange *x = of(l);
+    x->connect_reason = (uint8_t)why;
+    balance_tried_add(&x->tried, l->endpoint);
     attempt_start(x, x->retried);
 }
 
-static void on_did_read(struct upstream_conn *u) {
-    struct exchange *x = u->user;
+static void on_did_read(struct upstream_loan *l) {
+    struct exchange *x = of(l);
     if (x->state == X_SEND)
         attempt_let_go(x);
     else
         relay_hold_backend(x);
 }
 
-static void on_wrote(struct upstream_conn *u) { relay_backend_wrote(u->user); }
+static void on_wrote(struct upstream_loan *l) { relay_backend_wrote(of(l)); }
 
-static void on_refused(struct upstream_conn *u, err e, enum http_reason why) {
+static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     (void)e, (void)why;
-    exchange_fail(u->user, REASON_BACKEND_PROTOCOL);
+    exchange_fail(of(l), REASON_BACKEND_PROTOCOL);
 }
 
-static void on_ended(struct upstream_conn *u, bool cut) {
-    struct exchange *x = u->user;
-    if (x->state == X_SEND)
-        attempt_drop(x);
-    else if (x->state == X_WAIT)
-        attempt_lost(x, REASON_BACKEND_RESET);
-    else
-        exchange_fail(x, REASON_BACKEND_CUT);
+static void on_ended(struct upstream_loan *l, bool cut) {
     (void)cut;
+    struct exchange *x = of(l);
+    if (x->state == X_WAIT)
+        attempt_lost(x, REASON_BACKEND_RESET);
+    else if (x->state != X_SEND)
+        exchange_fail(x, REASON_BACKEND_CUT);
 }
 
-static void on_write_failed(struct upstream_conn *u) {
-    struct exchange *x = u->user;
+static void on_write_failed(struct upstream_loan *l) {
+    struct exchange *x = of(l);
     if (x->state == X_WAIT && !x->wrote_any) attempt_lost(x, REASON_BACKEND_RESET);
     /* otherwise what it has said before the end is read: maybe an early response */
 }

@@ -27,7 +27,7 @@ void exchange_move(struct exchange *x, enum exchange_state to) {
 
 static bool waits_for_bytes(const struct exchange *x) {
     if (x->state == X_RELAY || x->state == X_SEND) return true;
-    return x->state == X_WAIT && (!x->request_ended || conn_pending(&x->up->conn));
+    return x->state == X_WAIT && (!x->request_ended || upstream_pending(&x->up));
 }
 
 static uint64_t next_due(const struct exchange *x) {
@@ -56,7 +56,7 @@ static void stalled(struct exchange *x) {
     } else if (x->state == X_RELAY) {
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
     } else {
-        bool backend_takes_none = conn_pending(&x->up->conn) > 0;
+        bool backend_takes_none = upstream_pending(&x->up) > 0;
         exchange_fail(x, backend_takes_none ? REASON_BACKEND_TIMEOUT : REASON_REQUEST_TIMEOUT);
     }
 }
@@ -100,6 +100,7 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     *x = (struct exchange){.proxy = p,
                            .client = d,
                            .client_stream = stream,
+                           .up = {.events = attempt_events()},
                            .arena = x->arena,
                            .arena_usual = x->arena_usual,
                            .timer = x->timer,
@@ -180,7 +181,7 @@ void exchange_reap(struct proxy *p) {
 void exchange_finish(struct exchange *x) {
     struct downstream *d = x->client;
     bool more = !x->request_ended;
-    if (x->up) attempt_let_go(x);
+    if (upstream_lent(&x->up)) attempt_let_go(x);
     done(x);
     downstream_next(d, more);
 }
@@ -263,7 +264,7 @@ void exchange_body(struct exchange *x, str bytes) {
         return;
     }
     if (x->state == X_CONNECT || attempt_may_repeat(x)) attempt_keep_body(x, bytes);
-    if ((x->state == X_WAIT || x->state == X_RELAY) && x->up) {
+    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) {
         relay_request_body(x, bytes);
     } else if (x->state != X_CONNECT) { /* nobody wants it */
         struct codec *c = x->client->conn.codec;
@@ -276,5 +277,5 @@ void exchange_end(struct exchange *x, struct http_msg *trailers) {
     if (x->request_ended) return;
     x->request_ended = true;
     x->trailers = trailers;
-    if ((x->state == X_WAIT || x->state == X_RELAY) && x->up) relay_request_end(x, trailers);
+    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) relay_request_end(x, trailers);
 }

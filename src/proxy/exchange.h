@@ -25,22 +25,22 @@ struct exchange {          /* owner: worker */
     struct link finished;  /* proxy.finished */
     struct proxy *proxy;
     struct downstream *client; /* NULL once it is done */
-    uint32_t client_stream, up_stream;
-    struct upstream_conn *up; /* lent to us */
+    uint32_t client_stream;
+    struct upstream_loan up;
     struct arena *arena;
     size_t arena_usual; /* its size when fresh */
     struct timer timer;
     uint8_t state;  /* enum exchange_state */
     uint8_t reason; /* enum http_reason: why it ended as it did */
     uint8_t attempts;
-    bool request_ended;  /* the client's side is complete */
-    bool request_sent;   /* all of it was handed to the backend's codec */
-    bool response_begun; /* a byte of a response has come in this attempt */
-    bool wrote_any;      /* a byte of the request has gone out in this attempt */
-    bool retried;        /* on a fresh connection, after a pooled one was found closed */
-    bool bodyless;       /* the request has no body */
-    bool early_lost;     /* more of the body has gone than `early` has */
-    bool timed_out;      /* the last connection was given up, not refused */
+    uint8_t connect_reason; /* enum http_reason: why the last try to connect failed */
+    bool request_ended;     /* the client's side is complete */
+    bool request_sent;      /* all of it was handed to the backend's codec */
+    bool response_begun;    /* a byte of a response has come in this attempt */
+    bool wrote_any;         /* a byte of the request has gone out in this attempt */
+    bool retried;           /* on a fresh connection, after a pooled one was found closed */
+    bool bodyless;          /* the request has no body */
+    bool early_lost;        /* more of the body has gone than `early` has */
     struct http_msg *request;
     struct http_msg *trailers;     /* of the request, kept until it can be sent */
     const struct table_rule *rule; /* counted in proxy.uses */

@@ -37,8 +37,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->common.arg = p;
     p->rng.state = seeds[0];
     p->limits = c->limits ? *c->limits : proxy_limits_usual;
-    p->upstream = upstream_new(&p->common, &(struct upstream_config){.events = attempt_events(),
-                                                                     .codec = backend_limits,
+    p->upstream = upstream_new(&p->common, &(struct upstream_config){.codec = backend_limits,
                                                                      .connect_us = p->limits.connect_us,
                                                                      .idle_us = p->limits.upstream_idle_us,
                                                                      .seed = seeds[1]});

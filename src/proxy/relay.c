@@ -6,10 +6,11 @@
 
 /* ---- the response ---- */
 
+static struct exchange *of(void *loan) { return container_of(loan, struct exchange, up); }
+
 static struct arena *on_begin(void *arg, uint32_t stream) {
     (void)stream;
-    struct exchange *x = ((struct upstream_conn *)arg)->user;
-    if (!x) return NULL;
+    struct exchange *x = of(arg);
     x->response_begun = true;
     return x->arena;
 }
@@ -45,8 +46,8 @@ static void complete(struct exchange *x) {
 
 static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     (void)stream;
-    struct exchange *x = ((struct upstream_conn *)arg)->user;
-    if (!x || x->state != X_WAIT) return;
+    struct exchange *x = of(arg);
+    if (x->state != X_WAIT) return;
     exchange_progress(x);
     if (m->status < 200) {
         interim(x, m);
@@ -71,10 +72,10 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
 }
 
 static void on_body(void *arg, uint32_t stream, str bytes) {
-    struct upstream_conn *u = arg;
-    struct exchange *x = u->user;
-    if (!x || x->state != X_RELAY) {
-        u->conn.codec->ops->consume(u->conn.codec, stream, bytes.n);
+    (void)stream;
+    struct exchange *x = of(arg);
+    if (x->state != X_RELAY) {
+        upstream_consume(&x->up, bytes.n);
         return;
     }
     struct conn *client = &x->client->conn;
@@ -89,8 +90,8 @@ static void on_body(void *arg, uint32_t stream, str bytes) {
 
 static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
     (void)stream;
-    struct exchange *x = ((struct upstream_conn *)arg)->user;
-    if (!x || x->state != X_RELAY) return;
+    struct exchange *x = of(arg);
+    if (x->state != X_RELAY) return;
     struct codec *c = x->client->conn.codec;
     if (c->ops->submit_end(c, x->client_stream, trailers) != OK)
         to_client_failed(x);
@@ -100,8 +101,7 @@ static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
 
 static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
     (void)stream, (void)why;
-    struct exchange *x = ((struct upstream_conn *)arg)->user;
-    if (!x) return;
+    struct exchange *x = of(arg);
     if (x->state == X_WAIT)
         attempt_lost(x, REASON_BACKEND_RESET);
     else
@@ -114,21 +114,19 @@ const struct codec_sink relay_sink = {
 /* ---- the request's body ---- */
 
 void relay_request_body(struct exchange *x, str bytes) {
-    struct codec *c = x->up->conn.codec;
-    if (c->ops->submit_body(c, x->up_stream, bytes, false) != OK)
+    if (upstream_submit_body(&x->up, bytes, false) != OK)
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
     else
-        conn_want_flush(&x->up->conn);
+        upstream_flush(&x->up);
 }
 
 void relay_request_end(struct exchange *x, struct http_msg *trailers) {
-    struct codec *c = x->up->conn.codec;
-    if (c->ops->submit_end(c, x->up_stream, trailers) != OK) {
+    if (upstream_submit_end(&x->up, trailers) != OK) {
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
         return;
     }
     x->request_sent = true;
-    conn_want_flush(&x->up->conn);
+    upstream_flush(&x->up);
 }
 
 /* ---- back-pressure ---- */
@@ -136,11 +134,12 @@ void relay_request_end(struct exchange *x, struct http_msg *trailers) {
 void relay_hold_client(struct exchange *x) {
     struct conn *c = &x->client->conn;
     bool connecting = x->state == X_CONNECT && !x->request_ended;
-    c->held = connecting || (x->up && conn_pending(&x->up->conn) > CONN_HIGH_WATER_BYTES);
+    c->held =
+        connecting || (x->up.state == UPSTREAM_OPEN && upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES);
 }
 
 void relay_hold_backend(struct exchange *x) {
-    if (conn_pending(&x->client->conn) > CONN_HIGH_WATER_BYTES) x->up->conn.held = true;
+    if (conn_pending(&x->client->conn) > CONN_HIGH_WATER_BYTES) x->up.conn->conn.held = true;
 }
 
 static void give_way(struct conn *from, uint32_t stream, size_t *owed) {
@@ -155,14 +154,14 @@ void relay_client_wrote(struct exchange *x) {
     if (x->state == X_HEAD) return; /* what was written is of the one before */
     exchange_progress(x);
     size_t pending = conn_pending(&x->client->conn);
-    if (x->up && x->state != X_CONNECT && pending <= CONN_HIGH_WATER_BYTES)
-        give_way(&x->up->conn, x->up_stream, &x->owed_up);
+    if (x->up.state == UPSTREAM_OPEN && pending <= CONN_HIGH_WATER_BYTES)
+        give_way(&x->up.conn->conn, x->up.stream, &x->owed_up);
     if (x->state == X_SEND && pending == 0) exchange_finish(x);
 }
 
 void relay_backend_wrote(struct exchange *x) {
     x->wrote_any = true;
     exchange_progress(x);
-    if ((x->state == X_WAIT || x->state == X_RELAY) && conn_pending(&x->up->conn) <= CONN_HIGH_WATER_BYTES)
+    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_pending(&x->up) <= CONN_HIGH_WATER_BYTES)
         give_way(&x->client->conn, x->client_stream, &x->owed_client);
 }

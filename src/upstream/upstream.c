@@ -25,15 +25,56 @@ static void leave_idle(struct upstream_conn *u) {
     u->conn.idle = false;
 }
 
-/* It is lent no more. */
-static void end_loan(struct upstream_conn *u) {
-    if (u->user) u->endpoint->outstanding--;
-    u->user = NULL;
+/* ---- loans ---- */
+
+static struct upstream_loan *first_loan(struct upstream_conn *u) {
+    return container_of(u->loans.next, struct upstream_loan, on_conn);
+}
+
+/* What the codec says when nobody has asked: what still comes of an answer that was given up. */
+static struct arena *no_begin(void *arg, uint32_t stream) {
+    (void)arg, (void)stream;
+    return NULL;
+}
+static void no_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
+    (void)arg, (void)stream, (void)m, (void)end;
+}
+static void no_body(void *arg, uint32_t stream, str bytes) {
+    struct codec *c = ((struct upstream_conn *)arg)->conn.codec;
+    c->ops->consume(c, stream, bytes.n);
+}
+static void no_end(void *arg, uint32_t stream, struct http_msg *trailers) {
+    (void)arg, (void)stream, (void)trailers;
+}
+static void no_reset(void *arg, uint32_t stream, enum http_reason why) { (void)arg, (void)stream, (void)why; }
+static const struct codec_sink nobody = {
+    .begin = no_begin, .head = no_head, .body = no_body, .end = no_end, .reset = no_reset};
+
+/* The connection has one loan at a time, whose user hears the codec itself. */
+static void begin_loan(struct upstream_conn *u, struct upstream_loan *l) {
+    link_append(&u->loans, &l->on_conn);
+    l->conn = u, l->endpoint = u->endpoint;
+    l->state = u->conn.state == CONN_OPEN ? UPSTREAM_OPEN : UPSTREAM_WAITS;
+    l->reused = u->used;
+    u->endpoint->outstanding++;
+    u->conn.codec->sink = l->events->sink;
+    u->conn.codec->arg = l;
+}
+
+/* l->endpoint lasts as long as the connection, which is gone after the event. */
+static void end_loan(struct upstream_loan *l) {
+    struct upstream_conn *u = l->conn;
+    link_remove(&l->on_conn);
+    l->state = UPSTREAM_NONE;
+    l->conn = NULL;
+    u->endpoint->outstanding--;
+    u->conn.codec->sink = &nobody;
+    u->conn.codec->arg = u;
 }
 
 static void close_now(struct upstream_conn *u) {
+    assert(link_empty(&u->loans));
     leave_idle(u);
-    end_loan(u);
     conn_close(&u->conn);
 }
 
@@ -48,40 +89,55 @@ static void on_opened(struct conn *c) {
     struct upstream_conn *u = of(c);
     balance_opened(u->endpoint);
     conn_deadline(c, UINT64_MAX);
-    if (u->user)
-        u->set->config.events->opened(u);
-    else
+    if (link_empty(&u->loans)) {
         close_now(u);
+        return;
+    }
+    list_each (struct upstream_loan, l, &u->loans, on_conn) {
+        l->state = UPSTREAM_OPEN;
+        l->events->opened(l);
+    }
 }
 
-static void refuse(struct upstream_conn *u, bool timed_out) {
+static void refuse(struct upstream_conn *u, enum http_reason why, const char *words) {
     u->set->counts.connect_failures++;
     balance_refused(u->endpoint, u->set->common->loop->now_us);
-    if (u->user) u->set->config.events->failed(u, timed_out);
+    while (!link_empty(&u->loans)) {
+        struct upstream_loan *l = first_loan(u);
+        end_loan(l);
+        l->events->failed(l, why, words);
+    }
     close_now(u);
 }
 
-static void on_failed(struct conn *c, const char *why) {
-    (void)why;
-    refuse(of(c), false);
-}
+static void on_failed(struct conn *c, const char *why) { refuse(of(c), REASON_BACKEND_REFUSED, why); }
 
 static void on_did_read(struct conn *c) {
-    if (of(c)->user) of(c)->set->config.events->did_read(of(c));
+    list_each (struct upstream_loan, l, &of(c)->loans, on_conn) l->events->did_read(l);
 }
 
 static void on_wrote(struct conn *c) {
-    if (of(c)->user) of(c)->set->config.events->wrote(of(c));
+    list_each (struct upstream_loan, l, &of(c)->loans, on_conn) l->events->wrote(l);
 }
 
 static void on_refused(struct conn *c, err e, enum http_reason why) {
-    if (of(c)->user) of(c)->set->config.events->refused(of(c), e, why);
-    close_now(of(c));
+    struct upstream_conn *u = of(c);
+    while (!link_empty(&u->loans)) {
+        struct upstream_loan *l = first_loan(u);
+        end_loan(l);
+        l->events->refused(l, e, why);
+    }
+    close_now(u);
 }
 
 static void on_ended(struct conn *c, bool cut) {
-    if (of(c)->user) of(c)->set->config.events->ended(of(c), cut);
-    close_now(of(c));
+    struct upstream_conn *u = of(c);
+    while (!link_empty(&u->loans)) {
+        struct upstream_loan *l = first_loan(u);
+        end_loan(l);
+        l->events->ended(l, cut);
+    }
+    close_now(u);
 }
 
 static void on_closing(struct conn *c, bool dead) {
@@ -89,19 +145,20 @@ static void on_closing(struct conn *c, bool dead) {
 }
 
 static void on_write_failed(struct conn *c) {
-    if (!of(c)->user) {
-        close_now(of(c));
+    struct upstream_conn *u = of(c);
+    if (link_empty(&u->loans)) {
+        close_now(u);
         return;
     }
     c->readable = true; /* a response may have come before the end, and why it ended */
     conn_resume(c);
-    of(c)->set->config.events->write_failed(of(c));
+    list_each (struct upstream_loan, l, &u->loans, on_conn) l->events->write_failed(l);
 }
 
 static void on_deadline(struct conn *c, uint64_t now_us) {
     (void)now_us;
     if (c->state == CONN_CONNECTING)
-        refuse(of(c), true);
+        refuse(of(c), REASON_BACKEND_TIMEOUT, "connecting took too long");
     else
         close_now(of(c));
 }
@@ -152,30 +209,19 @@ void upstream_free(struct upstream *s) {
 
 void upstream_adopt(struct upstream *s, const struct table *t) { balance_adopt(&s->balance, t); }
 
-static void lend(struct upstream_conn *u, void *user) {
-    u->user = user;
-    u->idle_us = u->set->config.idle_us;
-    u->endpoint->outstanding++;
-}
-
-void upstream_bound(struct upstream_conn *u, uint64_t connect_us, uint64_t idle_us) {
-    if (idle_us) u->idle_us = idle_us;
-    if (connect_us && u->conn.state == CONN_CONNECTING)
-        conn_deadline(&u->conn, u->set->common->loop->now_us + connect_us);
-}
-
 static struct upstream_conn *take_idle(struct upstream *s, struct balance_endpoint *e) {
     if (link_empty(&e->idle)) return NULL;
     struct upstream_conn *u = container_of(e->idle.next, struct upstream_conn, idle);
     leave_idle(u);
     conn_deadline(&u->conn, UINT64_MAX);
-    u->reused = true;
+    u->used = true;
     s->counts.reused++;
     return u;
 }
 
 /* ERR_IO: the system refused. */
-static err dial(struct upstream *s, struct balance_endpoint *e, struct upstream_conn **ret) {
+static err dial(struct upstream *s, struct balance_endpoint *e, uint64_t connect_us,
+                struct upstream_conn **ret) {
     int fd;
     s->counts.connects++;
     TRY(sock_connect(&e->at.ip, e->at.port, &fd));
@@ -186,41 +232,49 @@ static err dial(struct upstream *s, struct balance_endpoint *e, struct upstream_
         pool_give(&s->conns, u);
         return ERR_IO;
     }
-    u->set = s, u->user = NULL, u->reused = false, u->idle = (struct link){0};
+    u->set = s, u->used = false, u->idle = (struct link){0};
+    link_init(&u->loans);
     u->endpoint = balance_hold(e);
     u->conn.bulk = true; /* responses; of a request, as much as one read gives is kept in a usual buffer */
     if (codec)
-        h1_recycle(codec, s->config.events->sink, u);
+        h1_recycle(codec, &nobody, u);
     else
-        u->conn.codec = h1_client(s->config.events->sink, u, &s->config.codec);
-    conn_deadline(&u->conn, s->common->loop->now_us + s->config.connect_us);
+        u->conn.codec = h1_client(&nobody, u, &s->config.codec);
+    conn_deadline(&u->conn, s->common->loop->now_us + connect_us);
     *ret = u;
     return OK;
 }
 
-err upstream_take(struct upstream *s, const struct table_backend *b, struct balance_tried *tried, bool again,
-                  bool fresh, void *user, struct upstream_conn **ret) {
+err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l) {
+    assert(!upstream_lent(l));
     uint64_t now_us = s->common->loop->now_us;
+    struct balance_tried *tried = w->tried;
     struct balance_endpoint *e =
-        tried->n < BALANCE_TRIES ? balance_pick(&s->balance, b, tried, again, now_us) : NULL;
+        tried->n < BALANCE_TRIES ? balance_pick(&s->balance, w->backend, tried, w->again, now_us) : NULL;
     if (!e) return ERR_ABSENT;
-    struct upstream_conn *u = fresh ? NULL : take_idle(s, e);
-    if (!u && dial(s, e, &u) != OK) {
+    struct upstream_conn *u = w->fresh ? NULL : take_idle(s, e);
+    if (!u && dial(s, e, w->connect_us ? w->connect_us : s->config.connect_us, &u) != OK) {
         s->counts.connect_failures++;
         balance_refused(e, now_us);
         balance_tried_add(tried, e);
         return ERR_IO;
     }
-    lend(u, user);
-    *ret = u;
+    u->idle_us = w->idle_us ? w->idle_us : s->config.idle_us;
+    begin_loan(u, l);
     return OK;
 }
 
-void upstream_drop(struct upstream_conn *u) { close_now(u); }
+void upstream_drop(struct upstream_loan *l) {
+    if (!upstream_lent(l)) return;
+    struct upstream_conn *u = l->conn;
+    end_loan(l);
+    close_now(u);
+}
 
-void upstream_release(struct upstream_conn *u) {
+void upstream_release(struct upstream_loan *l) {
+    struct upstream_conn *u = l->conn;
     struct upstream *s = u->set;
-    end_loan(u);
+    end_loan(l);
     bool keep = conn_reusable(&u->conn) && !u->endpoint->gone && !s->draining &&
                 u->endpoint->idle_n < UPSTREAM_IDLE_MAX;
     if (!keep) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Upstream: which endpoint of a backend takes the request, and a connection to it, pooled or new.
- * In:    a backend of a rule; the table's endpoints as they are now.     Out: a connection with a codec; its events, passed to the user.
- * Own:   the connections to backends, idle ones too; what this worker knows of each endpoint (outstanding, refusals). Door beside this
- *        one: balance.h (the choice).
+/* Upstream: which endpoint of a backend takes a request, and a connection to it, pooled or new.
+ * In:    what a user wants: a backend of a rule, its bounds.     Out: a loan: one request and its answer on a connection; the events
+ *        of that stream and of the connection, told to the user.
+ * Own:   the connections to backends, idle ones too; what this worker knows of each endpoint (outstanding, refusals). A loan is the
+ *        user's memory, embedded in whatever it is that asks: an exchange, a mirror, a check. Door beside this one: balance.h (the choice).
  * Never: a choice of the backend (that is the rule's weights); a connection of one backend lent to another; a wait. */
 #pragma once
 #include "conn/conn.h"
@@ -12,35 +13,54 @@
 enum { UPSTREAM_IDLE_MAX = 1024 }; /* of an endpoint and worker */
 
 struct upstream;
+struct upstream_loan;
 struct upstream_conn {
     struct conn
         conn; /* the first: a pooled item's first pointer is free to use, conn_open() sets all of it */
     struct upstream *set;
-    struct balance_endpoint *endpoint;
+    struct balance_endpoint *endpoint; /* held */
     struct link idle;
-    void *user; /* whom it is lent to; NULL: idle or ending */
-    bool reused;
-    uint64_t idle_us; /* how long it may be kept */
+    struct link loans; /* upstream_loan.on_conn, in the order they came */
+    bool used;         /* by a loan before those it has */
+    uint64_t idle_us;  /* how long it may be kept */
 };
 
-/* What the user is told; each concerns a lent connection. */
+/* What a user is told of its loan; container_of() leads to the user. An event may end its own loan, and begin others. */
 struct upstream_events {
-    const struct codec_sink *sink; /* arg: the upstream_conn */
-    void (*opened)(struct upstream_conn *u);
-    /* No connection: refused, or timed_out. It is lent no more. */
-    void (*failed)(struct upstream_conn *u, bool timed_out);
-    void (*did_read)(struct upstream_conn *u);
-    void (*wrote)(struct upstream_conn *u);
-    void (*refused)(struct upstream_conn *u, err e, enum http_reason why); /* conn_ops.refused */
-    void (*ended)(struct upstream_conn *u, bool cut);
-    void (*write_failed)(struct upstream_conn *u);
+    /* The answer: arg is the upstream_loan. reset(): the loan is over. */
+    const struct codec_sink *sink;
+    /* There is a connection: upstream_submit() may be called. */
+    void (*opened)(struct upstream_loan *l);
+    /* No connection: BACKEND_REFUSED, or BACKEND_TIMEOUT; words are for people, borrowed. The loan is over, but for l->endpoint during
+     * the call. */
+    void (*failed)(struct upstream_loan *l, enum http_reason why, const char *words);
+    /* What was read concerned it, and all that was in it has been told. */
+    void (*did_read)(struct upstream_loan *l);
+    void (*wrote)(struct upstream_loan *l); /* conn_ops.wrote */
+    /* The backend breaks the protocol (conn_ops.refused); its side ended (conn_ops.ended). The loan is over. */
+    void (*refused)(struct upstream_loan *l, err e, enum http_reason why);
+    void (*ended)(struct upstream_loan *l, bool cut);
+    void (*write_failed)(struct upstream_loan *l); /* what it has said before the end is read still */
 };
+
+/* One request on a connection. All zero but for events: none. */
+enum upstream_loan_state { UPSTREAM_NONE, UPSTREAM_WAITS, UPSTREAM_OPEN };
+struct upstream_loan { /* owner: who embeds it */
+    const struct upstream_events *events;
+    struct upstream_conn *conn;        /* OPEN: never NULL */
+    struct balance_endpoint *endpoint; /* while it is not NONE */
+    struct link on_conn;
+    uint32_t stream; /* of the codec, once submitted */
+    uint8_t state;   /* enum upstream_loan_state */
+    bool reused;     /* the connection has carried others before; stays when the loan is over */
+};
+static inline bool upstream_lent(const struct upstream_loan *l) { return l->state != UPSTREAM_NONE; }
+
 struct upstream_counts {
     uint64_t connects, connect_failures, reused, idle;
 };
 
 struct upstream_config {
-    const struct upstream_events *events;
     struct codec_limits codec;
     uint64_t connect_us, idle_us; /* how long connecting may take; a connection is kept idle */
     uint64_t seed;
@@ -50,17 +70,43 @@ struct upstream *upstream_new(struct conn_common *k, const struct upstream_confi
 void upstream_free(struct upstream *s);
 /* Endpoints come from t from now on. Idle connections to endpoints that are gone are closed. */
 void upstream_adopt(struct upstream *s, const struct table *t);
-/* Lends a connection to an endpoint that is not among those tried. again: the rule may be of an older table than the endpoints.
- * fresh: no pooled one. It may still be connecting: opened() or failed() follows. ERR_ABSENT: the backend has no (further) endpoint.
- * ERR_IO: the system refused at once; the endpoint is among the tried now. */
-err upstream_take(struct upstream *s, const struct table_backend *b, struct balance_tried *tried, bool again,
-                  bool fresh, void *user, struct upstream_conn **ret);
-/* A lent connection's own bounds instead of the usual ones; 0: those. */
-void upstream_bound(struct upstream_conn *u, uint64_t connect_us, uint64_t idle_us);
-/* The user is through with it: pooled when it can carry another request, else closed. */
-void upstream_release(struct upstream_conn *u);
-/* The user gives it up: closed. */
-void upstream_drop(struct upstream_conn *u);
+
+struct upstream_want {
+    const struct table_backend *backend;
+    struct balance_tried *tried;  /* endpoints that are not to be taken */
+    bool again;                   /* the rule may be of an older table than the endpoints */
+    bool fresh;                   /* no pooled connection */
+    uint64_t connect_us, idle_us; /* instead of the usual bounds; 0: those */
+};
+/* Begins a loan, l->events set, to an endpoint that was not tried. OK: it is OPEN, or WAITS and opened() or failed() follows. ERR_ABSENT:
+ * the backend has no (further) endpoint. ERR_IO: the system refused at once; the endpoint is among the tried now. */
+err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l);
+/* The user is through with it: the request and its answer are complete, and the connection carries others. */
+void upstream_release(struct upstream_loan *l);
+/* The user gives it up, whatever it has come to. Nothing happens when it is over. */
+void upstream_drop(struct upstream_loan *l);
+
+/* An OPEN loan's codec_ops, on its stream. The request goes out with upstream_flush(), or when the event ends. */
+static inline err upstream_submit(struct upstream_loan *l, const struct http_msg *m, bool end) {
+    struct codec *c = l->conn->conn.codec;
+    return c->ops->submit(c, &l->stream, m, end);
+}
+static inline err upstream_submit_body(struct upstream_loan *l, str bytes, bool end) {
+    struct codec *c = l->conn->conn.codec;
+    return c->ops->submit_body(c, l->stream, bytes, end);
+}
+static inline err upstream_submit_end(struct upstream_loan *l, const struct http_msg *trailers) {
+    struct codec *c = l->conn->conn.codec;
+    return c->ops->submit_end(c, l->stream, trailers);
+}
+static inline void upstream_consume(struct upstream_loan *l, size_t bytes) {
+    struct codec *c = l->conn->conn.codec;
+    c->ops->consume(c, l->stream, bytes);
+}
+static inline void upstream_flush(struct upstream_loan *l) { conn_want_flush(&l->conn->conn); }
+/* Bytes of the request that wait to be written. */
+static inline size_t upstream_pending(const struct upstream_loan *l) { return conn_pending(&l->conn->conn); }
+
 /* Closes what is idle, and pools nothing more. */
 void upstream_drain(struct upstream *s);
 const struct upstream_counts *upstream_counts(const struct upstream *s);
