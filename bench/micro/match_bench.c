@@ -76,6 +76,7 @@ struct request {
 static uint64_t time_lookups(const struct world *w, enum kind kind, unsigned n, unsigned requests_n) {
     struct arena *a = arena_new(), *scratch = arena_new();
     struct request *q = arena_array(a, struct request, requests_n);
+    struct table_work *work = table_work_new();
     struct rng r = {1};
     for (unsigned i = 0; i < requests_n; i++) {
         char host[256], rules[256], request[256];
@@ -93,7 +94,7 @@ static uint64_t time_lookups(const struct world *w, enum kind kind, unsigned n, 
             for (unsigned i = 0; i < requests_n; i++) {
                 struct table_match match;
                 const struct table_listener *l = table_listener_for(port, q[i].host);
-                found += table_match(w->table, l, q[i].host, &q[i].m, scratch, &match);
+                found += table_match(w->table, l, q[i].host, &q[i].m, scratch, work, &match);
             }
         }
         times[round] = (now_ns() - begin) * 10 / (inner * requests_n);
@@ -101,6 +102,7 @@ static uint64_t time_lookups(const struct world *w, enum kind kind, unsigned n, 
     if (found != COUNT_OF(times) * inner * requests_n) abort();
     arena_free(a);
     arena_free(scratch);
+    table_work_free(work);
     return median(times, COUNT_OF(times));
 }
 

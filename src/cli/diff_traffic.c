@@ -80,7 +80,7 @@ static struct diff_taker taker_of(struct arena *a, const struct table *t, const 
     m.authority = p->host, m.path = p->path, m.query = p->query;
     for (uint32_t i = 0; i < p->headers_n; i++) http_msg_add(&m, p->headers[i].name, p->headers[i].value);
     none.outcome = S("404 no_route");
-    if (!table_match(t, l, p->host, &m, a, &match)) return none;
+    if (!table_match(t, l, p->host, &m, a, NULL, &match)) return none;
     return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule, l->settings)};
 }
 

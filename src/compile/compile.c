@@ -12,20 +12,8 @@ static bool carries_filters(const struct plan_filter *v, uint32_t n) {
     return true;
 }
 
-static bool carries_values(const struct plan_value_match *v, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++)
-        if (v[i].type == PLAN_VALUE_REGEX) return false;
-    return true;
-}
-
 static bool carries_rule(const struct plan_rule *r) {
     if (r->retry || !carries_filters(r->filters.p, r->filters.n)) return false;
-    for (uint32_t i = 0; i < r->matches.n; i++) {
-        const struct plan_match *m = &r->matches.p[i];
-        if (m->path_type == PLAN_PATH_REGEX || !carries_values(m->headers.p, m->headers.n) ||
-            !carries_values(m->query.p, m->query.n))
-            return false;
-    }
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];
         if (t->session || !carries_filters(t->filters.p, t->filters.n)) return false;

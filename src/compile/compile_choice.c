@@ -28,7 +28,7 @@ static int reference_order(const void *a, const void *b) {
     return d;
 }
 
-/* All conditions of the list, ordered by name, value and place; to free(). */
+/* All conditions of the list but for expressions, ordered by name, value and place; to free(). */
 static struct reference *list_conditions(const struct made_from *f, const uint32_t *list, uint32_t n,
                                          uint32_t *ret_n) {
     uint32_t all = 0, k = 0;
@@ -39,10 +39,13 @@ static struct reference *list_conditions(const struct made_from *f, const uint32
     struct reference *refs = base_alloc(all * sizeof *refs);
     for (uint32_t i = 0; i < n; i++) {
         const struct host_alternative *a = &f->alternatives[list[i]];
-        for (uint32_t j = 0; j < (uint32_t)a->headers_n + a->query_n; j++)
-            refs[k++] = (struct reference){f->conditions + a->conditions + j, i, j >= a->headers_n};
+        for (uint32_t j = 0; j < (uint32_t)a->headers_n + a->query_n; j++) {
+            const struct host_condition *c = f->conditions + a->conditions + j;
+            if (!c->regex) refs[k++] = (struct reference){c, i, j >= a->headers_n};
+        }
     }
-    qsort(refs, all, sizeof *refs, reference_order);
+    *ret_n = k;
+    if (k) qsort(refs, k, sizeof *refs, reference_order);
     return refs;
 }
 

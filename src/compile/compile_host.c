@@ -28,18 +28,20 @@ void compile_host_mark(struct compiler *c, struct compiler_host *h) {
     c->dirty_hosts[c->dirty_hosts_n++] = h;
 }
 
-static struct compiler_shard *shard_of(struct compiler_host *h, const struct plan_match *m) {
+static struct compiler_shard *shard_of(struct compiler *c, struct compiler_host *h,
+                                       const struct plan_match *m) {
     struct compiler_shard *s =
-        &h->shards[h->shards_n > 1 ? host_shard(compile_paths_key(m), h->shards_n) : 0];
+        &h->shards[h->shards_n > 1 ? host_shard(compile_paths_key(c->scratch, m), h->shards_n) : 0];
     s->dirty = true;
     return s;
 }
 
-static void contribute(struct compiler_host *h, struct compiler_route *r, const struct plan_route *plan) {
+static void contribute(struct compiler *c, struct compiler_host *h, struct compiler_route *r,
+                       const struct plan_route *plan) {
     for (uint32_t i = 0; i < plan->rules.n; i++) {
         const struct plan_rule *rule = &plan->rules.p[i];
         for (uint32_t k = 0; k < compile_paths_matches(rule); k++) {
-            struct compiler_shard *s = shard_of(h, compile_paths_match(rule, k));
+            struct compiler_shard *s = shard_of(c, h, compile_paths_match(rule, k));
             if (s->n && s->v[s->n - 1] == r) continue;
             COMPILER_ROOM(s->v, s->n, s->cap);
             s->v[s->n++] = r;
@@ -51,14 +53,15 @@ void compile_host_touch(struct compiler *c, struct compiler_host *h, const struc
     compile_host_mark(c, h);
     for (uint32_t i = 0; i < plan->rules.n; i++) {
         const struct plan_rule *rule = &plan->rules.p[i];
-        for (uint32_t k = 0; k < compile_paths_matches(rule); k++) shard_of(h, compile_paths_match(rule, k));
+        for (uint32_t k = 0; k < compile_paths_matches(rule); k++)
+            shard_of(c, h, compile_paths_match(rule, k));
     }
 }
 
 void compile_host_join(struct compiler *c, struct compiler_host *h, struct compiler_route *r,
                        const struct plan_route *plan) {
     compile_host_mark(c, h);
-    contribute(h, r, plan);
+    contribute(c, h, r, plan);
 }
 
 /* The route's hosts are ordered by address. */
@@ -104,7 +107,7 @@ static void respread(struct compiler *c, struct compiler_host *h) {
         for (uint32_t k = 0; k < old[i].n; k++) {
             struct compiler_route *r = old[i].v[k];
             if (!names_host(r, h) || !is_first_visit(c, r)) continue;
-            contribute(h, r, plan_open(c->scratch, r->piece));
+            contribute(c, h, r, plan_open(c->scratch, r->piece));
             arena_reset(c->scratch);
         }
         clear_shard(c, &old[i]);
@@ -118,35 +121,32 @@ struct items {
 };
 
 /* Adds the route's matches that belong to the shard; false when there are none. */
-static bool add_matches(struct compiler_host *h, const struct compiler_shard *s,
+static bool add_matches(struct compiler *c, struct compiler_host *h, const struct compiler_shard *s,
                         const struct compiler_route *r, const struct plan_route *plan, struct items *items) {
     uint32_t before = items->n;
     for (uint32_t i = 0; i < plan->rules.n; i++) {
         const struct plan_rule *rule = &plan->rules.p[i];
         for (uint32_t k = 0; k < compile_paths_matches(rule); k++) {
             const struct plan_match *m = compile_paths_match(rule, k);
-            uint64_t key = compile_paths_key(m);
-            if (&h->shards[host_shard(key, h->shards_n)] != s) continue;
+            struct compile_paths_item it = {.route = plan, .rule = r->rules[i], .rule_at = i, .match_at = k};
+            compile_paths_fill(c->scratch, &it, m);
+            if (&h->shards[host_shard(it.key, h->shards_n)] != s) continue;
             COMPILER_ROOM(items->v, items->n, items->cap);
-            struct compile_paths_item *it = &items->v[items->n++];
-            *it = (struct compile_paths_item){
-                .key = key, .route = plan, .rule = r->rules[i], .rule_at = i, .match_at = k};
-            compile_paths_fill(it, m);
+            items->v[items->n++] = it;
         }
     }
     return items->n > before;
 }
 
 static void note_depths(struct compiler_shard *s) {
-    s->depths = 0;
+    s->depths = s->literals = 0;
     s->deepest = 0;
     s->exact = false;
     for (uint32_t i = 0; s->piece && i < s->piece->paths_n; i++) {
         const struct host_path *p = &s->piece->paths[i];
-        if (!p->prefix) {
-            s->exact = true;
-            continue;
-        }
+        if (p->kind == HOST_EXACT) s->exact = true;
+        if (p->kind == HOST_REGEX) s->literals |= (uint64_t)1 << p->n;
+        if (p->kind != HOST_PREFIX) continue;
         uint32_t depth = host_depth((str){p->p, p->n});
         assert(depth <= HOST_DEPTH_MAX);
         s->depths |= (uint64_t)1 << host_depth_bit(depth);
@@ -161,7 +161,7 @@ static void build_shard(struct compiler *c, struct compiler_host *h, struct comp
     for (uint32_t i = 0; i < s->n; i++) {
         struct compiler_route *r = s->v[i];
         if (!names_host(r, h) || !is_first_visit(c, r)) continue;
-        if (add_matches(h, s, r, plan_open(c->scratch, r->piece), &items)) s->v[kept++] = r;
+        if (add_matches(c, h, s, r, plan_open(c->scratch, r->piece), &items)) s->v[kept++] = r;
     }
     s->n = kept;
     if (!kept) {
@@ -170,7 +170,7 @@ static void build_shard(struct compiler *c, struct compiler_host *h, struct comp
         s->cap = 0;
     }
     compiler_die(c, DEATH_PATHS, s->piece);
-    s->piece = items.n ? compile_paths_make(items.v, items.n) : NULL;
+    s->piece = items.n ? compile_paths_make(c, items.v, items.n) : NULL;
     s->dirty = false;
     note_depths(s);
     free(items.v);
@@ -190,6 +190,7 @@ static struct table_host *make_top(const struct compiler_host *h) {
         const struct compiler_shard *s = &h->shards[i];
         t->shards[i] = s->piece;
         t->depths |= s->depths;
+        t->literals |= s->literals;
         t->exact |= s->exact;
         if (s->deepest > t->deepest) t->deepest = s->deepest;
         if (s->piece) empty = false;
@@ -203,7 +204,7 @@ static void end_host(struct compiler *c, struct compiler_host *h) {
     for (uint32_t i = 0; i < h->shards_n; i++) assert(!h->shards[i].n && !h->shards[i].piece);
     struct compiler_listener *l = h->listener;
     map_take(&l->hosts, h->hostname);
-    compile_host_free(h);
+    compile_host_free(c, h);
     compile_listener_end_unused(c, l);
 }
 
@@ -220,15 +221,9 @@ void compile_host_build(struct compiler *c, struct compiler_host *h) {
     if (!h->routes_n) end_host(c, h);
 }
 
-void compile_host_free_paths(struct host_paths *p) {
-    if (!p) return;
-    arena_free(p->choices);
-    free(p);
-}
-
-void compile_host_free(struct compiler_host *h) {
+void compile_host_free(struct compiler *c, struct compiler_host *h) {
     for (uint32_t i = 0; i < h->shards_n; i++) {
-        compile_host_free_paths(h->shards[i].piece);
+        compile_paths_free(c, h->shards[i].piece);
         free(h->shards[i].v);
     }
     if (h->shards != &h->one) free(h->shards);

@@ -13,6 +13,5 @@ void compile_host_join(struct compiler *c, struct compiler_host *h, struct compi
 void compile_host_mark(struct compiler *c, struct compiler_host *h);
 /* Makes what is dirty anew and shows it in the listener; a host that no route names ends here. */
 void compile_host_build(struct compiler *c, struct compiler_host *h);
-void compile_host_free_paths(struct host_paths *p);
 /* With its pieces, when the compiler ends. */
-void compile_host_free(struct compiler_host *h);
+void compile_host_free(struct compiler *c, struct compiler_host *h);

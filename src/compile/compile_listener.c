@@ -332,7 +332,7 @@ void compile_listener_build_ports(struct compiler *c) {
 static void free_listeners(struct compiler *c) {
     map_each (e, &c->listeners) {
         struct compiler_listener *l = e->value;
-        map_each (h, &l->hosts) compile_host_free(h->value);
+        map_each (h, &l->hosts) compile_host_free(c, h->value);
         map_fini(&l->hosts);
         names_free(l->names);
         free((void *)l->piece);

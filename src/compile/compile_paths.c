@@ -12,13 +12,26 @@ const struct plan_match *compile_paths_match(const struct plan_rule *r, uint32_t
     return r->matches.n ? &r->matches.p[i] : &everything;
 }
 
-static bool is_prefix(const struct plan_match *m) {
-    assert(m->path_type != PLAN_PATH_REGEX); /* compile_carries() */
-    return m->path_type != PLAN_PATH_EXACT;
+static enum host_kind kind_of(const struct plan_match *m) {
+    if (m->path_type == PLAN_PATH_REGEX) return HOST_REGEX;
+    return m->path_type == PLAN_PATH_EXACT ? HOST_EXACT : HOST_PREFIX;
 }
 
-uint64_t compile_paths_key(const struct plan_match *m) {
-    return host_key(host_path_hash(m->path), is_prefix(m));
+static uint64_t key_of(enum host_kind kind, str path, str literal) {
+    if (kind != HOST_REGEX) return host_key(host_path_hash(path), kind);
+    uint64_t h = 1;
+    for (size_t i = 0; i < literal.n && i < HOST_LITERAL_MAX; i++) h = host_literal_step(h, literal.p[i]);
+    return host_key(h, kind);
+}
+
+uint64_t compile_paths_key(struct arena *a, const struct plan_match *m) {
+    enum host_kind kind = kind_of(m);
+    return key_of(kind, m->path, kind == HOST_REGEX ? regex_literal(a, m->path) : S(""));
+}
+
+/* Under which it stands in the table. */
+static str path_of(const struct compile_paths_item *it) {
+    return it->kind == HOST_REGEX ? str_upto(it->literal, HOST_LITERAL_MAX) : it->match->path;
 }
 
 /* Of entries with equal names only the first counts [GW HTTPHeaderMatch.name] [GW HTTPQueryParamMatch.name]. */
@@ -30,18 +43,32 @@ static bool is_repeated(const struct plan_value_match *v, uint32_t i) {
 
 static uint8_t count_values(const struct plan_value_match *v, uint32_t n) {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        assert(v[i].type != PLAN_VALUE_REGEX); /* as above */
-        count += !is_repeated(v, i);
-    }
+    for (uint32_t i = 0; i < n; i++) count += !is_repeated(v, i);
     assert(count <= UINT8_MAX); /* at most 16 by the objects' schema */
     return (uint8_t)count;
 }
 
-void compile_paths_fill(struct compile_paths_item *it, const struct plan_match *m) {
+static bool guards(const struct plan_filter *v, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].type == PLAN_FILTER_AUTH) return true;
+    return false;
+}
+
+static bool is_guarded(const struct plan_rule *r) {
+    bool guarded = guards(r->filters.p, r->filters.n);
+    for (uint32_t i = 0; i < r->targets.n; i++)
+        guarded |= guards(r->targets.p[i].filters.p, r->targets.p[i].filters.n);
+    return guarded;
+}
+
+void compile_paths_fill(struct arena *a, struct compile_paths_item *it, const struct plan_match *m) {
     it->match = m;
+    it->kind = (uint8_t)kind_of(m);
+    it->literal = it->kind == HOST_REGEX ? regex_literal(a, m->path) : S("");
+    it->key = key_of(it->kind, m->path, it->literal);
     it->headers_n = count_values(m->headers.p, m->headers.n);
     it->query_n = count_values(m->query.p, m->query.n);
+    it->guarded = is_guarded(&it->route->rules.p[it->rule_at]);
 }
 
 static int greater(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
@@ -49,12 +76,13 @@ static int greater(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
 /* Not known is youngest: who has a time has stood the test of it. */
 static uint64_t age_order(int64_t created_s) { return created_s ? (uint64_t)created_s : UINT64_MAX; }
 
-/* By path, then the order in which one path's alternatives are tried. [GW HTTPRouteRule.matches] */
+/* By path, expressions last, then the order in which one path's alternatives are tried. [GW HTTPRouteRule.matches] */
 static int item_order(const void *a, const void *b) {
     const struct compile_paths_item *x = a, *y = b;
-    int d = greater(x->key, y->key);
-    if (!d) d = greater(is_prefix(x->match), is_prefix(y->match));
-    if (!d) d = str_cmp(x->match->path, y->match->path);
+    int d = greater(x->kind, y->kind);
+    if (!d) d = greater(x->key, y->key);
+    if (!d) d = str_cmp(path_of(x), path_of(y));
+    if (!d && x->kind == HOST_REGEX) d = greater(y->match->path.n, x->match->path.n);
     if (!d) d = greater(y->match->method.n > 0, x->match->method.n > 0);
     if (!d) d = greater(y->headers_n, x->headers_n);
     if (!d) d = greater(y->query_n, x->query_n);
@@ -66,16 +94,53 @@ static int item_order(const void *a, const void *b) {
 }
 
 static bool same_path(const struct compile_paths_item *x, const struct compile_paths_item *y) {
-    return x->key == y->key && is_prefix(x->match) == is_prefix(y->match) &&
-           str_eq(x->match->path, y->match->path);
+    return x->key == y->key && x->kind == y->kind && str_eq(path_of(x), path_of(y));
+}
+
+/* ---- expressions, shared by all shards that have the same ---- */
+
+/* One that another version has made, which this one does not understand, is there all the same: it keeps its place, and is given up. */
+static const struct host_regex *hold_expression(struct compiler *c, str text) {
+    struct compiler_expression *e = map_get(&c->expressions, text);
+    if (!e) {
+        str message;
+        e = base_zalloc(sizeof *e + text.n);
+        if (text.n) memcpy(e->text, text.p, text.n);
+        e->r.text = (str){e->text, text.n};
+        if (regex_new_whole(c->scratch, text, &e->code, &message) == OK) e->r.code = e->code;
+        map_put(&c->expressions, e->r.text, e);
+    }
+    e->r.holds++;
+    return &e->r;
+}
+
+static void release_expression(struct compiler *c, const struct host_regex *r) {
+    struct compiler_expression *e = container_of((struct host_regex *)r, struct compiler_expression, r);
+    assert(e->r.holds > 0);
+    if (--e->r.holds) return;
+    map_take(&c->expressions, e->r.text);
+    regex_free(e->code);
+    free(e);
+}
+
+void compile_paths_free(struct compiler *c, struct host_paths *p) {
+    if (!p) return;
+    for (uint32_t i = 0; i < p->conditions_n; i++)
+        if (p->conditions[i].regex) release_expression(c, p->conditions[i].regex);
+    for (uint32_t i = p->plain_n; i < p->alternatives_n; i++)
+        release_expression(c, p->expressions[i - p->plain_n].regex);
+    arena_free(p->choices);
+    free(p);
 }
 
 /* The one block in the making. */
 struct block {
+    struct compiler *c;
     struct host_paths *s;
     struct host_path *paths;
     struct host_alternative *alternatives;
     struct host_condition *conditions;
+    struct host_expression *expressions;
     uint32_t *slots;
     char *strings;
     uint32_t conditions_n;
@@ -94,35 +159,52 @@ static size_t strings_of(const struct plan_value_match *v, uint32_t n) {
     return bytes;
 }
 
-static struct block new_block(const struct compile_paths_item *items, uint32_t n) {
-    uint32_t paths_n = 0, conditions_n = 0;
+static struct block new_block(struct compiler *c, const struct compile_paths_item *items, uint32_t n) {
+    uint32_t paths_n = 0, conditions_n = 0, plain_n = 0;
     size_t strings = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct plan_match *m = items[i].match;
         bool new_path = !i || !same_path(&items[i], &items[i - 1]);
         paths_n += new_path;
-        if (new_path) strings += m->path.n;
+        plain_n += items[i].kind != HOST_REGEX;
+        strings += items[i].literal.n;
+        if (new_path) strings += path_of(&items[i]).n;
         conditions_n += (uint32_t)items[i].headers_n + items[i].query_n;
         strings += strings_of(m->headers.p, m->headers.n) + strings_of(m->query.p, m->query.n);
     }
     uint32_t slots_n = (uint32_t)num_power_of_two(paths_n + paths_n / 3 + 1);
-    struct block b = {0};
+    struct block b = {.c = c};
     b.s = base_zalloc(sizeof *b.s + paths_n * sizeof *b.paths + n * sizeof *b.alternatives +
-                      conditions_n * sizeof *b.conditions + slots_n * sizeof *b.slots + strings);
+                      conditions_n * sizeof *b.conditions + (n - plain_n) * sizeof *b.expressions +
+                      slots_n * sizeof *b.slots + strings);
     b.paths = (struct host_path *)(void *)(b.s + 1);
     b.alternatives = (struct host_alternative *)(void *)(b.paths + paths_n);
     b.conditions = (struct host_condition *)(void *)(b.alternatives + n);
-    b.slots = (uint32_t *)(void *)(b.conditions + conditions_n);
+    b.expressions = (struct host_expression *)(void *)(b.conditions + conditions_n);
+    b.slots = (uint32_t *)(void *)(b.expressions + (n - plain_n));
     b.strings = (char *)(b.slots + slots_n);
-    *b.s = (struct host_paths){0, n, slots_n - 1, b.slots, b.paths, b.alternatives, b.conditions, NULL};
+    *b.s = (struct host_paths){.alternatives_n = n,
+                               .conditions_n = conditions_n,
+                               .mask = slots_n - 1,
+                               .plain_n = plain_n,
+                               .slots = b.slots,
+                               .paths = b.paths,
+                               .alternatives = b.alternatives,
+                               .conditions = b.conditions,
+                               .expressions = b.expressions};
     return b;
 }
 
 static void put_values(struct block *b, const struct plan_value_match *v, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++)
-        if (!is_repeated(v, i))
-            b->conditions[b->conditions_n++] =
-                (struct host_condition){put_str(b, v[i].name), put_str(b, v[i].value)};
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_repeated(v, i)) continue;
+        struct host_condition *to = &b->conditions[b->conditions_n++];
+        to->name = put_str(b, v[i].name);
+        if (v[i].type == PLAN_VALUE_REGEX)
+            to->regex = hold_expression(b->c, v[i].value);
+        else
+            to->value = put_str(b, v[i].value);
+    }
 }
 
 static enum http_method method_of(str method) {
@@ -140,17 +222,22 @@ static void put_alternative(struct block *b, const struct compile_paths_item *it
         .method = (uint8_t)method_of(m->method),
         .headers_n = it->headers_n,
         .query_n = it->query_n,
+        .guarded = it->guarded,
     };
+    if (it->kind == HOST_REGEX)
+        b->expressions[at - b->s->plain_n] =
+            (struct host_expression){hold_expression(b->c, m->path), put_str(b, it->literal),
+                                     age_order(it->route->created_s), it->match_at};
     put_values(b, m->headers.p, m->headers.n);
     put_values(b, m->query.p, m->query.n);
 }
 
 static void put_path(struct block *b, const struct compile_paths_item *it, uint32_t first) {
-    str path = put_str(b, it->match->path);
+    str path = put_str(b, path_of(it));
     b->paths[b->s->paths_n++] = (struct host_path){
         .p = path.p,
-        .n = (uint32_t)path.n & INT32_MAX,
-        .prefix = is_prefix(it->match),
+        .n = (uint32_t)path.n & INT32_MAX >> 1,
+        .kind = it->kind & 3u,
         .tag = host_tag(it->key),
         .first = first,
     };
@@ -159,9 +246,9 @@ static void put_path(struct block *b, const struct compile_paths_item *it, uint3
     b->slots[slot] = b->s->paths_n;
 }
 
-struct host_paths *compile_paths_make(struct compile_paths_item *items, uint32_t n) {
+struct host_paths *compile_paths_make(struct compiler *c, struct compile_paths_item *items, uint32_t n) {
     qsort(items, n, sizeof *items, item_order);
-    struct block b = new_block(items, n);
+    struct block b = new_block(c, items, n);
     for (uint32_t i = 0; i < n; i++) {
         if (!i || !same_path(&items[i], &items[i - 1])) put_path(&b, &items[i], i);
         b.paths[b.s->paths_n - 1].count++;

@@ -45,6 +45,11 @@ struct compiler_certificate {
     str key;
     char bytes[];
 };
+struct compiler_expression { /* there while a shard holds it */
+    struct host_regex r;
+    struct regex *code;
+    char text[];
+};
 struct compiler_backend {
     struct table_backend b;
     const struct table_endpoints *endpoints;
@@ -81,7 +86,7 @@ struct compiler_shard {
     struct compiler_route **v;
     uint32_t n, cap;
     uint32_t deepest;
-    uint64_t depths;
+    uint64_t depths, literals;
     struct host_paths *piece;
     bool dirty, exact;
 };
@@ -120,7 +125,8 @@ struct compiler {
     uint64_t stamp;
     uint32_t listener_ids;
     struct map listeners, backends, certificates, ports;
-    struct index routes; /* struct compiler_route */
+    struct map expressions; /* text -> struct compiler_expression */
+    struct index routes;    /* struct compiler_route */
     struct compiler_pool rule_slots, backend_slots, host_slots;
     struct compiler_array port_array, host_array, endpoint_array;
     struct spine_sockets *sockets;

@@ -303,7 +303,7 @@ static const struct plan_rule *find_plan_rule(const struct explain_story *s) {
 }
 
 static void find_rule(struct explain_story *s) {
-    if (table_match(s->pipeline->table, s->listener, s->host, &s->m, s->arena, &s->match)) {
+    if (table_match(s->pipeline->table, s->listener, s->host, &s->m, s->arena, NULL, &s->match)) {
         s->rule = find_plan_rule(s);
     } else {
         s->match.rule = NULL;

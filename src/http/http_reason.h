@@ -18,6 +18,8 @@
     X(NO_LISTENER, "no_listener", 404, "no listener takes this host on this port")                           \
     X(NO_ROUTE, "no_route", 404, "no rule of an attached route matches")                                     \
     X(INVALID_BACKEND, "invalid_backend", 500, "the rule's backendRef is invalid or not permitted")          \
+    X(EXPRESSION_LIMIT, "expression_limit", 500,                                                             \
+      "a regular expression of a rule that keeps requests out was given up at its bound")                    \
     X(NO_BACKEND, "no_backend", 500, "the rule has no backendRef that takes traffic")                        \
     X(FILTER_FAILED, "filter_failed", 500, "a filter made a message that can not be sent")                   \
     X(NOT_IMPLEMENTED, "not_implemented", 501, "the request asks for what this gateway does not serve")      \

@@ -88,10 +88,12 @@ enum http_reason admission_check(struct exchange *x) {
     if (why != REASON_NONE) return why;
     if (x->request->path.p[0] != '/')
         return REASON_NO_ROUTE; /* OPTIONS *: the server as a whole has no route */
-    if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, &x->match)) return REASON_NO_ROUTE;
+    if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, x->proxy->matching, &x->match))
+        return REASON_NO_ROUTE;
     assert(x->match.rule->slot < x->proxy->uses_n);
     x->rule = x->match.rule;
     x->proxy->uses[x->rule->slot]++;
+    if (x->match.closed) return REASON_EXPRESSION_LIMIT;
     take_settings(x, l->settings);
     if (x->request->body == HTTP_BODY_LENGTH && x->request->content_length > x->body_bytes_max)
         return REASON_BODY_TOO_LARGE;

@@ -36,6 +36,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->common.settled = on_settled;
     p->common.arg = p;
     p->rng.state = seeds[0];
+    p->matching = table_work_new();
     p->limits = c->limits ? *c->limits : proxy_limits_usual;
     p->upstream = upstream_new(&p->common, &(struct upstream_config){.codec = backend_limits,
                                                                      .connect_us = p->limits.connect_us,
@@ -60,6 +61,7 @@ void proxy_free(struct proxy *p) {
     conn_common_fini(&p->common);
     tls_server_free(p->tls);
     tls_scratch_free(p->tls_scratch);
+    table_work_free(p->matching);
     free(p->uses);
     free(p->port_tls);
     free(p);
@@ -141,6 +143,7 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
     ret->upstream_connect_failures = u->connect_failures;
     ret->upstream_reused = u->reused;
     ret->upstream_idle = u->idle;
+    ret->expressions_given_up = p->matching->given_up;
     ret->allocations = p->downstreams.misses + p->exchanges.misses + p->common.buffers.misses +
                        p->common.large.misses + upstream_misses(p->upstream) + p->arena_misses;
 }

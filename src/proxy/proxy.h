@@ -38,6 +38,7 @@ struct proxy_counts {
     uint64_t connections_accepted, connections_open;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed;
     uint64_t requests_open;
+    uint64_t expressions_given_up; /* searches that reached the bound of their request */
     uint64_t upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
     uint64_t allocations; /* times a pool or an arena asked the system */
 };

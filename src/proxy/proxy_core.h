@@ -29,6 +29,7 @@ struct proxy { /* owner: worker */
     bool *port_tls; /* by port slot */
     uint32_t ports_n;
     struct rng rng;
+    struct table_work *matching;
     struct proxy_counts counts;
     uint64_t arena_misses;
     int64_t wall_offset_us; /* wall clock less monotonic, read again every second */

@@ -134,25 +134,40 @@ static void add_rule(struct buf *b, const struct table *t, const struct table_ru
 struct path_at {
     const struct host_path *path;
     const struct host_paths *in;
+    uint32_t at; /* of the alternative */
 };
 
-static int path_order(const void *a, const void *b) {
-    const struct host_path *x = ((const struct path_at *)a)->path, *y = ((const struct path_at *)b)->path;
-    if (x->prefix != y->prefix) return x->prefix ? 1 : -1;
-    if (x->prefix && x->n != y->n) return x->n > y->n ? -1 : 1;
-    return str_cmp((str){x->p, x->n}, (str){y->p, y->n});
+static int kind_order(const struct host_path *x, const struct host_path *y) {
+    static const uint8_t place[] = {[HOST_EXACT] = 0, [HOST_REGEX] = 1, [HOST_PREFIX] = 2};
+    return place[x->kind] - place[y->kind];
 }
 
-static void add_alternative(struct buf *b, const struct table *t, const struct path_at *p, uint32_t at,
-                            uint32_t number) {
-    const struct host_alternative *a = &p->in->alternatives[at];
-    const struct host_condition *c = p->in->conditions + a->conditions;
+static int path_order(const void *a, const void *b) {
+    const struct path_at *p = a, *q = b;
+    const struct host_path *x = p->path, *y = q->path;
+    int d = kind_order(x, y);
+    if (!d && x->kind == HOST_REGEX) return host_expression_order(p->in, p->at, q->in, q->at);
+    if (!d && x->kind == HOST_PREFIX && x->n != y->n) return x->n > y->n ? -1 : 1;
+    if (!d) d = str_cmp((str){x->p, x->n}, (str){y->p, y->n});
+    return d ? d : p->at < q->at ? -1 : 1;
+}
+
+static void add_path(struct buf *b, const struct path_at *p, uint32_t number) {
+    const char *kind = p->path->kind == HOST_EXACT   ? "exact"
+                       : p->path->kind == HOST_REGEX ? "regex"
+                                                     : "prefix";
     str path = p->path->n ? (str){p->path->p, p->path->n} : S("/");
-    buf_printf(b, "route   %u  %s " STR_FMT "  ", number, p->path->prefix ? "prefix" : "exact",
-               STR_ARG(path));
+    if (p->path->kind == HOST_REGEX) path = p->in->expressions[p->at - p->in->plain_n].regex->text;
+    buf_printf(b, "route   %u  %s " STR_FMT "  ", number, kind, STR_ARG(path));
+}
+
+static void add_alternative(struct buf *b, const struct table *t, const struct path_at *p, uint32_t number) {
+    const struct host_alternative *a = &p->in->alternatives[p->at];
+    const struct host_condition *c = p->in->conditions + a->conditions;
+    add_path(b, p, number);
     for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++)
-        buf_printf(b, "%s" STR_FMT "=" STR_FMT "  ", i < a->headers_n ? "" : "?", STR_ARG(c[i].name),
-                   STR_ARG(c[i].value));
+        buf_printf(b, "%s" STR_FMT "%s" STR_FMT "  ", i < a->headers_n ? "" : "?", STR_ARG(c[i].name),
+                   c[i].regex ? "~" : "=", STR_ARG(c[i].regex ? c[i].regex->text : c[i].value));
     if (a->method != HTTP_METHOD_OTHER)
         buf_printf(b, "method=" STR_FMT "  ", STR_ARG(http_method_name(a->method)));
     add_rule(b, t, a->rule);
@@ -160,20 +175,19 @@ static void add_alternative(struct buf *b, const struct table *t, const struct p
 
 static void add_host(struct buf *b, const struct table *t, const struct table_host *h) {
     size_t n = 0;
-    for (uint32_t i = 0; i < h->shards_n; i++) n += h->shards[i] ? h->shards[i]->paths_n : 0;
+    for (uint32_t i = 0; i < h->shards_n; i++) n += h->shards[i] ? h->shards[i]->alternatives_n : 0;
     if (!n) return;
-    struct path_at *paths = base_alloc(n * sizeof *paths);
+    struct path_at *all = base_alloc(n * sizeof *all);
     n = 0;
     for (uint32_t i = 0; i < h->shards_n; i++) {
         const struct host_paths *s = h->shards[i];
-        for (uint32_t k = 0; s && k < s->paths_n; k++) paths[n++] = (struct path_at){&s->paths[k], s};
+        for (uint32_t k = 0; s && k < s->paths_n; k++)
+            for (uint32_t j = 0; j < s->paths[k].count; j++)
+                all[n++] = (struct path_at){&s->paths[k], s, s->paths[k].first + j};
     }
-    qsort(paths, n, sizeof *paths, path_order);
-    uint32_t number = 0;
-    for (size_t i = 0; i < n; i++)
-        for (uint32_t k = 0; k < paths[i].path->count; k++)
-            add_alternative(b, t, &paths[i], paths[i].path->first + k, ++number);
-    free(paths);
+    qsort(all, n, sizeof *all, path_order);
+    for (size_t i = 0; i < n; i++) add_alternative(b, t, &all[i], (uint32_t)i + 1);
+    free(all);
 }
 
 static str shown(str hostname) { return hostname.n ? hostname : S("*"); }

@@ -45,18 +45,32 @@ const struct table_certificate *table_certificate_for(const struct table_listene
     return l->certificates[0];
 }
 
+struct table_work *table_work_new(void) {
+    struct table_work *w = base_zalloc(sizeof *w);
+    w->regex = regex_work_new();
+    return w;
+}
+
+void table_work_free(struct table_work *w) {
+    if (!w) return;
+    regex_work_free(w->regex);
+    free(w);
+}
+
 bool table_match(const struct table *t, const struct table_listener *l, str host, const struct http_msg *m,
-                 struct arena *scratch, struct table_match *ret) {
-    struct names_walk w;
-    names_start(&w, spine_get(&spine_of(t)->hosts, l->slot), host);
-    const struct table_host *h = names_next(&w);
+                 struct arena *scratch, struct table_work *w, struct table_match *ret) {
+    struct names_walk walk;
+    names_start(&walk, spine_get(&spine_of(t)->hosts, l->slot), host);
+    const struct table_host *h = names_next(&walk);
     if (!h) return false;
     struct host_request q;
-    host_request_init(&q, m, scratch);
+    host_request_init(&q, m, scratch, w);
+    bool found;
     do {
-        if (host_match(h, &q, ret)) return true;
-    } while ((h = names_next(&w)));
-    return false;
+        found = host_match(h, &q, ret);
+    } while (!found && (h = names_next(&walk)));
+    if (q.own) table_work_free(q.own);
+    return found;
 }
 
 const struct table_endpoints *table_endpoints(const struct table *t, uint32_t backend_slot) {

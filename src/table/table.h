@@ -188,11 +188,20 @@ struct table_match {
     const struct table_rule *rule;
     uint32_t
         prefix; /* bytes of the path that a PathPrefix match took (without a trailing "/"); UINT32_MAX for other matches */
+    bool
+        closed; /* the rule keeps requests out, and whether it takes this one could not be told: nobody may have it */
 };
+/* What expressions need while they are matched; one thread's, for all its lookups. */
+struct table_work {
+    struct regex_work *regex;
+    uint64_t given_up; /* searches that reached the bound of their request: they count as no match */
+};
+struct table_work *table_work_new(void);
+void table_work_free(struct table_work *w); /* NULL is fine */
 /* The first rule in the order of precedence that takes the request. host: lower case without port. scratch: for values to compare.
- * false: none.                                                                                    [GW HTTPRouteRule.matches] */
+ * w: NULL makes one for the call when it is needed. false: none.                                 [GW HTTPRouteRule.matches] */
 bool table_match(const struct table *t, const struct table_listener *l, str host, const struct http_msg *m,
-                 struct arena *scratch, struct table_match *ret);
+                 struct arena *scratch, struct table_work *w, struct table_match *ret);
 /* The endpoints of a backend slot in this generation; NULL: none known. */
 const struct table_endpoints *table_endpoints(const struct table *t, uint32_t backend_slot);
 

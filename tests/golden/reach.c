@@ -145,7 +145,7 @@ static void look_up(struct reach *r, struct count *c, const struct plan_route *r
             str host = common_name(r->a, l->hostname, at->hostnames.p[h]);
             struct http_msg q = request_for(r, m, host);
             struct table_match got;
-            bool hit = table_match(r->p->table, tl, host, &q, r->a, &got);
+            bool hit = table_match(r->p->table, tl, host, &q, r->a, NULL, &got);
             if (!hit)
                 fail(r, route, at->listener,
                      arena_printf(r->a, "no rule takes " STR_FMT " " STR_FMT STR_FMT STR_FMT,

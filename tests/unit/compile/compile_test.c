@@ -401,7 +401,7 @@ static const struct table_rule *rule_of(const struct table *t, const char *reque
     table_sockets(t, &s);
     struct table_match match;
     const struct table_listener *l = table_listener_for(table_port(t, s->slot), host);
-    return table_match(t, l, host, &m, a, &match) ? match.rule : NULL;
+    return table_match(t, l, host, &m, a, NULL, &match) ? match.rule : NULL;
 }
 
 /* A rule outlives its table until it is buried, and so does its backend; slots are not taken again before. */

@@ -3,6 +3,8 @@
  * a table made by changes is the table made from nothing. */
 #include "../unit.h"
 
+#include <regex.h>
+
 #include "world.h"
 
 /* ---- the oracle ---- */
@@ -11,7 +13,7 @@ struct candidate {
     size_t host_exact_chars,
         host_chars; /* of the matching hostname: not a wildcard; any [GW HTTPRouteSpec.hostnames] */
     bool exact;
-    size_t prefix_chars;
+    size_t expression_chars, prefix_chars;
     bool method;
     size_t headers, query;
     int64_t created_s;
@@ -26,6 +28,7 @@ static int candidate_order(const struct candidate *x, const struct candidate *y)
     int d = order(x->host_exact_chars, y->host_exact_chars);
     if (!d) d = order(x->host_chars, y->host_chars);
     if (!d) d = order(x->exact, y->exact);
+    if (!d) d = order(x->expression_chars, y->expression_chars);
     if (!d) d = order(x->prefix_chars, y->prefix_chars);
     if (!d) d = order(x->method, y->method);
     if (!d) d = order(x->headers, y->headers);
@@ -44,20 +47,37 @@ static bool host_takes(str own, str host) {
     return host.n > own.n - 1 && str_ends(host, str_from(own, 1));
 }
 
-static bool path_takes(const struct plan_match *m, str path) {
+/* Only expressions that POSIX reads the same way come here. */
+static bool expression_takes(str expression, str s, struct arena *a) {
+    regex_t r;
+    str whole = arena_printf(a, "^(" STR_FMT ")$", STR_ARG(expression)),
+        text = arena_printf(a, STR_FMT, STR_ARG(s));
+    assert_int_equal(regcomp(&r, whole.p, REG_EXTENDED | REG_NOSUB), 0);
+    bool takes = regexec(&r, text.p, 0, NULL, 0) == 0;
+    regfree(&r);
+    return takes;
+}
+
+static bool value_takes(const struct plan_value_match *v, str s, struct arena *a) {
+    if (!s.p) return false;
+    return v->type == PLAN_VALUE_REGEX ? expression_takes(v->value, s, a) : str_eq(s, v->value);
+}
+
+static bool path_takes(const struct plan_match *m, str path, struct arena *a) {
+    if (m->path_type == PLAN_PATH_REGEX) return expression_takes(m->path, path, a);
     if (m->path_type == PLAN_PATH_EXACT) return str_eq(m->path, path);
     return str_starts(path, m->path) && (path.n == m->path.n || !m->path.n || path.p[m->path.n] == '/');
 }
 
 static bool match_takes(const struct plan_match *m, const struct http_msg *q, struct arena *a) {
-    if (!path_takes(m, q->path) || (m->method.n && !str_eq(m->method, q->method))) return false;
+    if (!path_takes(m, q->path, a) || (m->method.n && !str_eq(m->method, q->method))) return false;
     for (uint32_t i = 0; i < m->headers.n; i++) {
         str v = http_msg_joined(q, a, m->headers.p[i].name);
-        if (!v.p || !str_eq(v, m->headers.p[i].value)) return false;
+        if (!value_takes(&m->headers.p[i], v, a)) return false;
     }
     for (uint32_t i = 0; i < m->query.n; i++) {
         str v = http_uri_query_param(a, q->query, m->query.p[i].name);
-        if (!v.p || !str_eq(v, m->query.p[i].value)) return false;
+        if (!value_takes(&m->query.p[i], v, a)) return false;
     }
     return true;
 }
@@ -69,12 +89,13 @@ static void try_route(const struct plan_route *r, str own, str host, const struc
         for (uint32_t k = 0; k < r->rules.p[i].matches.n; k++) {
             const struct plan_match *m = &r->rules.p[i].matches.p[k];
             if (!match_takes(m, q, a)) continue;
-            bool exact = m->path_type == PLAN_PATH_EXACT;
+            bool exact = m->path_type == PLAN_PATH_EXACT, expression = m->path_type == PLAN_PATH_REGEX;
             struct candidate c = {
                 own.n && own.p[0] != '*' ? own.n : 0,
                 own.n,
                 exact,
-                exact ? 0 : m->path.n,
+                expression ? m->path.n : 0,
+                exact || expression ? 0 : m->path.n,
                 m->method.n > 0,
                 m->headers.n,
                 m->query.n,
@@ -152,13 +173,35 @@ static void add_path(struct text *t, struct rng *r, const struct shape *s) {
     if (!t->n || t->s[t->n - 1] == ' ') add(t, "/");
 }
 
+/* With a literal and without, of equal lengths and of different ones. */
+static void add_expression(struct text *t, struct rng *r, const struct shape *s) {
+    static const char *const ends[] = {"/.*", "/[ab]", ".*", "/(a;b)?", "/?x?", "(/[a-c])*", "[^/]+"};
+    static const char *const whole[] = {".*", "/.*", "/[ab]/.*", ".*/c", "(/a;/b)", "/a+/?.*", "/p[0-9]*/q"};
+    size_t from = t->n;
+    if (rng_below(r, 3)) {
+        add_path(t, r, s);
+        if (t->s[t->n - 1] == '/') t->n--;
+        add(t, "%s", ends[rng_below(r, COUNT_OF(ends))]);
+    } else {
+        add(t, "%s", whole[rng_below(r, COUNT_OF(whole))]);
+    }
+    for (size_t i = from; i < t->n; i++) /* in the words of a world, ";" and "|" stand between rules */
+        if (t->s[i] == ';') t->s[i] = '\x01';
+}
+
 static void add_rule(struct text *t, struct rng *r, const struct shape *s) {
-    add(t, "%s ", rng_below(r, 3) ? "P" : "E");
-    add_path(t, r, s);
+    unsigned kind = rng_below(r, 4);
+    add(t, "%c ", "EPPR"[kind]);
+    if (kind == 3)
+        add_expression(t, r, s);
+    else
+        add_path(t, r, s);
     if (!rng_below(r, 3)) add(t, " %s", methods[rng_below(r, 3)]);
     unsigned headers = rng_below(r, s->conditions_max + 1), query = rng_below(r, s->conditions_max + 1);
-    for (unsigned i = 0; i < headers; i++) add(t, " h:h%u=%u", i, rng_below(r, s->values));
-    for (unsigned i = 0; i < query; i++) add(t, " q:q%u=%u", i, rng_below(r, s->values));
+    for (unsigned i = 0; i < headers; i++)
+        add(t, rng_below(r, 6) ? " h:h%u=%u" : " h:h%u~[%u-9].*", i, rng_below(r, s->values) % 10);
+    for (unsigned i = 0; i < query; i++)
+        add(t, rng_below(r, 6) ? " q:q%u=%u" : " q:q%u~%u.?", i, rng_below(r, s->values));
 }
 
 static void change_route(struct world *w, struct rng *r, const struct shape *s) {

@@ -83,21 +83,27 @@ static inline uint32_t world_pairs(struct world *w, str all, char mark, struct p
         str word = str_cut(&all, ' ');
         if (word.n < 2 || word.p[0] != mark || word.p[1] != ':') continue;
         str name = str_from(word, 2), value;
-        name = str_cut(&name, '=');
+        size_t sign = str_find(name, '='), tilde = str_find(name, '~');
+        uint8_t type = tilde < sign ? PLAN_VALUE_REGEX : PLAN_VALUE_EXACT;
+        name = str_upto(name, tilde < sign ? tilde : sign);
         value = str_from(word, 3 + name.n);
-        v[n++] = (struct plan_value_match){PLAN_VALUE_EXACT, arena_str(w->a, name), arena_str(w->a, value)};
+        v[n++] = (struct plan_value_match){type, arena_str(w->a, name), arena_str(w->a, value)};
     }
     *ret = v;
     return n;
 }
 
-/* "P /a GET h:x=1 q:y=2": P or E, path, method, headers, query parameters. "P /" takes everything. */
+/* "P /a GET h:x=1 q:y~2": P, E or R, path, method, headers, query parameters, "~" by expression. "P /" takes everything. */
 static inline struct plan_match world_match(struct world *w, str s) {
     struct plan_match m = {0};
     str all = s;
     str kind = str_cut(&s, ' '), path = str_cut(&s, ' ');
-    m.path_type = str_eq(kind, S("E")) ? PLAN_PATH_EXACT : PLAN_PATH_PREFIX;
+    m.path_type = str_eq(kind, S("E"))   ? PLAN_PATH_EXACT
+                  : str_eq(kind, S("R")) ? PLAN_PATH_REGEX
+                                         : PLAN_PATH_PREFIX;
     m.path = str_eq(path, S("/")) && m.path_type == PLAN_PATH_PREFIX ? S("") : arena_str(w->a, path);
+    for (size_t i = 0; i < m.path.n; i++)
+        if (m.path.p[i] == 1) ((char *)m.path.p)[i] = '|'; /* which stands between rules */
     m.method = S("");
     str method = str_cut(&s, ' ');
     if (method.n && str_find(method, ':') == method.n) m.method = arena_str(w->a, method);
@@ -183,7 +189,7 @@ static inline str world_lookup(const struct table *t, int port, const char *requ
     const struct table_listener *l = table_listener_for(table_port(t, sockets[i].slot), host);
     if (!l) return S("no listener");
     struct table_match match;
-    if (!table_match(t, l, host, &m, a, &match)) return S("no route");
+    if (!table_match(t, l, host, &m, a, NULL, &match)) return S("no route");
     str name = str_from(match.rule->route, sizeof "HTTPRoute/ns/" - 1);
     return arena_printf(a, STR_FMT "[%d]", STR_ARG(name), match.rule->index);
 }

@@ -75,7 +75,7 @@ static int setup(void **state) {
     assert_int_equal(table_sockets(w->table, &sockets), 1);
     const struct table_listener *listener = table_listener_for(table_port(w->table, sockets[0].slot), S(""));
     struct table_match match;
-    assert_true(table_match(w->table, listener, S(""), &request, a, &match));
+    assert_true(table_match(w->table, listener, S(""), &request, a, NULL, &match));
     w->backend = match.rule->targets[0].backend;
     *state = w;
     return 0;
