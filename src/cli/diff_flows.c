@@ -66,10 +66,13 @@ static bool text_holds(struct arena *a, uint8_t type, str wanted, str got) {
     if (type != PLAN_VALUE_REGEX) return str_eq(wanted, got);
     struct regex *r;
     str message;
-    if (regex_new(a, arena_printf(a, "^(?:" STR_FMT ")$", STR_ARG(wanted)), &r, &message) != OK) return false;
-    bool found = regex_search(r, got);
+    uint32_t budget = REGEX_BUDGET;
+    if (regex_new_whole(a, wanted, &r, &message) != OK) return false;
+    struct regex_work *w = regex_work_new();
+    bool takes = regex_takes(r, got, w, &budget) == REGEX_YES;
+    regex_work_free(w);
     regex_free(r);
-    return found;
+    return takes;
 }
 
 static bool match_holds(struct arena *a, const struct plan_match *m, const struct flow *f) {

@@ -123,8 +123,18 @@ static void take_repetition(struct sampler *s, size_t from) {
 
 static void take_alternatives(struct sampler *s);
 
+/* "(?i)": whatever is taken as it is written is taken in any case. */
+static bool take_options(struct sampler *s) {
+    size_t end = s->at;
+    while (end < s->in.n && s->in.p[end] && strchr("ims", s->in.p[end])) end++;
+    if (end == s->at || end == s->in.n || s->in.p[end] != ')') return false;
+    s->at = end + 1;
+    return true;
+}
+
 static void take_group(struct sampler *s) {
     if (take_if(s, '?')) {
+        if (take_options(s)) return;
         if (take_if(s, 'P') || peek(s) == '<') {
             take_if(s, '<');
             s->lost |= peek(s) == '=' || peek(s) == '!';
@@ -181,11 +191,13 @@ static void take_alternatives(struct sampler *s) {
 static bool holds(struct arena *a, str expression, str text) {
     struct regex *r;
     str message;
-    str whole = arena_printf(a, "^(?:" STR_FMT ")$", STR_ARG(expression)); /* as the plan has it */
-    if (regex_new(a, whole, &r, &message) != OK) return false;
-    bool found = regex_search(r, text);
+    uint32_t budget = REGEX_BUDGET;
+    if (regex_new_whole(a, expression, &r, &message) != OK) return false;
+    struct regex_work *w = regex_work_new();
+    bool takes = regex_takes(r, text, w, &budget) == REGEX_YES;
+    regex_work_free(w);
     regex_free(r);
-    return found;
+    return takes;
 }
 
 str diff_sample(struct arena *a, str expression) {

@@ -303,12 +303,20 @@ static const struct plan_rule *find_plan_rule(const struct explain_story *s) {
 }
 
 static void find_rule(struct explain_story *s) {
-    if (table_match(s->pipeline->table, s->listener, s->host, &s->m, s->arena, NULL, &s->match)) {
+    struct table_work *w = table_work_new();
+    if (table_match(s->pipeline->table, s->listener, s->host, &s->m, s->arena, w, &s->match)) {
         s->rule = find_plan_rule(s);
+        if (s->match.closed) end(s, REASON_EXPRESSION_LIMIT);
     } else {
         s->match.rule = NULL;
         end(s, REASON_NO_ROUTE);
     }
+    if (w->given_up)
+        add_why(s,
+                "%llu searches by regular expression were given up at the bound of a request: they count as "
+                "no match; write simpler expressions, without repetitions within repetitions",
+                (unsigned long long)w->given_up);
+    table_work_free(w);
 }
 
 /* Filters, on a copy of the message. */
@@ -415,7 +423,7 @@ err explain_run(const struct pipeline *p, const struct explain_query *q, bool js
     TRY(take_query(&s, q, b));
     if (s.reason == REASON_NONE) find_listener(&s);
     if (s.listener && !s.refused && s.reason == REASON_NONE) find_rule(&s);
-    if (s.match.rule) explain_rule(&s);
+    if (s.match.rule && !s.match.closed) explain_rule(&s);
     if (s.host.p) explain_near_find(&s);
     if (s.reason == REASON_NO_ROUTE && !s.near_n)
         add_why(&s, "no route is attached to this listener for the host " STR_FMT, STR_ARG(s.host));

@@ -56,14 +56,24 @@ static bool covers(str hostname, str host) {
 
 /* One match against the request: what does not hold, in words when b is given; returns the distance. */
 
-static bool takes_expression(const struct explain_story *s, str expression, str value) {
+static enum regex_verdict ask_expression(const struct explain_story *s, str expression, str value) {
     struct regex *r;
     str message;
-    str whole = arena_printf(s->arena, "\\A(?:" STR_FMT ")\\z", STR_ARG(expression));
-    if (regex_new(s->arena, whole, &r, &message) != OK) return false;
-    bool yes = regex_search(r, value);
+    uint32_t budget = REGEX_BUDGET;
+    if (regex_new_whole(s->arena, expression, &r, &message) != OK) return REGEX_GIVEN_UP;
+    struct regex_work *w = regex_work_new();
+    enum regex_verdict v = regex_takes(r, value, w, &budget);
+    regex_work_free(w);
     regex_free(r);
-    return yes;
+    return v;
+}
+
+static bool takes_expression(const struct explain_story *s, str expression, str value) {
+    return ask_expression(s, expression, value) == REGEX_YES;
+}
+
+static const char *doubt_of(enum regex_verdict v) {
+    return v == REGEX_GIVEN_UP ? " (the search was given up at its bound)" : "";
 }
 
 __attribute__((format(printf, 2, 3))) static void say(struct buf *b, const char *fmt, ...) {
@@ -88,14 +98,15 @@ static uint32_t path_distance(str path, str wanted) {
 static uint32_t judge_path(const struct explain_story *s, const struct plan_match *m, struct buf *b) {
     str path = s->m.path;
     bool prefix = str_starts(path, m->path) && (path.n == m->path.n || path.p[m->path.n] == '/');
+    enum regex_verdict v;
     switch ((enum plan_path)m->path_type) {
     case PLAN_PATH_EXACT:
         if (str_eq(path, m->path)) return 0;
         say(b, "the path is not " STR_FMT, STR_ARG(m->path));
         break;
     case PLAN_PATH_REGEX:
-        if (takes_expression(s, m->path, path)) return 0;
-        say(b, "the path does not match " STR_FMT, STR_ARG(m->path));
+        if ((v = ask_expression(s, m->path, path)) == REGEX_YES) return 0;
+        say(b, "the path does not match " STR_FMT "%s", STR_ARG(m->path), doubt_of(v));
         break;
     case PLAN_PATH_UNSET:
     case PLAN_PATH_PREFIX:
@@ -126,9 +137,12 @@ static uint32_t judge_value(const struct explain_story *s, const struct plan_val
         say(b, "the %s " STR_FMT " is not there; wanted " STR_FMT, what, STR_ARG(v->name), STR_ARG(v->value));
         return 1;
     }
-    if (regex ? takes_expression(s, v->value, value) : str_eq(value, v->value)) return 0;
-    say(b, "the %s " STR_FMT " is " STR_FMT ", %s " STR_FMT, what, STR_ARG(v->name), STR_ARG(value),
-        regex ? "which does not match" : "not", STR_ARG(v->value));
+    enum regex_verdict takes = regex                     ? ask_expression(s, v->value, value)
+                               : str_eq(value, v->value) ? REGEX_YES
+                                                         : REGEX_NO;
+    if (takes == REGEX_YES) return 0;
+    say(b, "the %s " STR_FMT " is " STR_FMT ", %s " STR_FMT "%s", what, STR_ARG(v->name), STR_ARG(value),
+        regex ? "which does not match" : "not", STR_ARG(v->value), doubt_of(takes));
     return 1;
 }
 

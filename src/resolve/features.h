@@ -37,9 +37,9 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(REQUEST_TIMEOUT, "HTTPRouteRequestTimeout", SERVED, NULL, NULL)                                        \
     X(RESPONSE_HEADERS, "HTTPRouteResponseHeaderModification", SERVED, NULL, NULL)                           \
     X(SCHEME_REDIRECT, "HTTPRouteSchemeRedirect", SERVED, NULL, NULL)                                        \
-    X(PATH_REGEX, NULL, RESOLVED, "path matches of type RegularExpression", "use Exact or PathPrefix")       \
-    X(HEADER_REGEX, NULL, RESOLVED, "header matches of type RegularExpression", "use Exact")                 \
-    X(QUERY_REGEX, NULL, RESOLVED, "query parameter matches of type RegularExpression", "use Exact")         \
+    X(PATH_REGEX, NULL, SERVED, "path matches of type RegularExpression", "use Exact or PathPrefix")         \
+    X(HEADER_REGEX, NULL, SERVED, "header matches of type RegularExpression", "use Exact")                   \
+    X(QUERY_REGEX, NULL, SERVED, "query parameter matches of type RegularExpression", "use Exact")           \
     X(MIRROR, "HTTPRouteRequestMirror", RESOLVED, "the filter RequestMirror", "remove the filter")           \
     X(MIRRORS, "HTTPRouteRequestMultipleMirrors", RESOLVED, "a second filter RequestMirror",                 \
       "leave one of them")                                                                                   \

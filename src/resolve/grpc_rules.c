@@ -14,8 +14,8 @@ static struct verdict map_method(struct pass *p, str path, const struct grpc_met
     if (!features_served(p->facts, FEATURE_CALL_REGEX))
         return rules_not_served(p->scratch, path, ".method.type", FEATURE_CALL_REGEX);
     struct verdict v = {0};
-    if (m->service.n) v = rules_check_regex(p->scratch, path, ".method.service", m->service);
-    if (!v.reason && m->method.n) v = rules_check_regex(p->scratch, path, ".method.method", m->method);
+    if (m->service.n) v = rules_check_regex(p, path, ".method.service", m->service);
+    if (!v.reason && m->method.n) v = rules_check_regex(p, path, ".method.method", m->method);
     return v;
 }
 

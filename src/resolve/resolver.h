@@ -193,6 +193,7 @@ struct pass {
     struct plan_delta *delta;
     struct resolve_work *work;
     struct arena *scratch; /* for one object */
+    size_t regex_bytes;    /* of the route at hand, so far */
     int64_t now_s;
 };
 

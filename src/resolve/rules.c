@@ -20,15 +20,25 @@ struct verdict rules_not_served(struct arena *a, str path, const char *field, en
         STR_ARG(features_remedy(f)));
 }
 
-struct verdict rules_check_regex(struct arena *a, str path, const char *field, str expression) {
+/* What one route's expressions may take in memory once they are compiled. */
+enum { REGEX_KIB_MAX = 1024 };
+
+struct verdict rules_check_regex(struct pass *p, str path, const char *field, str expression) {
+    struct arena *a = p->scratch;
     struct regex *r = NULL;
     str message = {0};
-    if (regex_new(a, expression, &r, &message) != OK)
+    if (regex_new_whole(a, expression, &r, &message) != OK)
         return resolver_refuse(a, "UnsupportedValue",
                                STR_FMT "%s: \"" STR_FMT "\" is no regular expression: " STR_FMT
                                        "; correct it",
                                STR_ARG(path), field, STR_ARG(str_upto(expression, 100)), STR_ARG(message));
+    p->regex_bytes += regex_bytes(r);
     regex_free(r);
+    if (p->regex_bytes > REGEX_KIB_MAX << 10)
+        return resolver_refuse(a, "UnsupportedValue",
+                               STR_FMT "%s: with it the route's regular expressions take more than %d kB of "
+                                       "memory; write shorter repetitions, or split the route",
+                               STR_ARG(path), field, REGEX_KIB_MAX);
     return (struct verdict){0};
 }
 
@@ -40,7 +50,7 @@ static struct verdict map_path(struct pass *p, str path, const struct path_match
             return rules_not_served(p->scratch, path, ".path.type", FEATURE_PATH_REGEX);
         to->path_type = PLAN_PATH_REGEX;
         to->path = from->value;
-        return rules_check_regex(p->scratch, path, ".path.value", from->value);
+        return rules_check_regex(p, path, ".path.value", from->value);
     case PATH_EXACT:
         to->path_type = PLAN_PATH_EXACT;
         to->path = from->value.n ? from->value : S("/");
@@ -67,7 +77,7 @@ struct verdict rules_map_values(struct pass *p, str path, const char *field, con
         struct verdict v = {0};
         if (regex) {
             str at = arena_printf(a, STR_FMT ".%s[%u]", STR_ARG(path), field, i);
-            v = features_served(p->facts, f) ? rules_check_regex(a, at, ".value", from[i].value)
+            v = features_served(p->facts, f) ? rules_check_regex(p, at, ".value", from[i].value)
                                              : rules_not_served(a, at, ".type", f);
         }
         if (v.reason) return v;
@@ -266,6 +276,7 @@ static void resolve_http(struct pass *p, const struct http_route *route, struct 
 }
 
 void rules_resolve(struct pass *p, const struct route *route, struct rules *ret) {
+    p->regex_bytes = 0;
     if (route->obj.kind == KIND_HTTP_ROUTE)
         resolve_http(p, (const void *)route, ret);
     else if (route->obj.kind == KIND_GRPC_ROUTE)

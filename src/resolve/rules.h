@@ -39,8 +39,8 @@ struct verdict rules_map_values(struct pass *p, str path, const char *field, con
 /* Has the rule or a backend of it a filter that may keep requests out? */
 bool rules_guarded(const struct http_route_filter *filters, uint32_t n, const struct http_backend_ref *refs,
                    uint32_t refs_n);
-/* One expression of a match by itself. */
-struct verdict rules_check_regex(struct arena *a, str path, const char *field, str expression);
+/* One expression of a match by itself, and whether it fits with those of its route before it. */
+struct verdict rules_check_regex(struct pass *p, str path, const char *field, str expression);
 /* Puts the i-th rule where its verdict belongs. close: its matches stand, and nobody else may have what they take. */
 void rules_sort(struct arena *a, struct rules *out, uint32_t i, struct plan_rule *rule, struct verdict v,
                 bool close);

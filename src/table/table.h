@@ -194,6 +194,7 @@ struct table_match {
 /* What expressions need while they are matched; one thread's, for all its lookups. */
 struct table_work {
     struct regex_work *regex;
+    uint64_t searches;
     uint64_t given_up; /* searches that reached the bound of their request: they count as no match */
 };
 struct table_work *table_work_new(void);

@@ -278,6 +278,7 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->handshakes_resumed, c.handshakes_resumed);
     stats_set(&s->handshakes_failed, c.handshakes_failed);
     stats_set(&s->requests_open, c.requests_open);
+    stats_set(&s->expressions_given_up, c.expressions_given_up);
     stats_set(&s->upstream_connects, c.upstream_connects);
     stats_set(&s->upstream_connect_failures, c.upstream_connect_failures);
     stats_set(&s->upstream_reused, c.upstream_reused);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reach.h"
 
+#include "cli/diff.h"
 #include "http/http_uri.h"
 #include "resolve/resolve_warnings.h"
 
@@ -55,6 +56,18 @@ static void add_escaped(struct buf *b, str s) {
     }
 }
 
+static str sample(struct reach *r, str expression) {
+    str s = diff_sample(r->a, expression);
+    if (!s.p)
+        r->ok = false,
+        fprintf(stderr, "FAIL: no text is known that " STR_FMT " takes\n", STR_ARG(expression));
+    return s.p ? s : S("");
+}
+
+static str value_of(struct reach *r, const struct plan_value_match *v) {
+    return v->type == PLAN_VALUE_REGEX ? sample(r, v->value) : v->value;
+}
+
 /* A request that the match takes, with nothing in it that the match does not ask for. */
 static struct http_msg request_for(struct reach *r, const struct plan_match *m, str host) {
     struct http_msg q;
@@ -70,14 +83,17 @@ static struct http_msg request_for(struct reach *r, const struct plan_match *m, 
         q.path = m->path;
     else if (m->path_type == PLAN_PATH_PREFIX)
         q.path = arena_printf(r->a, STR_FMT "/" WORD, STR_ARG(m->path));
-    for (uint32_t i = 0; i < m->headers.n; i++) http_msg_add(&q, m->headers.p[i].name, m->headers.p[i].value);
+    else if (m->path_type == PLAN_PATH_REGEX)
+        q.path = sample(r, m->path);
+    for (uint32_t i = 0; i < m->headers.n; i++)
+        http_msg_add(&q, m->headers.p[i].name, value_of(r, &m->headers.p[i]));
     struct buf b;
     buf_init(&b, TEXT_BYTES_MAX);
     for (uint32_t i = 0; i < m->query.n; i++) {
         buf_add_char(&b, i ? '&' : '?');
         add_escaped(&b, m->query.p[i].name);
         buf_add_char(&b, '=');
-        add_escaped(&b, m->query.p[i].value);
+        add_escaped(&b, value_of(r, &m->query.p[i]));
     }
     if (m->query.n) q.query = arena_str(r->a, buf_str(&b));
     buf_fini(&b);
