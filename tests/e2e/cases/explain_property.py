@@ -25,14 +25,25 @@ def some_path(r, deepest=3, least=0):
     return '/' + '/'.join(r.choice(SEGMENTS) for _ in range(r.randint(least, deepest)))
 
 
+def some_expression(r):
+    parts = [r.choice([r.choice(SEGMENTS), '[ab]+', '(a|b)', '[^/]*', '.*', 'v[0-9]']) for _ in range(r.randint(1, 3))]
+    return ('/' if r.random() < 0.8 else '.*/') + '/'.join(parts)
+
+
+def some_value(r, name, expressions):
+    if r.random() < 0.3:
+        return {'name': name, 'type': 'RegularExpression', 'value': r.choice(expressions)}
+    return {'name': name, 'value': r.choice(VALUES)}
+
+
 def some_match(r, prefix=False):
-    m = path(some_path(r, 3, 0 if r.random() < 0.01 else 1), 'PathPrefix' if prefix else r.choice(['PathPrefix', 'PathPrefix', 'Exact']))
+    m = path(some_expression(r), 'RegularExpression') if not prefix and r.random() < 0.2 else path(some_path(r, 3, 0 if r.random() < 0.01 else 1), 'PathPrefix' if prefix else r.choice(['PathPrefix', 'PathPrefix', 'Exact']))
     if r.random() < 0.3:
         m['method'] = r.choice(METHODS)
     if r.random() < 0.3:
-        m['headers'] = [{'name': n, 'value': r.choice(VALUES)} for n in r.sample(NAMES, r.randint(1, 2))]
+        m['headers'] = [some_value(r, n, ['one|two', 't.*', '[^ ]+']) for n in r.sample(NAMES, r.randint(1, 2))]
     if r.random() < 0.2:
-        m['queryParams'] = [{'name': n, 'value': r.choice(VALUES)} for n in r.sample(PARAMS, r.randint(1, 2))]
+        m['queryParams'] = [some_value(r, n, ['one|two', 'a b', '.+o.*']) for n in r.sample(PARAMS, r.randint(1, 2))]
     return m
 
 

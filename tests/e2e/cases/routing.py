@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which route takes a request."""
-from harness import case, equal
+from harness import case, equal, eventually
 from manifests import gateway, listener, path, ref, route, rule, service
 
 
@@ -69,13 +69,43 @@ def route_by_listener_host(t):
           ('/', 'a', {'host': 'c.example.org'}), ('/', 404, {'host': 'b.example.net'}))
 
 
+EXPRESSION = 'RegularExpression'
+
+
 @case
-def unserved_match_is_refused(t):
-    """Is a rule with a match that this version does not serve refused with its field and a remedy, and the route's other rule served?"""
-    s = t.serve(gateway(), *three(t), route(rule('a', matches=[path('/v[0-9]+/.*', 'RegularExpression')]), rule('b', matches=[path('/v1/b')])))
+def route_by_expression(t):
+    """Do expressions take whole paths and values, after exact paths and before prefixes, longer ones first?"""
+    s = t.serve(gateway(), *three(t), route(
+        rule('a', matches=[path('/v[0-9]+/.*', EXPRESSION), path('/exact', 'Exact'),
+                           {**path('/h'), 'headers': [{'name': 'X-Team', 'type': EXPRESSION, 'value': 'red|blue'}]},
+                           {**path('/q'), 'queryParams': [{'name': 'id', 'type': EXPRESSION, 'value': '[0-9]{1,3}'}]}]),
+        rule('b', matches=[path('/v[0-9]+/longer/.*', EXPRESSION), path('/(?i)any', EXPRESSION), path('/exac.', EXPRESSION)]),
+        rule('c', matches=[path('/')])))
+    names(s, ('/v1/x', 'a', {}), ('/v1', 'c', {}), ('/x/v1/x', 'c', {}), ('/v1/longer/x', 'b', {}), ('/exact', 'a', {}), ('/exacu', 'b', {}), ('/ANY', 'b', {}),
+          ('/v%31/x?y', 'a', {}), ('/h', 'a', {'headers': {'x-team': 'blue'}}), ('/h', 'c', {'headers': {'x-team': 'blues'}}), ('/h', 'c', {}),
+          ('/q?id=12', 'a', {}), ('/q?id=1234', 'c', {}), ('/q?id=1%32', 'a', {}))
+    shown = t.run(t.binary, 'explain', 'GET', 'http://x.test/v1/longer/y', '--admin', f'127.0.0.1:{s.admin_port}')
+    assert 'path matches /v[0-9]+/longer/.*' in shown, shown
+
+
+@case
+def expression_budget(t):
+    """Is a search that does not end given up, counted and told, and the request answered by whoever comes next?"""
+    s = t.serve(gateway(), *three(t), route(rule('a', matches=[path('/(a+)+(a+)+[0-9]b', EXPRESSION)]), name='bad'), route(rule('b', matches=[path('/')]), name='good'))
+    hard = '/' + 'a' * 60 + '0c9b'
+    names(s, (hard, 'b', {}), ('/aaa0b', 'a', {}))
+    eventually(lambda: s.metric('postern_expressions_given_up_total') == 1, 'the search is counted')
+    shown = t.run(t.binary, 'explain', 'GET', 'http://x.test' + hard, '--admin', f'127.0.0.1:{s.admin_port}')
+    assert 'given up' in shown and 'HTTPRoute/default/good' in shown, shown
+
+
+@case
+def broken_match_is_refused(t):
+    """Is a rule with an expression that is none refused with its field and the place, and the route's other rule served?"""
+    s = t.serve(gateway(), *three(t), route(rule('a', matches=[path('/v[0-9/.*', EXPRESSION)]), rule('b', matches=[path('/v1/b')])))
     names(s, ('/v12/x', 404, {}), ('/v1/b', 'b', {}))
     status = s.page('/status').text()
-    for word in ('PartiallyInvalid', 'spec.rules[0].matches[0].path.type', 'RegularExpression'):
+    for word in ('PartiallyInvalid', 'spec.rules[0].matches[0].path.value', 'missing terminating ]'):
         assert word in status, f'{word} is missing in {status}'
 
 
