@@ -139,7 +139,7 @@ def compare(q, told, a):
 @case
 def explain_property(t):
     """Does `explain` foretell status, backend, path, Host and header fields of 300 random requests to random routes?"""
-    seed = int(os.environ.get('SEED', '21'))
+    seed = int(os.environ.get('SEED', '25'))
     r = random.Random(seed)
     ports = {n: t.backend(n).port for n in BACKENDS}
     routes = [some_route(r, i) for i in range(14)]
