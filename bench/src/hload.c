@@ -9,7 +9,8 @@
  *   -g  each connection pauses so many milliseconds after an answer: a steady load instead of the most there can be
  *   -R  ask for route i of ROUTES, drawn at random: Host h<i/10>.example.com, path /a<i%10>/x, X-V: <i%10>
  * A request on a connection that answered before, closed without a byte of this answer, is sent again as clients do
- * [RFC 9112 9.3.1] and counted apart ("retried"). SIGTERM ends the run as its time would. */
+ * [RFC 9112 9.3.1] and counted apart ("retried"). SIGTERM ends the run as its time would.
+ * "why" counts the errors by what was under way; "first" and "last" tell of the first and the last one, and when since the beginning. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -55,7 +56,8 @@ struct load {
     bool resume, close_each, idle, stopping;
     unsigned routes, seed, conns_n;
     const char *path, *host;
-    double seconds, end, slowest, gap;
+    double seconds, began, end, slowest, gap;
+    char first_error[128], last_error[128];
     unsigned long quota, issued, warm; /* quota 0: by time */
     unsigned long answered, errors, not_200, first_not_200, handshakes, reused, retried, why[WHY_N];
     unsigned long long bytes;
@@ -88,6 +90,15 @@ static int keep_session(SSL *ssl, SSL_SESSION *session) {
     if (c->session) SSL_SESSION_free(c->session);
     c->session = session;
     return 1;
+}
+
+/* error: of errno.h; 0: the system told none */
+static void count_error(struct load *l, enum why why, int error) {
+    l->errors++;
+    l->why[why]++;
+    char *to = l->first_error[0] ? l->last_error : l->first_error;
+    snprintf(to, sizeof l->first_error, "%s: %s after %.3f s", why_names[why],
+             error ? strerror(error) : "no errno", now_s() - l->began);
 }
 
 static void watch(struct conn *c, bool writing) {
@@ -145,8 +156,7 @@ static void conn_open(struct conn *c) {
     c->head_done = false;
     c->got = c->request_sent = 0;
     if (connect(c->fd, (struct sockaddr *)&l->to, sizeof l->to) && errno != EINPROGRESS) {
-        l->errors++;
-        l->why[WHY_CONNECT]++;
+        count_error(l, WHY_CONNECT, errno);
         conn_drop(c);
         return;
     }
@@ -165,7 +175,7 @@ static void conn_next(struct conn *c) {
     if (!c->load->stopping && request_make(c)) conn_open(c);
 }
 
-static void conn_fail(struct conn *c, enum why why) {
+static void conn_fail(struct conn *c, enum why why, int error) {
     struct load *l = c->load;
     bool again = c->state != RESTING && c->answered && !c->got &&
                  (why == WHY_EOF || why == WHY_RESET || why == WHY_SEND);
@@ -175,8 +185,7 @@ static void conn_fail(struct conn *c, enum why why) {
         conn_open(c);
         return;
     }
-    l->errors++;
-    l->why[why]++;
+    count_error(l, why, error);
     if (l->quota == 0 || why == WHY_CONNECT) return; /* opened again by the clock, not in a tight loop */
     conn_next(c);
 }
@@ -203,7 +212,7 @@ static bool conn_shake(struct conn *c) {
         socklen_t n = sizeof e;
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &n);
         if (e) {
-            conn_fail(c, WHY_CONNECT);
+            conn_fail(c, WHY_CONNECT, e);
             return false;
         }
         c->state = l->tls ? SHAKING : SENDING;
@@ -215,7 +224,7 @@ static bool conn_shake(struct conn *c) {
         if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
             watch(c, e == SSL_ERROR_WANT_WRITE);
         else
-            conn_fail(c, WHY_TLS);
+            conn_fail(c, WHY_TLS, e == SSL_ERROR_SYSCALL ? errno : 0);
         return false;
     }
     l->handshakes++;
@@ -232,7 +241,7 @@ static bool conn_send_request(struct conn *c) {
             if (conn_must_wait(c, r))
                 watch(c, true);
             else
-                conn_fail(c, WHY_SEND);
+                conn_fail(c, WHY_SEND, errno);
             return false;
         }
         c->request_sent += (size_t)r;
@@ -312,7 +321,7 @@ static void conn_run(struct conn *c) {
                 conn_drop(c);
                 return;
             }
-            conn_fail(c, c->state == RESTING ? WHY_IDLE : r == 0 ? WHY_EOF : WHY_RESET);
+            conn_fail(c, c->state == RESTING ? WHY_IDLE : r == 0 ? WHY_EOF : WHY_RESET, r == 0 ? 0 : errno);
             return;
         }
         if (c->state == RESTING) continue;
@@ -320,7 +329,7 @@ static void conn_run(struct conn *c) {
         if (to_head) {
             int found = conn_head(c, (size_t)r);
             if (found < 0) {
-                conn_fail(c, WHY_HEAD);
+                conn_fail(c, WHY_HEAD, 0);
                 return;
             }
             if (!found) continue;
@@ -355,7 +364,8 @@ static void load_wake(struct load *l) {
 
 /* Runs until the quota is answered or the time is up. */
 static void load_run(struct load *l) {
-    l->end = now_s() + l->seconds;
+    l->began = now_s();
+    l->end = l->began + l->seconds;
     unsigned opened = 0;
     bool said = false;
     double looked = now_s();
@@ -405,8 +415,7 @@ static void load_finish(struct load *l) {
     }
     for (unsigned i = 0; i < l->conns_n; i++) {
         if (!conn_busy(&l->conns[i])) continue;
-        l->errors++;
-        l->why[WHY_STUCK]++;
+        count_error(l, WHY_STUCK, 0);
     }
 }
 
@@ -422,7 +431,7 @@ static void load_report(struct load *l, double took) {
            l->handshakes, l->reused, l->bytes, (double)at[n / 2], (double)at[n * 99 / 100],
            (double)at[n * 999 / 1000], l->slowest * 1e6);
     for (int i = 0; i < WHY_N; i++) printf("%s\"%s\":%lu", i ? "," : "", why_names[i], l->why[i]);
-    printf("}}\n");
+    printf("},\"first\":\"%s\",\"last\":\"%s\"}\n", l->first_error, l->last_error);
 }
 
 static SSL_CTX *tls_make(bool resume) {
