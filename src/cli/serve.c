@@ -59,7 +59,7 @@ static const struct cli_option options[] = {
      "signal ends it at once."},
     {"linger", 0, "SECONDS",
      "Of that, how long connections are still taken, until those who send them know (default with --kube 5, "
-     "else 0)."},
+     "from when the Gateways' EndpointSlices name other pods; else 0)."},
 };
 static const struct cli_command command = {
     .name = "serve",

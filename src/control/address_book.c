@@ -408,6 +408,11 @@ uint64_t address_book_work(struct address_book *b, uint64_t now_us) {
     return again;
 }
 
+/* There is nothing to wait for: the watch was quicker than the answer, or something else is wanted than what was sent. */
+static bool told_since(const struct address_thing *t) {
+    return strcmp(t->version, t->applied) == 0 || t->sent_hash != (t->json ? t->json_hash : 0);
+}
+
 void address_book_done(struct address_book *b, enum api_kind kind, str ns, str name,
                        enum address_outcome outcome, str version, str message, uint64_t now_us) {
     struct address_thing *t = find_thing(b, kind, ns, name);
@@ -419,7 +424,7 @@ void address_book_done(struct address_book *b, enum api_kind kind, str ns, str n
         t->failures = 0;
         t->applied_hash = t->sent_hash;
         set_version(t->applied, version);
-        t->after_us = now_us + ECHO_US;
+        t->after_us = told_since(t) ? 0 : now_us + ECHO_US;
         break;
     case ADDRESS_INVALID: t->invalid = t->sent_hash == t->json_hash; break;
     case ADDRESS_FOREIGN:

@@ -85,3 +85,8 @@ uint64_t address_book_work(struct address_book *b, uint64_t now_us);
 /* message: for people, of what went wrong. version: of the object as it was written, or not given. */
 void address_book_done(struct address_book *b, enum api_kind kind, str ns, str name,
                        enum address_outcome outcome, str version, str message, uint64_t now_us);
+
+/* ---- address_leave.c ---- */
+/* Whether no more connections are meant for these addresses: each Gateway's EndpointSlice, as the server has it, that names one of them does
+ * so as not ready, and names another that is. Before, whoever listens there is the only one who can answer. */
+bool address_leave_may(const struct address_book *b, const str *ips, uint32_t n);

@@ -43,12 +43,19 @@ struct cluster {
     struct timer work;
     bool synced, leads, ended, complete, known;
     struct link statuses, writings; /* on their way: let go when they are cancelled */
+    void (*left)(void *arg);        /* not told yet; NULL: nobody asks */
     void (*released)(void *arg);
-    void *released_arg;
+    void *left_arg, *released_arg;
+    bool leaves;
     char manager[128];
 };
 
+static void tell_left(struct cluster *c) {
+    if (c->left && address_leave_may(c->addresses, c->c.pod_ips, c->c.pod_ips_n)) TAKE(c->left)(c->left_arg);
+}
+
 static void work(struct cluster *c) {
+    tell_left(c);
     uint64_t again = address_book_work(c->addresses, clock_monotonic_us());
     if (again != UINT64_MAX) timer_set(&c->loop->timers, &c->work, again);
     if (c->known || c->ended || !address_book_ready(c->addresses)) return;
@@ -311,14 +318,15 @@ static size_t add_pods(struct arena *a, str json, struct address_pod *v, size_t 
     return n;
 }
 
-/* The pods that the Service of postern's own has; without such a Service this one alone. */
+/* The pods that the Service of postern's own has; without such a Service this one alone, until it is to end. */
 static void list_pods(struct cluster *c) {
     OWNED(arena) a = arena_new();
     struct address_pod *v = arena_array(a, struct address_pod, PODS_MAX + c->c.pod_ips_n);
     size_t n = 0;
     for (const struct pod_slice *s = c->pod_slices; s; s = s->next) n = add_pods(a, str_of(s->json), v, n);
     for (uint32_t i = 0; !c->pod_slices && i < c->c.pod_ips_n; i++)
-        v[n++] = (struct address_pod){.ip = c->c.pod_ips[i], .ready = true, .serving = true};
+        v[n++] = (struct address_pod){
+            .ip = c->c.pod_ips[i], .ready = !c->leaves, .serving = true, .terminating = c->leaves};
     address_book_pods(c->addresses, v, n);
     work(c);
 }
@@ -452,6 +460,13 @@ static void start_lease(struct cluster *c) {
 static void on_released(void *arg) {
     struct cluster *c = arg;
     c->released(c->released_arg);
+}
+
+void cluster_leave(struct cluster *c, void (*left)(void *arg), void *arg) {
+    c->left = left;
+    c->left_arg = arg;
+    c->leaves = true;
+    list_pods(c);
 }
 
 void cluster_release(struct cluster *c, void (*released)(void *arg), void *arg) {

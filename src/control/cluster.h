@@ -24,6 +24,10 @@ struct cluster;
 /* ERR_*: what is wrong was logged. */
 err cluster_new(const struct cluster_config *c, const char *controller_name, struct loop *loop,
                 struct builder *builder, struct cluster **ret);
+/* This pod is to end. left() is called when no more connections are meant for it, at once where none ever were: when the API server has
+ * EndpointSlices of every Gateway that name others instead. That may never be; and clients' nodes know of it a little later. Until
+ * cluster_release() all goes on: whoever leads has to write just these. */
+void cluster_leave(struct cluster *c, void (*left)(void *arg), void *arg);
 /* Nothing more is written; the lease is given back; then released() is called, within seconds. */
 void cluster_release(struct cluster *c, void (*released)(void *arg), void *arg);
 /* The builder's thread has ended: nothing is posted to it any more, and what it posted is let go. */

@@ -38,7 +38,7 @@ struct control {
     struct loop_fd signals, files;
     struct files_watch *watch;
     struct cluster *cluster;
-    bool released; /* what the cluster was told of us */
+    bool left, releasing, released; /* what the cluster was told of us */
     struct admin *admin, *health;
     struct builder builder;
     struct thread *builder_thread;
@@ -81,28 +81,60 @@ static void on_released(void *arg) {
     end_when_done(k);
 }
 
-static void on_linger_over(struct timer *t, uint64_t now_us) {
-    (void)now_us;
-    struct control *k = container_of(t, struct control, linger_timer);
+/* No connection is taken any more; what is in flight has until `drain_until_us`. */
+static void stop_taking(struct control *k) {
+    timer_clear(&k->linger_timer);
+    if (k->cluster && !k->releasing) cluster_release(k->cluster, on_released, k);
+    k->releasing = true;
     builder_post_drain(&k->builder, k->drain_until_us);
 }
 
-/* The first asks to end, a second one to end now. A cluster's proxies send connections for a while after a pod was told to end
- * [Kubernetes pod-lifecycle "Termination of Pods"]: they are taken until the proxies know by the pod's readiness. */
+/* The objects say that connections go elsewhere. Those who send them hear of it one after the other: until then they are taken.
+ * [Kubernetes pod-lifecycle "Termination of Pods"] */
+static void on_left(void *arg) {
+    struct control *k = arg;
+    if (k->left) return;
+    k->left = true;
+    uint64_t now = clock_monotonic_us();
+    uint64_t until = num_min(now + k->c->linger_us, k->drain_until_us);
+    if (until <= now) {
+        stop_taking(k);
+        return;
+    }
+    log_info("drain lingers ms=%u", (unsigned)((until - now) / 1000));
+    timer_set(&k->loop.timers, &k->linger_timer, until);
+}
+
+static void on_linger_over(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    struct control *k = container_of(t, struct control, linger_timer);
+    if (k->left) {
+        stop_taking(k);
+        return;
+    }
+    log_warn("drain err=\"the EndpointSlices of Gateways name no other pod of postern instead of this one\" "
+             "remedy=\"none "
+             "is needed where no other is to serve\"");
+    on_left(k);
+}
+
+/* The first asks to end, a second one to end now. Half the time for it goes to waiting for another pod to be named. */
 static void begin_drain(struct control *k) {
     uint64_t now = clock_monotonic_us();
     bool again = k->state == CONTROL_DRAINING;
     log_info(again ? "drain hurried" : "drain begins seconds_max=%u",
              (unsigned)(k->c->drain_us_max / 1000000));
     if (!again) move(k, CONTROL_DRAINING);
-    if (!again && k->cluster) cluster_release(k->cluster, on_released, k);
     k->drain_until_us = again ? now : now + k->c->drain_us_max;
-    uint64_t linger_us = again ? 0 : num_min(k->c->linger_us, k->c->drain_us_max);
-    timer_clear(&k->linger_timer);
-    if (linger_us)
-        timer_set(&k->loop.timers, &k->linger_timer, now + linger_us);
-    else
-        builder_post_drain(&k->builder, k->drain_until_us);
+    if (again) {
+        k->left = true;
+        stop_taking(k);
+    } else if (k->cluster) {
+        timer_set(&k->loop.timers, &k->linger_timer, now + k->c->drain_us_max / 2);
+        cluster_leave(k->cluster, on_left, k);
+    } else {
+        on_left(k);
+    }
 }
 
 static void on_signals(struct loop_fd *f, uint32_t events) {

@@ -47,9 +47,10 @@ static void move(struct kube_lease *l, enum lease_state to) {
     l->on_change(l->arg, leads);
 }
 
-/* A third of the lease, and up to a fifth less by chance. */
+/* Whoever leads renews it each third; others look more often, so that one which is given back is not nobody's for long. Up to a fifth less by
+ * chance. */
 static void try_later(struct kube_lease *l) {
-    uint64_t wait = l->lease_us / 3;
+    uint64_t wait = l->lease_us / (l->state == LEASE_LEADS ? 3 : 15);
     wait -= rng_below(kube_client_rng(l->client), (uint32_t)num_min(wait / 5 + 1, UINT32_MAX));
     timer_set(&loop_of(l)->timers, &l->again, loop_of(l)->now_us + wait);
 }

@@ -8,8 +8,10 @@
 struct kube_lease;
 struct kube_lease_config {
     str ns, name;
-    str identity;     /* unique among the candidates: pod name, or host and process */
-    unsigned lease_s; /* 0: 15. Renewed each third of it; given up at two thirds without a renewal. */
+    str identity; /* unique among the candidates: pod name, or host and process */
+    unsigned
+        lease_s; /* 0: 15. Renewed each third of it; given up at two thirds without a renewal; looked at by others each
+                          fifteenth. */
     void (*on_change)(void *arg, bool leads);
     void *arg;
 };

@@ -6,6 +6,7 @@ import contextlib
 import re
 import ssl
 import subprocess
+import time
 
 from cases.kube import SYSTEM, condition, leader, programmed
 from client import Connection, ask, trusting
@@ -317,6 +318,29 @@ def load_while_postern_is_rolled_out(t):
     for load in loads:
         load.unharmed()
     equal(told()[1:], before[1:])
+
+
+@case
+@with_postern
+@alone
+def load_while_the_only_pod_goes(t):
+    """Does the only pod of postern, told to end before there is another, serve until the Gateway's EndpointSlices name the next one instead?"""
+    address = simple(t)
+    old = the_pod(t)['metadata']['name']
+    loads = [t.load(address, conns=1, name='kept'), t.load(address, 80, '-m', 'close', conns=1, name='closed')]
+    t.finally_(lambda: t.cluster.control('go-on', 'kube-controller-manager'))
+    t.cluster.control('pause', 'kube-controller-manager')
+    t.cluster.kubectl('delete', 'pod', '-n', SYSTEM, old, '--wait=false')
+    told, linger_s = time.monotonic(), 5
+    while time.monotonic() < told + linger_s + 3:  # no other is made
+        equal(ask(80, address=address).status, 200)
+    t.cluster.control('go-on', 'kube-controller-manager')
+    t.until(lambda: not t.get('Pod', old, namespace=SYSTEM), 'the old pod has ended')
+    assert the_pod(t)['metadata']['name'] != old
+    t.apply(route(rule('e'), name='next', hostnames=['next.example'], namespace=t.ns))
+    is_told(t, 'Accepted', 'True/Accepted', 'next')
+    for load in loads:
+        load.unharmed()
 
 
 @case

@@ -389,6 +389,72 @@ static void test_drift_is_mended(void **state) {
     assert_true(says(w, KIND_ENDPOINT_SLICE, "gw-postern-ipv6", "\"addresses\":[\"2001:db8::1\"]"));
 }
 
+/* The server tells of a write before it answers it, and meanwhile pods have changed: that does not wait for anything. */
+static void test_a_change_during_a_write(void **state) {
+    struct world *w = *state;
+    struct address_demand d = demand("shop", "gw");
+    struct address_pod pods[] = {{S("10.0.0.1"), S("node-a"), S(""), true, true, false},
+                                 {S("10.0.0.2"), S("node-a"), S(""), false, false, false}};
+    begin(w, &d, 1);
+    echo(w);
+    address_book_pods(w->book, pods, 2);
+    work(w);
+    assert_int_equal(w->writes, 3);
+    pods[1].ready = pods[1].serving = true;
+    address_book_pods(w->book, pods, 2);
+    work(w);
+    assert_int_equal(w->writes, 3); /* one at a time */
+    struct stored *s = stored(w, KIND_ENDPOINT_SLICE, "gw-postern-ipv4");
+    address_book_seen(w->book, KIND_ENDPOINT_SLICE, S("shop"), S("gw-postern-ipv4"), S("u"), S("50"),
+                      str_of(s->json), S(""));
+    work(w);
+    address_book_done(w->book, KIND_ENDPOINT_SLICE, S("shop"), S("gw-postern-ipv4"), ADDRESS_WRITTEN, S("50"),
+                      S(""), w->now_us);
+    work(w);
+    assert_int_equal(w->writes, 4);
+    assert_null(strstr(s->json, "false,\"serving\""));
+    /* the same with the answer first */
+    pods[0].ready = false, pods[0].terminating = true;
+    address_book_done(w->book, KIND_ENDPOINT_SLICE, S("shop"), S("gw-postern-ipv4"), ADDRESS_WRITTEN, S("51"),
+                      S(""), w->now_us);
+    address_book_pods(w->book, pods, 2);
+    work(w);
+    assert_int_equal(w->writes, 5);
+    address_book_pods(w->book, pods + 1, 1);
+    work(w);
+    address_book_done(w->book, KIND_ENDPOINT_SLICE, S("shop"), S("gw-postern-ipv4"), ADDRESS_WRITTEN, S("52"),
+                      S(""), w->now_us);
+    w->now_us += SECOND_US; /* that is the pace */
+    work(w);
+    assert_int_equal(w->writes, 6);
+}
+
+/* A pod that is to end goes when the server has an EndpointSlice that names another as ready, and not it. */
+static void test_leaving(void **state) {
+    struct world *w = *state;
+    struct address_demand d = demand("shop", "gw");
+    struct address_pod pods[] = {{S("10.0.0.1"), S("node-a"), S(""), true, true, false},
+                                 {S("10.0.0.2"), S("node-a"), S(""), false, false, false}};
+    str us = S("10.0.0.1"), stranger = S("10.0.0.9");
+    assert_true(address_leave_may(w->book, &us, 1)); /* nothing names it */
+    begin(w, &d, 1);
+    assert_true(address_leave_may(w->book, &us, 1)); /* nor has the server taken it */
+    echo(w);
+    assert_false(address_leave_may(w->book, &us, 1));
+    assert_true(address_leave_may(w->book, &stranger, 1));
+    pods[0].ready = false, pods[0].terminating = true;
+    address_book_pods(w->book, pods, 2);
+    work(w);
+    echo(w);
+    assert_false(address_leave_may(w->book, &us, 1)); /* nobody else would answer */
+    pods[1].ready = pods[1].serving = true;
+    address_book_pods(w->book, pods, 2);
+    work(w);
+    assert_false(address_leave_may(w->book, &us, 1));
+    echo(w);
+    assert_true(address_leave_may(w->book, &us, 1));
+}
+
 static void test_names_that_fit(void **state) {
     struct world *w = *state;
     char name[254];
@@ -422,6 +488,8 @@ int main(void) {
         BOOK_TEST(test_nothing_goes_before_a_demand),
         BOOK_TEST(test_not_accepted),
         BOOK_TEST(test_drift_is_mended),
+        BOOK_TEST(test_a_change_during_a_write),
+        BOOK_TEST(test_leaving),
         BOOK_TEST(test_names_that_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
