@@ -181,6 +181,9 @@ func (c *container) runOnce(ctx context.Context) (exitCode int32, err error) {
 		log.Printf("pod %s: container %s is killed: %v", c.pod, c.spec.Name, why)
 		err = c.end(cmd, exited)
 	case <-ctx.Done():
+		if !c.pod.stopped() { // the power is cut
+			_ = cmd.Process.Kill()
+		}
 		err = c.end(cmd, exited)
 	}
 	stopProbing()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -112,8 +113,9 @@ func createPodNetwork(netns, hostLink string, a addresses) error {
 	return sysctl(netns, "net.ipv4.ip_unprivileged_port_start=0")
 }
 
-func deletePodNetwork(netns string) error {
-	return ip("", "netns delete "+netns)
+// deletePodNetwork deletes the link first: the kernel takes a namespace's links away some time after its name.
+func deletePodNetwork(netns, hostLink string) error {
+	return errors.Join(ip("", "link delete "+hostLink), ip("", "netns delete "+netns))
 }
 
 // ip runs the ip tool's commands in the named network namespace, or in this one's if that is empty.

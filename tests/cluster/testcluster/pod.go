@@ -71,6 +71,16 @@ func (p *pod) String() string { return p.spec.Namespace + "/" + p.spec.Name }
 // stop makes run return.
 func (p *pod) stop() { p.stopOnce.Do(func() { close(p.stopping) }) }
 
+// stopped reports whether stop was called: it is the pod that ends, not the node.
+func (p *pod) stopped() bool {
+	select {
+	case <-p.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
 // poke leaves an element in a channel of one.
 func poke(c chan struct{}) {
 	select {
@@ -145,7 +155,7 @@ func (p *pod) createNetwork() error {
 func (p *pod) deleteNetwork() {
 	var err error
 	if !p.spec.Spec.HostNetwork {
-		err = errors.Join(p.deleteHostPorts(), deletePodNetwork(p.netns))
+		err = errors.Join(p.deleteHostPorts(), deletePodNetwork(p.netns, p.link))
 	}
 	if err = errors.Join(err, os.RemoveAll(p.dir)); err != nil {
 		log.Printf("pod %s: %v", p, err)
