@@ -5,7 +5,7 @@ BUILD := build
 J := $(shell nproc)
 PRESET_debug := $(BUILD)/debug
 PRESET_release := $(BUILD)/release
-.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install
+.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates docs crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,11 @@ lint: $(BUILD)/lint/build.ninja ## clang-format and clang-tidy
 golden: $(BUILD)/debug/build.ninja ## rewrite the goldens and show the difference
 	@cmake --build $(BUILD)/debug -- -j $(J)
 	@tests/golden/run.sh --rewrite $(BUILD)/debug/golden; git --no-pager diff --stat tests/golden
+
+docs: $(BUILD)/debug/build.ninja ## rewrite the parts of docs/ that are made from tables in the code, and show the difference
+	@cmake --build $(BUILD)/debug --target http_reason_test access_test metrics_test -- -j $(J)
+	@for t in http_reason_test access_test metrics_test; do POSTERN_WRITE_DOCS=1 $(BUILD)/debug/$$t >/dev/null || exit 1; done
+	@git --no-pager diff --stat docs
 
 suite: $(BUILD)/debug/build.ninja ## rewrite what the official suite's own manifests give, and show the difference; needs Go or its wheel
 	@cmake --build $(BUILD)/debug --target golden -- -j $(J)

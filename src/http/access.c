@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/access.h"
 
+#include "http/access_program.h"
+#include "http/http_msg.h"
+
 /* Numbers are printed here by hand: a line has a dozen of them, and printf would cost more than the rest of it. */
 static void add_padded(struct buf *b, uint64_t v, unsigned width) {
     char digits[20];
@@ -11,10 +14,6 @@ static void add_padded(struct buf *b, uint64_t v, unsigned width) {
     buf_add(b, (str){digits + at, sizeof digits - at});
 }
 static void add_number(struct buf *b, uint64_t v) { add_padded(b, v, 1); }
-static void add_signed(struct buf *b, int64_t v) {
-    if (v < 0) buf_add_char(b, '-');
-    add_number(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
-}
 
 struct date {
     uint64_t year;
@@ -86,13 +85,13 @@ static str version_text(uint8_t version) {
                            : S("HTTP/1.1");
 }
 
-static void add_address(struct buf *b, const struct ip *ip, uint16_t port) {
-    bool v6 = ip->family == 6;
+static void add_address(struct buf *b, const struct access_address *a) {
+    bool v6 = a->ip.family == 6;
     if (v6) buf_add_char(b, '[');
-    ip_print(b, ip);
+    ip_print(b, &a->ip);
     if (v6) buf_add_char(b, ']');
     buf_add_char(b, ':');
-    add_number(b, port);
+    add_number(b, a->port);
 }
 
 /* A peer's text between quotes: what could end the quotes, the line or mislead a terminal is escaped. */
@@ -109,111 +108,164 @@ static void add_escaped(struct buf *b, str s) {
     buf_add(b, str_from(s, from));
 }
 
-static void text_str(struct buf *b, str key, str value) {
-    if (value.n == 0) return;
-    buf_add_char(b, ' ');
-    buf_add(b, key);
-    buf_add(b, S("=\""));
-    add_escaped(b, value);
-    buf_add_char(b, '"');
-}
-static void text_number(struct buf *b, str key, uint64_t v) {
-    buf_add_char(b, ' ');
-    buf_add(b, key);
-    buf_add_char(b, '=');
-    add_number(b, v);
-}
+/* ---- one field ---- */
 
-/* The common log format, then what is known besides as key=value; what does not apply is left out. */
-void access_print_text(struct buf *b, const struct access_record *r) {
-    ip_print(b, &r->client);
-    buf_add(b, S(" - - "));
-    add_date_common(b, r->time_us);
-    buf_add(b, S(" \""));
-    add_escaped(b, r->method);
-    buf_add_char(b, ' ');
-    add_escaped(b, r->path);
-    add_escaped(b, r->query);
-    buf_add_char(b, ' ');
-    buf_add(b, version_text(r->version));
-    buf_add(b, S("\" "));
-    add_number(b, r->status);
-    buf_add_char(b, ' ');
-    add_number(b, r->bytes_out);
-    buf_add(b, S(" reason="));
-    buf_add(b, http_reason_name(r->reason));
-    buf_add(b, r->tls ? S(" tls=true") : S(""));
-    text_number(b, S("client_port"), r->client_port);
-    text_str(b, S("authority"), r->authority);
-    text_str(b, S("gateway"), r->gateway);
-    text_str(b, S("listener"), r->listener);
-    text_str(b, S("route"), r->route);
-    if (r->rule >= 0) text_number(b, S("rule"), (uint64_t)r->rule);
-    text_str(b, S("backend"), r->backend);
-    if (r->endpoint.family) {
-        buf_add(b, S(" endpoint="));
-        add_address(b, &r->endpoint, r->endpoint_port);
+#define FIELD(id, name, type, member, help)                                                                  \
+    [ACCESS_##                                                                                               \
+        id] = {{name, sizeof(name) - 1}, ACCESS_TYPE_##type, offsetof(struct access_record, member), help},
+static const struct access_field fields[ACCESS_FIELD_COUNT] = {ACCESS_FIELDS(FIELD)};
+#undef FIELD
+
+const struct access_field *access_field(enum access_field_id id) { return &fields[id]; }
+
+static uint64_t number_of(const struct access_field *f, const void *at) {
+    switch (f->type) {
+    case ACCESS_TYPE_BYTE: return *(const uint8_t *)at;
+    case ACCESS_TYPE_SHORT: return *(const uint16_t *)at;
+    case ACCESS_TYPE_NUMBER:
+    case ACCESS_TYPE_DURATION: return *(const uint64_t *)at;
+    case ACCESS_TYPE_INDEX: return (uint64_t) * (const int64_t *)at;
+    case ACCESS_TYPE_TIME:
+    case ACCESS_TYPE_ADDRESS:
+    case ACCESS_TYPE_BOOL:
+    case ACCESS_TYPE_IP:
+    case ACCESS_TYPE_REASON:
+    case ACCESS_TYPE_TEXT:
+    case ACCESS_TYPE_TAIL:
+    case ACCESS_TYPE_VERSION: break;
     }
-    text_number(b, S("bytes_in"), r->bytes_in);
-    text_number(b, S("total_us"), r->total_us);
-    text_number(b, S("connect_us"), r->connect_us);
-    text_number(b, S("first_byte_us"), r->first_byte_us);
-    text_str(b, S("user_agent"), r->user_agent);
-    text_str(b, S("request_id"), r->request_id);
-    buf_add_char(b, '\n');
+    abort(); /* of the callers none asks */
 }
 
-static void json_key(struct buf *b, str key) {
-    buf_add(b, S(",\""));
-    buf_add(b, key);
-    buf_add(b, S("\":"));
-}
-static void json_str(struct buf *b, str key, str value) {
-    json_key(b, key);
-    buf_add_json(b, value);
-}
-static void json_number(struct buf *b, str key, uint64_t v) {
-    json_key(b, key);
-    add_number(b, v);
+/* Has it a value at all? Durations always have one; that of a phase there was not is 0. */
+static bool is_there(const struct access_field *f, const void *at) {
+    if (f->type == ACCESS_TYPE_TEXT || f->type == ACCESS_TYPE_TAIL) return ((const str *)at)->n > 0;
+    if (f->type == ACCESS_TYPE_INDEX) return *(const int64_t *)at >= 0;
+    if (f->type == ACCESS_TYPE_IP || f->type == ACCESS_TYPE_ADDRESS)
+        return ((const struct ip *)at)->family != 0;
+    return true;
 }
 
-/* Every key on every line: what does not apply is "", null or -1. */
-void access_print_json(struct buf *b, const struct access_record *r) {
-    buf_add(b, S("{\"time\":\""));
-    add_date_rfc3339(b, r->time_us);
-    buf_add(b, S("\",\"client\":\""));
-    ip_print(b, &r->client);
-    buf_add_char(b, '"');
-    json_number(b, S("client_port"), r->client_port);
-    json_str(b, S("version"), version_text(r->version));
-    json_key(b, S("tls"));
-    buf_add(b, r->tls ? S("true") : S("false"));
-    json_str(b, S("method"), r->method);
-    json_str(b, S("authority"), r->authority);
-    json_str(b, S("path"), r->path);
-    json_str(b, S("query"), r->query);
-    json_number(b, S("status"), r->status);
-    json_str(b, S("reason"), http_reason_name(r->reason));
-    json_str(b, S("gateway"), r->gateway);
-    json_str(b, S("listener"), r->listener);
-    json_str(b, S("route"), r->route);
-    json_key(b, S("rule"));
-    add_signed(b, r->rule);
-    json_str(b, S("backend"), r->backend);
-    json_key(b, S("endpoint"));
-    if (r->endpoint.family) {
-        buf_add_char(b, '"');
-        add_address(b, &r->endpoint, r->endpoint_port);
-        buf_add_char(b, '"');
-    } else {
+/* Text that cannot end quotes or a line, without quotes of its own. */
+static void add_bare(struct buf *b, const struct access_field *f, const void *at) {
+    switch (f->type) {
+    case ACCESS_TYPE_TEXT:
+    case ACCESS_TYPE_TAIL: add_escaped(b, *(const str *)at); break;
+    case ACCESS_TYPE_TIME: add_date_rfc3339(b, *(const int64_t *)at); break;
+    case ACCESS_TYPE_IP: ip_print(b, at); break;
+    case ACCESS_TYPE_ADDRESS: add_address(b, at); break;
+    case ACCESS_TYPE_BOOL: buf_add(b, *(const bool *)at ? S("true") : S("false")); break;
+    case ACCESS_TYPE_REASON: buf_add(b, http_reason_name(*(const enum http_reason *)at)); break;
+    case ACCESS_TYPE_VERSION: buf_add(b, version_text(*(const uint8_t *)at)); break;
+    case ACCESS_TYPE_BYTE:
+    case ACCESS_TYPE_SHORT:
+    case ACCESS_TYPE_NUMBER:
+    case ACCESS_TYPE_DURATION:
+    case ACCESS_TYPE_INDEX: add_number(b, number_of(f, at)); break;
+    }
+}
+
+static bool is_quoted(const struct access_field *f) {
+    return f->type == ACCESS_TYPE_TEXT || f->type == ACCESS_TYPE_TAIL || f->type == ACCESS_TYPE_TIME ||
+           f->type == ACCESS_TYPE_IP || f->type == ACCESS_TYPE_ADDRESS || f->type == ACCESS_TYPE_REASON ||
+           f->type == ACCESS_TYPE_VERSION;
+}
+
+static void add_json(struct buf *b, const struct access_field *f, const void *at) {
+    if (!is_there(f, at)) {
         buf_add(b, S("null"));
+    } else if (f->type == ACCESS_TYPE_TEXT || f->type == ACCESS_TYPE_TAIL) {
+        buf_add_json(b, *(const str *)at);
+    } else {
+        bool quoted = is_quoted(f);
+        if (quoted) buf_add_char(b, '"');
+        add_bare(b, f, at); /* needs no escapes */
+        if (quoted) buf_add_char(b, '"');
     }
-    json_number(b, S("bytes_in"), r->bytes_in);
-    json_number(b, S("bytes_out"), r->bytes_out);
-    json_number(b, S("total_us"), r->total_us);
-    json_number(b, S("connect_us"), r->connect_us);
-    json_number(b, S("first_byte_us"), r->first_byte_us);
-    json_str(b, S("user_agent"), r->user_agent);
-    json_str(b, S("request_id"), r->request_id);
-    buf_add(b, S("}\n"));
+}
+
+/* A duration in a larger unit, with all that is known of it behind the point. */
+static void add_scaled(struct buf *b, uint64_t us, unsigned digits) {
+    uint64_t unit = digits == 3 ? 1000 : 1000000;
+    add_number(b, us / unit);
+    buf_add_char(b, '.');
+    add_padded(b, us % unit, digits);
+}
+
+/* " key=value" */
+static void add_pair(struct buf *b, const struct access_field *f, const void *at) {
+    bool empty = !is_there(f, at) || (f->type == ACCESS_TYPE_DURATION && number_of(f, at) == 0) ||
+                 (f->type == ACCESS_TYPE_BOOL && !*(const bool *)at);
+    if (empty) return;
+    bool quoted = f->type == ACCESS_TYPE_TEXT || f->type == ACCESS_TYPE_TAIL;
+    buf_add_char(b, ' ');
+    buf_add(b, f->name);
+    buf_add_char(b, '=');
+    if (quoted) buf_add_char(b, '"');
+    add_bare(b, f, at);
+    if (quoted) buf_add_char(b, '"');
+}
+
+static void add_field(struct buf *b, const struct access_field *f, const void *at, enum access_mode mode) {
+    switch (mode) {
+    case ACCESS_MODE_JSON: add_json(b, f, at); break;
+    case ACCESS_MODE_PAIR: add_pair(b, f, at); break;
+    case ACCESS_MODE_MS: add_scaled(b, number_of(f, at), 3); break;
+    case ACCESS_MODE_S: add_scaled(b, number_of(f, at), 6); break;
+    case ACCESS_MODE_COMMON: add_date_common(b, *(const int64_t *)at); break;
+    case ACCESS_MODE_BARE:
+        if (is_there(f, at))
+            add_bare(b, f, at);
+        else if (f->type != ACCESS_TYPE_TAIL)
+            buf_add_char(b, '-');
+        break;
+    }
+}
+
+/* ---- a field of a message's head ---- */
+
+/* As it was received: what filters took away is told, what they added is not. */
+static str received(const struct access_record *r, str name) {
+    for (uint32_t i = 0; r->request && i < r->request_fields_n; i++)
+        if (str_ieq(r->request->fields[i].name, name)) return r->request->fields[i].value;
+    return (str){0};
+}
+
+static str sent(const struct access_record *r, str name) {
+    const struct http_field *f = r->response ? http_msg_find(r->response, name) : NULL;
+    return f ? f->value : (str){0};
+}
+
+static void add_value(struct buf *b, str value, enum access_mode mode) {
+    if (mode == ACCESS_MODE_JSON && value.p)
+        buf_add_json(b, value);
+    else if (mode == ACCESS_MODE_JSON)
+        buf_add(b, S("null"));
+    else if (value.p)
+        add_escaped(b, value);
+    else
+        buf_add_char(b, '-');
+}
+
+/* ---- a line ---- */
+
+void access_print(struct buf *b, str program, const struct access_record *r) {
+    const char *p = program.p, *end = p + program.n;
+    while (p < end) {
+        enum access_op op = (enum access_op)(unsigned char)p[0];
+        unsigned a = (unsigned char)p[1], c = (unsigned char)p[2];
+        p += 3;
+        if (op == ACCESS_OP_FIELD) {
+            const struct access_field *f = &fields[a];
+            add_field(b, f, (const char *)r + f->offset, (enum access_mode)c);
+            continue;
+        }
+        str word = {p, op == ACCESS_OP_LITERAL ? a << 8 | c : c};
+        p += word.n;
+        if (op == ACCESS_OP_LITERAL)
+            buf_add(b, word);
+        else
+            add_value(b, op == ACCESS_OP_REQUEST ? received(r, word) : sent(r, word), (enum access_mode)a);
+    }
+    buf_add_char(b, '\n');
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_reason.h"
 
-#include "../unit.h"
+#include "../document.h"
 #include "http/http_msg.h"
 
 static void test_reasons(void **state) {
@@ -30,7 +30,23 @@ static void test_statuses(void **state) {
     assert_str(http_status_reason(599), "");
 }
 
+static void docs_tell_all(void **state) {
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_add(&b, S("| reason | status | meaning |\n|---|---|---|\n"));
+    for (enum http_reason r = REASON_NONE; r < HTTP_REASON_COUNT; r++) {
+        str name = http_reason_name(r), words = http_reason_words(r);
+        char status[8] = "";
+        if (http_reason_status(r)) snprintf(status, sizeof status, "%u", http_reason_status(r));
+        buf_printf(&b, "| `" STR_FMT "` | %s | " STR_FMT " |\n", STR_ARG(name), status, STR_ARG(words));
+    }
+    document_holds("reasons.md", "reasons", buf_str(&b));
+    buf_fini(&b);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reasons), cmocka_unit_test(test_statuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reasons), cmocka_unit_test(test_statuses),
+                                       cmocka_unit_test(docs_tell_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
