@@ -263,6 +263,9 @@ void tls_close_notify(struct tls_conn *c) {
 
 bool tls_resumed(const struct tls_conn *c) { return SSL_session_reused(c->ssl); }
 
+str tls_version(const struct tls_conn *c) { return str_of(SSL_get_version(c->ssl)); }
+str tls_cipher(const struct tls_conn *c) { return str_of(SSL_get_cipher_name(c->ssl)); }
+
 str tls_alpn(const struct tls_conn *c) {
     const unsigned char *p;
     unsigned n;

@@ -24,6 +24,9 @@ err tls_read(struct tls_conn *c, void *p, size_t n, size_t *ret_n);
 err tls_write(struct tls_conn *c, const str *pieces, size_t n, size_t *ret_n);
 void tls_close_notify(struct tls_conn *c);
 bool tls_resumed(const struct tls_conn *c);
-str tls_alpn(const struct tls_conn *c);  /* the protocol chosen; "" = none */
-str tls_error(const struct tls_conn *c); /* static or of the connection */
+str tls_alpn(const struct tls_conn *c); /* the protocol chosen; "" = none */
+/* For the record, once the handshake is done; static. */
+str tls_version(const struct tls_conn *c); /* "TLSv1.3" */
+str tls_cipher(const struct tls_conn *c);  /* "TLS_AES_128_GCM_SHA256" */
+str tls_error(const struct tls_conn *c);   /* static or of the connection */
 void tls_random(void *p, size_t n);

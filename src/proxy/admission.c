@@ -30,10 +30,7 @@ static enum http_reason find_listener(struct exchange *x, const struct table_lis
     if (l->tls != d->tls || (d->tls && l->id != d->listener_id)) return REASON_MISDIRECTED;
     x->listener_port = l->port;
     downstream_settle(x->client, port, l);
-    if (x->proxy->records) { /* a listener may go before the exchange does */
-        x->gateway = arena_str(x->arena, l->gateway);
-        x->section = arena_str(x->arena, l->section);
-    }
+    record_settle(x, l);
     *ret = l;
     return REASON_NONE;
 }

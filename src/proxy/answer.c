@@ -35,6 +35,7 @@ static void answer(struct exchange *x, const struct http_msg *m, str body) {
     }
     attempt_drop(x);
     x->status = m->status;
+    x->record.response = m;
     x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
     if (send_it(x, m, body) != OK) { /* the codec can not say it: the connection is beyond repair */
         exchange_abort(x, x->reason);

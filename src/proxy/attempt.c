@@ -63,6 +63,7 @@ static void send_request(struct exchange *x) {
         exchange_fail(x, REASON_FILTER_FAILED);
         return;
     }
+    x->record.sent_us = proxy_core_now(x->proxy);
     x->attempt_due_us = x->backend_timeout_us ? proxy_core_now(x->proxy) + x->backend_timeout_us : UINT64_MAX;
     exchange_progress(x);
     exchange_set_timer(x);

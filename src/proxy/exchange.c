@@ -119,43 +119,13 @@ void exchange_drop(void *item) {
     arena_free(x->arena);
 }
 
-static void report(struct exchange *x) {
-    struct proxy *p = x->proxy;
-    struct access_record r = {.time_us = x->wall_us,
-                              .client = x->sender,
-                              .client_port = ip_eq(&x->sender, &x->client->peer) ? x->client->peer_port : 0,
-                              .version = x->version,
-                              .tls = x->client->tls,
-                              .status = x->status,
-                              .reason = x->reason,
-                              .method = x->method,
-                              .authority = x->authority,
-                              .path = x->path,
-                              .query = x->query,
-                              .gateway = x->gateway,
-                              .listener = x->section,
-                              .rule = -1,
-                              .endpoint = x->endpoint.ip,
-                              .endpoint_port = x->endpoint.port,
-                              .bytes_in = x->bytes_in,
-                              .bytes_out = x->bytes_out,
-                              .total_us = proxy_core_now(p) - x->start_us,
-                              .connect_us = x->connect_us,
-                              .first_byte_us = x->first_byte_us,
-                              .user_agent = x->user_agent,
-                              .request_id = x->request_id};
-    if (x->rule) r.route = x->rule->route, r.rule = x->rule->index;
-    if (x->target && x->target->backend) r.backend = x->target->backend->name;
-    if (p->report) p->report(p->report_arg, &r);
-}
-
 static void done(struct exchange *x) {
     struct proxy *p = x->proxy;
     exchange_move(x, X_DONE);
     timer_clear(&x->timer);
     if (x->start_us) {
         p->counts.requests_open--;
-        report(x);
+        record_report(x);
     }
     if (x->rule) {
         assert(p->uses[x->rule->slot] > 0);
@@ -216,21 +186,14 @@ void exchange_fail(struct exchange *x, enum http_reason why) {
 
 /* ---- the request arrives ---- */
 
-static str value_of(const struct http_msg *m, enum http_field_id id) {
-    const struct http_field *f = http_msg_find_id(m, id);
-    return f ? f->value : S("");
-}
-
 static void note_request(struct exchange *x, struct http_msg *m) {
     x->request = m;
+    record_begin(x);
     x->version = m->version;
     x->start_us = x->progress_us = proxy_core_now(x->proxy);
     x->wall_us = proxy_core_wall_us(x->proxy);
     x->method = m->method, x->authority = m->authority, x->path = m->path, x->query = m->query;
     x->proxy->counts.requests_open++;
-    if (!x->proxy->records) return;
-    x->user_agent = value_of(m, FIELD_USER_AGENT);
-    x->request_id = value_of(m, FIELD_X_REQUEST_ID);
 }
 
 static err apply_filters(struct exchange *x) {
@@ -245,6 +208,7 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
     exchange_move(x, X_ROUTE);
     enum http_reason why = admission_check(x);
     if (why == REASON_NONE && !x->redirect && apply_filters(x) != OK) why = REASON_FILTER_FAILED;
+    record_routed(x);
     if (why != REASON_NONE) {
         exchange_refuse(x, why);
     } else if (x->redirect) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "proxy/downstream.h"
+#include "proxy/record.h"
 
 /* One request and its response.
  *
@@ -65,7 +66,8 @@ struct exchange {          /* owner: worker */
     uint8_t version;
     struct table_endpoint endpoint;
     struct ip sender; /* who asks, as far as trusted proxies tell */
-    str host, method, authority, path, query, gateway, section, user_agent, request_id;
+    str host, method, authority, path, query;
+    struct record record;
 };
 
 /* exchange.c */

@@ -32,7 +32,8 @@ struct proxy_config {
     void (*finished)(void *arg, const struct access_record *r);
     void *arg;
     const struct proxy_limits *limits; /* for the call; NULL: the usual ones */
-    bool records;                      /* all strs of the record are wanted: something prints it */
+    bool
+        records; /* exchanges of Gateways that say nothing are printed: what it costs to know all of the record is paid */
 };
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;

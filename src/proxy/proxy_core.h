@@ -40,6 +40,7 @@ struct proxy { /* owner: worker */
     void *report_arg;
     bool records;
 };
+/* What the files of this folder read of the clock is the turn's time, but where a record is to show what a turn itself takes. */
 static inline uint64_t proxy_core_now(const struct proxy *p) { return p->common.loop->now_us; }
 /* The wall clock of this turn, and its text as a Date. */
 int64_t proxy_core_wall_us(struct proxy *p);

@@ -56,6 +56,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     struct conn *client = &x->client->conn;
     x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
     x->status = m->status;
+    x->record.response = m;
     date(x, m);
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
