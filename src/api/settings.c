@@ -3,6 +3,7 @@
 
 #include "api/pattern.h"
 #include "base/ip.h"
+#include "http/access_format.h"
 #include "schema/breach.h"
 #include "text/node.h"
 
@@ -32,6 +33,7 @@ static const struct field fields[] = {
     {"proxyProtocol", FIELD_ENUM, AT(settings, proxy_protocol), .values = proxy_protocols},
     {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
     {"addresses.service", FIELD_ENUM, AT(settings, service), .values = services},
+    {"accessLog", FIELD_STR, AT(settings, access_log), .min = 1, .max = ACCESS_TEMPLATE_BYTES_MAX},
 };
 _Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
 
@@ -39,6 +41,15 @@ _Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
 bool settings_fit(const struct settings *s) {
     bool bounded = s->request.set && s->request.v;
     return !bounded || !s->backend_request.set || s->backend_request.v <= s->request.v;
+}
+
+static void check_access_log(struct schema_check *c, str text) {
+    OWNED(arena) a = arena_new();
+    enum access_form form;
+    str program;
+    struct access_fault fault;
+    if (!text.n || access_format_parse(a, text, &form, &program, &fault) == OK) return;
+    breach(c, S("accessLog"), fault.remedy, "column %zu: " STR_FMT, fault.at + 1, STR_ARG(fault.message));
 }
 
 static void rules(struct schema_check *c, const void *obj) {
@@ -50,6 +61,7 @@ static void rules(struct schema_check *c, const void *obj) {
         if (bounds[i]->set && !bounds[i]->v)
             breach(c, str_of(names[i]), S("give it some time, or remove the key"),
                    "must be longer than 0s: it can not be without a bound");
+    check_access_log(c, s->access_log);
     if (!settings_fit(s))
         breach(c, S("timeouts.backendRequest"), S("make it shorter, or timeouts.request longer"),
                "is longer than timeouts.request");
@@ -142,6 +154,8 @@ struct settings settings_over(const struct settings *below, const struct setting
             if (from[at]) ((char *)&s)[at] = from[at];
         } else if (fields[i].type == FIELD_STR_LIST) {
             if (above->trusted_proxies.n) s.trusted_proxies = above->trusted_proxies;
+        } else if (fields[i].type == FIELD_STR) {
+            if (above->access_log.n) s.access_log = above->access_log;
         } else if (number->set) {
             memcpy((char *)&s + at, number, sizeof *number);
         }

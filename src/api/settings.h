@@ -19,7 +19,8 @@
     X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
     X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
     X(BALANCING, "balancing", 0)                                                                             \
-    X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */
+    X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */                                          \
+    X(ACCESS_LOG, "accessLog", 1)
 #define SETTINGS_ID(id, key, served) SETTINGS_##id,
 enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
 #undef SETTINGS_ID
@@ -48,6 +49,7 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
     struct opt_int trusted_hops;
     uint8_t proxy_protocol, balancing, service;
+    str access_log; /* a format of http/access_format.h */
 };
 extern const struct schema settings_schema;
 

@@ -2,6 +2,7 @@
 #include "compile/compile_listener.h"
 
 #include "compile/compile_host.h"
+#include "http/access_format.h"
 
 static str put_str(char **at, str s) {
     char *to = *at;
@@ -208,8 +209,16 @@ void compile_listener_end_unused(struct compiler *c, struct compiler_listener *l
 
 static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
 
+/* The access log's format; one that can not be read, from a controller that knows more, is as good as none. */
+static void read_access(struct arena *scratch, str text, enum access_form *ret_form, str *ret_program) {
+    struct access_fault fault;
+    *ret_form = ACCESS_AS_USUAL, *ret_program = (str){0};
+    if (text.n && access_format_parse(scratch, text, ret_form, ret_program, &fault) != OK)
+        *ret_form = ACCESS_AS_USUAL;
+}
+
 /* Networks are put behind it; one that can not be read is left out, as trusting less is the safe side. */
-static const struct table_settings *put_settings(struct table_settings *to, const struct plan_settings *p) {
+static struct table_settings *put_settings(struct table_settings *to, const struct plan_settings *p) {
     struct ip_net *nets = (struct ip_net *)(void *)(to + 1);
     *to = (struct table_settings){
         .request_timeout_us = number_of(p->request_timeout),
@@ -232,7 +241,10 @@ static void make_piece(struct compiler *c, struct compiler_listener *l) {
     static const struct table_settings none;
     const struct plan_listener *p = l->plan;
     const struct plan_settings *settings = p->settings;
-    size_t strings = p->piece.key.n + p->gateway.n + p->section.n + p->hostname.n;
+    enum access_form form;
+    str program;
+    read_access(c->scratch, settings ? settings->access_log : S(""), &form, &program);
+    size_t strings = p->piece.key.n + p->gateway.n + p->section.n + p->hostname.n + program.n;
     size_t pointers = p->certificates.n * sizeof(void *);
     size_t values =
         !settings ? 0 : sizeof(struct table_settings) + settings->trusted_proxies.n * sizeof(struct ip_net);
@@ -253,6 +265,7 @@ static void make_piece(struct compiler *c, struct compiler_listener *l) {
         .certificates = certificates,
         .settings = settings ? put_settings(own, settings) : &none,
     };
+    if (settings) own->access_form = (uint8_t)form, own->access_program = put_str(&at, program);
     for (uint32_t i = 0; i < p->certificates.n; i++) {
         const struct compiler_certificate *s = get_certificate(c, p->certificates.p[i]);
         if (s->piece) certificates[t->certificates_n++] = s->piece;

@@ -32,6 +32,7 @@ struct plan_settings {
     struct opt_int head_bytes, body_bytes; /* of a request */
     LIST_OF(str) trusted_proxies;          /* networks whose word on the client counts */
     struct opt_int trusted_hops;           /* and how many proxies in a row */
+    str access_log;                        /* what http/access_format.h reads; "" = as the process does it */
 };
 /* Who asks must show a certificate that one of these has signed; lenient: who does not is let in all the same.
  *                                                                                    [GW FrontendTLSValidation] */

@@ -29,6 +29,7 @@ static const struct field settings_fields[] = {
     {.name = "bodyBytes", .type = FIELD_OPT_INT, .offset = AT(plan_settings, body_bytes)},
     {.name = "trustedProxies", .type = FIELD_STR_LIST, .offset = AT(plan_settings, trusted_proxies)},
     {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
+    {.name = "accessLog", .type = FIELD_STR, .offset = AT(plan_settings, access_log)},
 };
 static const struct schema settings = SCHEMA(plan_settings, settings_fields, NULL);
 static const struct field clients_fields[] = {

@@ -52,7 +52,7 @@ bool parameters_equal(const struct settings *x, const struct settings *y) {
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s) {
     bool any = s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
                s->backend_idle.set || s->head.set || s->head_bytes.set || s->body_bytes.set ||
-               s->trusted_proxies.n || s->trusted_hops.set;
+               s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n;
     if (!any) return NULL;
     struct plan_settings *to = arena_make(a, struct plan_settings);
     uint32_t n = s->trusted_proxies.n;
@@ -67,6 +67,7 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
                                  .head_bytes = s->head_bytes,
                                  .body_bytes = s->body_bytes,
                                  .trusted_proxies = {trusted, n},
-                                 .trusted_hops = s->trusted_hops};
+                                 .trusted_hops = s->trusted_hops,
+                                 .access_log = arena_str(a, s->access_log)};
     return to;
 }

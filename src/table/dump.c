@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "table/dump.h"
 
+#include "http/access_format.h"
 #include "table/host.h"
 #include "table/spine.h"
 
@@ -197,6 +198,8 @@ static void add_number(struct buf *b, const char *what, uint64_t v) {
 }
 
 static void add_settings(struct buf *b, const struct table_settings *s) {
+    static const char *const forms[] = {
+        [ACCESS_OFF] = "off", [ACCESS_JSON] = "json", [ACCESS_TEXT] = "text", [ACCESS_OWN] = "own"};
     const uint64_t times[] = {s->request_timeout_us, s->backend_timeout_us,
                               s->connect_us,         s->idle_us,
                               s->backend_idle_us,    s->head_us};
@@ -213,6 +216,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
         buf_printf(b, "/%u  ", s->trusted[i].bits);
     }
     add_number(b, "hops", s->trusted_hops);
+    if (s->access_form) buf_printf(b, "access-log=%s  ", forms[s->access_form]);
     while (b->n && b->p[b->n - 1] == ' ') b->n--;
     buf_add_char(b, '}');
 }
@@ -220,7 +224,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
 static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->head_us || s->body_bytes || s->head_bytes || s->trusted_hops ||
-           s->trusted_n;
+           s->trusted_n || s->access_form;
 }
 
 static void add_listener(struct buf *b, const struct table *t, str at, const struct table_listener *l) {

@@ -126,6 +126,8 @@ struct table_settings {
         trusted_hops; /* proxies in a row before us whose word counts; 0: as many as are among `trusted` */
     uint32_t trusted_n;
     const struct ip_net *trusted; /* none: whoever is within trusted_hops */
+    uint8_t access_form;          /* enum access_form */
+    str access_program;           /* ACCESS_OWN */
 };
 /* The times that hold for a rule: its own, or the listener's where it has none; 0 = none. */
 static inline uint64_t table_request_timeout_us(const struct table_rule *r, const struct table_settings *s) {

@@ -156,6 +156,25 @@ static void keys_are_in_one_order(void **state) {
 #undef KEY
 }
 
+static void a_format_of_the_access_log_is_read(void **state) {
+    (void)state;
+    struct one *o = read_pairs(SETTINGS_SERVED, "accessLog", "%{client} %{status}\n", NULL); /* of a block */
+    assert_int_equal(o->e, OK);
+    assert_true(str_eq(o->s.access_log, S("%{client} %{status}")));
+    struct settings none = {0}, json = {.access_log = S("json")};
+    assert_true(str_eq(settings_over(&json, &none).access_log, S("json")));
+    assert_true(str_eq(settings_over(&json, &o->s).access_log, o->s.access_log));
+    done(o);
+    says(read_pairs(SETTINGS_SERVED, "accessLog", "%{client} %{statsu}", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.accessLog: column 13: there is no field \"statsu\"; did "
+         "you mean "
+         "\"status\"?");
+    says(read_pairs(SETTINGS_SERVED, "accessLog", "on", NULL),
+         "m.yaml:5:1: ConfigMap infra/limits: data.accessLog: column 1: \"on\" is no form, and no template: "
+         "it names "
+         "no field; write off, json, text, or a template such as %{client} %{status}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_served_is_read),
@@ -165,6 +184,7 @@ int main(void) {
         cmocka_unit_test(binary_data_is_refused),
         cmocka_unit_test(the_gateway_s_come_before_the_class_s),
         cmocka_unit_test(keys_are_in_one_order),
+        cmocka_unit_test(a_format_of_the_access_log_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
