@@ -12,7 +12,7 @@
  *                  spec and status as Kubernetes writes them (schema_json); findings begin on a line of their own
  *   /explain       ?method=GET&url=ESCAPED[&h=ESCAPED "Name: value"]...[&format=json]: explain_run(); 400 when the query is wrong
  * In:    requests, answers rendered by control/.     Out: questions to control/, responses.
- * Own:   its listening sockets and connections (bounded in number, size and time). Doors beside: metrics.h access_log.h.
+ * Own:   its listening sockets and connections (bounded in number, size and time). Doors beside: metrics.h access_writer.h.
  * Never: a secret; a page that blocks the loop thread. */
 #pragma once
 #include "base/arena.h"

@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/serve_access.h"
 #include "cli/serve_files.h"
 #include "cli/serve_kube.h"
 #include "control/control.h"
@@ -49,7 +50,14 @@ static const struct cli_option options[] = {
      "postern.dev/gateway-controller)."},
     {"map-port", 0, "FROM:TO", "Listen on TO for listeners of port FROM, as in 80:8080. May be repeated."},
     {"workers", 0, "N", "Threads that serve traffic (default: one per core)."},
-    {"access-log", 0, "FORM", "off, json or text: a line a request on standard output (default off)."},
+    {"access-log", 0, "FORM",
+     "A line a request: off, json, text, a template such as '%{client} %{status} %{total_us:ms}', or @FILE "
+     "with "
+     "one in it (default off; docs/observing.md). Gateways may say otherwise (accessLog in "
+     "docs/settings.md)."},
+    {"access-log-to", 0, "WHERE",
+     "A file, opened anew on SIGHUP and when it was renamed; unix:PATH, a socket; or -, standard output "
+     "(default)."},
     {"log-level", 0, "LEVEL", "debug, info, warn or error (default info), on standard error."},
     {"admin", 0, "ADDRESS",
      "Where /healthz, /readyz, /metrics, /status, /plan, /table and /explain are answered "
@@ -72,7 +80,8 @@ static const struct cli_command command = {
             "  postern serve -f /etc/postern --access-log json --admin 127.0.0.1:9901\n"
             "  postern serve --kube\n"
             "\n"
-            "SIGHUP reads everything again. SIGTERM drains, then ends with 0.",
+            "SIGHUP reads everything again and opens the access log's file anew. SIGTERM drains, then ends "
+            "with 0.",
     .options = options,
     .options_n = COUNT_OF(options),
     .args_min = 0,
@@ -85,6 +94,7 @@ struct settings {
     struct control_config config;
     struct serve_files files;
     struct serve_kube kube;
+    struct serve_access access;
     struct fact_port_map *maps;
     enum log_level level;
     char socket_path[108];
@@ -150,10 +160,7 @@ static err read_health(struct settings *s, bool kube) {
 }
 
 static err read_settings(struct settings *s) {
-    static const char *const forms[] = {"off", "json", "text", NULL};
-    static const enum worker_access accesses[] = {WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT};
     uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT, linger_s;
-    size_t form;
     bool kube;
     TRY(serve_kube_read(&s->given, &s->kube, &kube));
     if (kube)
@@ -167,7 +174,7 @@ static err read_settings(struct settings *s) {
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
     linger_s = kube ? LINGER_S_KUBE : 0;
     TRY(read_number(s, "linger", 0, DRAIN_S_MAX, &linger_s));
-    TRY(options_choice(&s->given, "access-log", forms, &form));
+    TRY(serve_access_read(&s->given, &s->access));
     const char *level = options_get(&s->given, "log-level", "info");
     if (log_parse_level(str_of(level), &s->level) != OK)
         return wrong(
@@ -180,7 +187,9 @@ static err read_settings(struct settings *s) {
                                    "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
                                    s->config.controller_name));
     s->config.workers = (unsigned)workers;
-    s->config.access = accesses[form];
+    s->config.access = s->access.form;
+    s->config.access_program = s->access.program;
+    s->config.access_to = s->access.to;
     s->config.drain_us_max = drain_s * 1000000;
     s->config.linger_us = linger_s * 1000000;
     return OK;
@@ -205,6 +214,7 @@ int serve_main(int argc, char **argv) {
     options_fini(&s.given);
     serve_files_fini(&s.files);
     serve_kube_fini(&s.kube);
+    serve_access_fini(&s.access);
     free(s.maps);
     return status;
 }

@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "admin/access_log.h"
+#include "admin/access_writer.h"
 #include "admin/admin.h"
 #include "admin/metrics.h"
 #include "base/num.h"
@@ -21,10 +21,6 @@ enum {
     /* What is as large comes from the system and goes back to it: lists of 100,000 things that are made anew with each change would leave
      * holes of their size in the heap. Told, so that malloc does not raise it by itself. */
     MAPPED_BYTES_MIN = 512 << 10,
-    ACCESS_PERIOD_US = 100000,
-    ACCESS_BUSY_US = 10000, /* while the rings are found well filled */
-    ACCESS_CHUNK = 1 << 16,
-    ACCESS_ROUNDS_MAX = 64, /* a ring is emptied by turns, so that pages and files are not kept waiting */
     METRICS_BYTES_MAX = 1 << 20,
 };
 enum control_state { CONTROL_STARTING, CONTROL_READY, CONTROL_DRAINING, CONTROL_ENDED };
@@ -45,10 +41,9 @@ struct control {
     struct worker **workers;
     struct thread **threads;
     unsigned workers_n;
-    struct access_log access;
-    struct timer access_timer, linger_timer;
+    struct access_writer *access;
+    struct timer linger_timer;
     uint64_t drain_until_us;
-    char *access_chunk;
     int64_t start_s;
 };
 
@@ -144,7 +139,10 @@ static void on_signals(struct loop_fd *f, uint32_t events) {
     while (read(f->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo != SIGHUP) {
             begin_drain(k);
-        } else if (!k->cluster) {
+            continue;
+        }
+        access_writer_reopen(k->access);
+        if (!k->cluster) {
             log_info("reload reads everything");
             builder_post_changed(&k->builder, NULL, 0, true);
         }
@@ -187,7 +185,7 @@ static void answer_metrics(struct control *k, struct admin_request *r) {
         .tables_alive = stats_get(&s->tables_alive),
         .ready = k->state == CONTROL_READY,
         .start_s = k->start_s,
-        .access_dropped = k->access.dropped,
+        .access_dropped = access_writer_dropped(k->access),
         .findings = stats_get(&s->findings),
         .reloads = stats_get(&s->reloads),
         .conditions_false = stats_get(&s->conditions_false),
@@ -228,27 +226,6 @@ static void on_ask_health(void *arg, struct admin_request *r, str page, str quer
         admin_answer(r, 404, S("text/plain"), S("only /healthz, /readyz and /metrics are answered here\n"));
 }
 
-/* What the workers' rings hold goes to standard output. While that takes nothing the rings fill, and the workers count what they drop. */
-static bool drain_access(struct control *k) {
-    bool busy = false;
-    for (unsigned i = 0; i < k->workers_n; i++) {
-        for (unsigned round = 0; round < ACCESS_ROUNDS_MAX && access_log_flush(&k->access); round++) {
-            size_t n = worker_access_take(k->workers[i], k->access_chunk, ACCESS_CHUNK);
-            if (!n) break;
-            access_log_add(&k->access, (str){k->access_chunk, n});
-            busy |= n > ACCESS_CHUNK / 2;
-        }
-    }
-    access_log_flush(&k->access);
-    return busy;
-}
-
-static void on_access(struct timer *t, uint64_t now_us) {
-    struct control *k = container_of(t, struct control, access_timer);
-    bool busy = drain_access(k);
-    timer_set(&k->loop.timers, t, now_us + (busy ? ACCESS_BUSY_US : ACCESS_PERIOD_US));
-}
-
 static void watch_files(struct control *k) {
     k->files = (struct loop_fd){.fd = -1, .on_ready = on_files};
     if (files_watch_new(&k->watch, &k->c->files) != OK ||
@@ -283,7 +260,8 @@ static err open_health(struct control *k) {
 /* As many as threads can be had; ERR_IO: none. */
 static err start_workers(struct control *k) {
     unsigned n = k->c->workers ? k->c->workers : thread_cores();
-    struct worker_config w = {.access = k->c->access, .home = &k->builder.box};
+    struct worker_config w = {
+        .access = k->c->access, .access_program = k->c->access_program, .home = &k->builder.box};
     tls_random(w.ticket_keys, sizeof w.ticket_keys);
     k->workers = base_zalloc(n * sizeof(struct worker *));
     k->threads = base_zalloc(n * sizeof(struct thread *));
@@ -302,6 +280,16 @@ static err start_workers(struct control *k) {
     return k->workers_n ? OK : ERR_IO;
 }
 
+static err open_access(struct control *k) {
+    const struct control_config *c = k->c;
+    const char *to = c->access_to ? c->access_to : "-";
+    err e = access_writer_new(to, c->access > ACCESS_OFF, k->workers, k->workers_n, &k->access);
+    if (e != OK)
+        log_error("access log to=\"%s\" err=\"%s\" remedy=\"--access-log-to PATH names another\"", to,
+                  strerror(errno));
+    return e;
+}
+
 static err start(struct control *k) {
     builder_init(&k->builder, k->c, &k->box, on_news);
     if (mailbox_attach(&k->box, &k->loop) != OK ||
@@ -316,12 +304,11 @@ static err start(struct control *k) {
     else
         watch_files(k); /* before they are read, so that no change falls between */
     TRY(start_workers(k));
+    TRY(open_access(k));
     if (thread_start(&k->builder_thread, "builder", builder_run, &k->builder) != OK) {
         log_error("builder thread err=\"%s\"", strerror(errno));
         return ERR_IO;
     }
-    if (k->c->access != WORKER_ACCESS_OFF)
-        timer_set(&k->loop.timers, &k->access_timer, clock_monotonic_us() + ACCESS_PERIOD_US);
     return OK;
 }
 
@@ -338,7 +325,8 @@ static void join_workers(struct control *k) {
         worker_post_drain(k->workers[i], &now[i]);
     }
     for (unsigned i = 0; i < k->workers_n; i++) thread_join(k->threads[i]);
-    if (k->c->access != WORKER_ACCESS_OFF && k->workers_n) drain_access(k);
+    access_writer_free(k->access);
+    k->access = NULL;
     for (unsigned i = 0; i < k->workers_n; i++) worker_free(k->workers[i]);
     while (!k->builder_thread && mailbox_deliver(&k->builder.box)) {}
     free(now);
@@ -355,11 +343,8 @@ static void end(struct control *k) {
     admin_free(k->health);
     admin_free(k->admin);
     files_watch_free(k->watch);
-    timer_forget(&k->loop.timers, &k->access_timer);
     timer_forget(&k->loop.timers, &k->linger_timer);
     loop_fini(&k->loop);
-    access_log_fini(&k->access);
-    free(k->access_chunk);
     free(k->workers);
     free(k->threads);
 }
@@ -373,11 +358,8 @@ int control_run(const struct control_config *c) {
     struct control *k = base_zalloc(sizeof *k);
     k->c = c;
     k->start_s = clock_wall_s();
-    k->access_chunk = base_alloc(ACCESS_CHUNK);
     loop_init(&k->loop);
     mailbox_init(&k->box, k);
-    access_log_init(&k->access, STDOUT_FILENO);
-    timer_init(&k->access_timer, on_access);
     timer_init(&k->linger_timer, on_linger_over);
     int fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     k->signals = (struct loop_fd){.fd = fd, .on_ready = on_signals};

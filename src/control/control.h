@@ -16,8 +16,10 @@ struct control_config {
     const char *controller_name;
     const struct fact_port_map *port_maps;
     size_t port_maps_n;
-    unsigned workers; /* 0: one per core */
-    enum worker_access access;
+    unsigned workers;        /* 0: one per core */
+    enum access_form access; /* of Gateways that say nothing */
+    str access_program;      /* of ACCESS_OWN */
+    const char *access_to;   /* access_log_open(); NULL: standard output */
     struct ip admin_ip;
     uint16_t admin_port;
     const char *socket_path;

@@ -51,6 +51,8 @@ struct worker { /* owner: its thread; stats and ring are read by others */
     uint64_t drain_until_us;
     uint8_t state; /* enum worker_state */
     uint64_t turn;
+    struct arena *formats;
+    str json, text; /* programs of the access log */
     struct buf line;
     struct access_ring ring;
     struct worker_stats stats;
@@ -248,6 +250,19 @@ static unsigned latency_bucket(uint64_t us) {
     return k < WORKER_LATENCY_BUCKETS ? k : WORKER_LATENCY_BUCKETS;
 }
 
+/* How the line is printed; not given: not at all. */
+static str program_of(const struct worker *w, const struct access_record *r) {
+    enum access_form form = r->form ? (enum access_form)r->form : w->config.access;
+    switch (form) {
+    case ACCESS_JSON: return w->json;
+    case ACCESS_TEXT: return w->text;
+    case ACCESS_OWN: return r->form ? r->program : w->config.access_program;
+    case ACCESS_AS_USUAL:
+    case ACCESS_OFF: break;
+    }
+    return (str){0};
+}
+
 static void on_finished(void *arg, const struct access_record *r) {
     struct worker *w = arg;
     struct worker_stats *s = &w->stats;
@@ -258,12 +273,10 @@ static void on_finished(void *arg, const struct access_record *r) {
     stats_add(&s->bytes_out, r->bytes_out);
     stats_add(&s->latency[latency_bucket(r->total_us)], 1);
     stats_add(&s->latency_sum_us, r->total_us);
-    if (w->config.access == WORKER_ACCESS_OFF) return;
+    str program = program_of(w, r);
+    if (!program.p) return;
     buf_clear(&w->line);
-    if (w->config.access == WORKER_ACCESS_JSON)
-        access_print_json(&w->line, r);
-    else
-        access_print_text(&w->line, r);
+    access_print(&w->line, program, r);
     if (w->line.overflow || access_ring_put(&w->ring, buf_str(&w->line)) != OK)
         stats_add(&s->access_dropped, 1);
 }
@@ -338,12 +351,14 @@ struct worker *worker_new(const struct worker_config *c) {
     timer_init(&w->pause, on_pause_over);
     timer_init(&w->end, on_end);
     buf_init(&w->line, LINE_BYTES_MAX);
+    w->formats = arena_new();
+    w->json = access_format_json(w->formats), w->text = access_format_text(w->formats);
     access_ring_init(&w->ring, RING_BYTES);
     struct proxy_config pc = {.loop = &w->loop,
                               .ticket_keys = w->config.ticket_keys,
                               .finished = on_finished,
                               .arg = w,
-                              .records = c->access != WORKER_ACCESS_OFF};
+                              .records = c->access > ACCESS_OFF};
     w->proxy = proxy_new(&pc);
     return w;
 }
@@ -384,6 +399,7 @@ void worker_free(struct worker *w) {
     loop_fini(&w->loop);
     buf_fini(&w->line);
     access_ring_fini(&w->ring);
+    arena_free(w->formats);
     free(w);
 }
 

@@ -5,16 +5,16 @@
  * Own:   a worker's connections, pools, timers and counters are its own; nothing else touches them but to read counters.
  * Never: a lock, a blocking call, memory from the system for a kept-alive request after warm-up. */
 #pragma once
-#include "http/access.h"
+#include "http/access_format.h"
 #include "io/mailbox.h"
 #include "table/table.h"
 #include "worker/worker_stats.h"
 
 struct worker;
-enum worker_access { WORKER_ACCESS_OFF, WORKER_ACCESS_JSON, WORKER_ACCESS_TEXT };
 struct worker_config {
     unsigned index;
-    enum worker_access access;
+    enum access_form access; /* of Gateways that say nothing; ACCESS_OWN: access_program */
+    str access_program;      /* outlives the worker */
     uint8_t ticket_keys[80];
     struct mailbox
         *home; /* where what follows is posted to; the `done` posts below run there with home->receiver */

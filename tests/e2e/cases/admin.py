@@ -75,7 +75,7 @@ def access_log_json(t):
     one, two = sorted(eventually(lambda: len(lines()) == 2 and lines(), 'two lines'), key=lambda line: line['path'])
     equal((one['method'], one['path'], one['query'], one['status'], one['authority'], one['gateway'], one['route'], one['rule'], one['backend'], one['user_agent']),
           ('GET', '/a/x', '?q="1' if one['query'].startswith('?') else 'q="1', 200, 'example.com', 'default/gw', 'HTTPRoute/default/r', 0, 'default/b:80', 'tester'))
-    equal((two['status'], two['reason'], two['route']), (404, 'no_route', ''))
+    equal((two['status'], two['reason'], two['route']), (404, 'no_route', None))
     assert one['bytes_out'] > 0 and one['total_us'] >= 0
 
 

@@ -77,7 +77,7 @@ static int setup(void **state) {
     c->config = (struct control_config){.files = {.roots = &c->root, .roots_n = 1},
                                         .controller_name = "postern.dev/gateway-controller",
                                         .workers = 2,
-                                        .access = WORKER_ACCESS_JSON,
+                                        .access = ACCESS_JSON,
                                         .socket_path = c->socket_path,
                                         .drain_us_max = 5000000};
     *state = c;

@@ -256,7 +256,7 @@ struct rig {
     struct thread *thread;
     int listen_fd;
     uint16_t port;
-    enum worker_access access;
+    enum access_form access;
     bool tls;
     struct plan_settings *settings;                       /* of listeners */
     unsigned adopted, released, buried, sockets, drained; /* what came home */
@@ -389,7 +389,7 @@ static inline unsigned rig_retire(struct rig *r) {
     }
     return n;
 }
-static inline void rig_init(struct rig *r, enum worker_access access) {
+static inline void rig_init(struct rig *r, enum access_form access) {
     *r = (struct rig){.a = arena_new(), .compiler = compiler_new(), .access = access};
     plan_init(&r->plan);
     mailbox_init(&r->home, r);

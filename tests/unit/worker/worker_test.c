@@ -7,7 +7,7 @@ struct usual {
     struct rig rig;
     struct backend *backend;
 };
-static void usual_init(struct usual *u, enum worker_access access) {
+static void usual_init(struct usual *u, enum access_form access) {
     rig_init(&u->rig, access);
     u->backend = backend_start();
     rig_listener(&u->rig, "http", "", NULL);
@@ -27,7 +27,7 @@ static uint64_t reason_count(const struct rig *r, enum http_reason why) {
 static void forwards_fields(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     struct reply y = {0};
     assert_int_equal(
@@ -54,7 +54,7 @@ static void forwards_fields(void **state) {
 static void keeps_connections(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int fd = rig_connect(&u.rig);
     for (int i = 0; i < 50; i++) {
@@ -80,7 +80,7 @@ static void keeps_connections(void **state) {
 static void answers_pipelined_requests_in_order(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int fd = rig_connect(&u.rig);
     enum { N = 40 };
@@ -111,7 +111,7 @@ static void answers_pipelined_requests_in_order(void **state) {
 static void serves_odd_messages(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     struct reply y = {0};
     assert_int_equal(rig_ask(&u.rig, "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n", &y), 200);
@@ -144,7 +144,7 @@ static void serves_odd_messages(void **state) {
 static void ends_a_response_without_a_byte(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     struct reply y = {0};
     buf_init(&y.bytes, 1 << 20);
@@ -164,7 +164,7 @@ static void ends_a_response_without_a_byte(void **state) {
 static void dates_responses(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     struct reply y = {0};
     assert_int_equal(rig_ask(&u.rig, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", &y), 200);
@@ -188,7 +188,7 @@ static void dates_responses(void **state) {
 static void relays_bodies(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     enum { BYTES = 3000000 };
     char *zeros = base_zalloc(BYTES);
@@ -228,7 +228,7 @@ static void relays_bodies(void **state) {
 static void holds_a_fast_backend(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int fds[4], small = 65536;
     for (int i = 0; i < 4; i++) {
@@ -252,7 +252,7 @@ static void holds_a_fast_backend(void **state) {
 static void passes_100_continue(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int fd = rig_connect(&u.rig);
     struct reply y = {0};
@@ -280,7 +280,7 @@ static void passes_100_continue(void **state) {
 static void passes_an_early_response(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int fd = rig_connect(&u.rig);
     struct reply y = {0};
@@ -301,7 +301,7 @@ static void passes_an_early_response(void **state) {
 static void refuses_by_reason(void **state) {
     (void)state;
     struct rig r;
-    rig_init(&r, WORKER_ACCESS_OFF);
+    rig_init(&r, ACCESS_OFF);
     rig_listener(&r, "http", "*.example", NULL);
     rig_backend(&r, "none", NULL, 0);
     rig_route(&r, "bad", "http", "/bad", NULL, NULL);
@@ -351,7 +351,7 @@ static void refuses_by_reason(void **state) {
 static void keeps_the_connection_after_an_answer(void **state) {
     (void)state;
     struct rig r;
-    rig_init(&r, WORKER_ACCESS_OFF);
+    rig_init(&r, ACCESS_OFF);
     rig_listener(&r, "http", "", NULL);
     rig_start(&r);
     int fd = rig_connect(&r);
@@ -389,7 +389,7 @@ static void add_redirect(struct rig *r, struct plan_rule *rule) {
 static void applies_filters(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_route(&u.rig, "filters", "http", "/f", "a", add_filters);
     rig_route(&u.rig, "redirect", "http", "/r", "a", add_redirect);
     rig_start(&u.rig);
@@ -419,7 +419,7 @@ static void add_backend_timeout(struct rig *r, struct plan_rule *rule) {
 static void answers_for_failing_backends(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     uint16_t dead;
     close(rig_listen(&dead));
     rig_backend(&u.rig, "dead", &dead, 1);
@@ -459,7 +459,7 @@ static void answers_for_failing_backends(void **state) {
 static void tries_another_endpoint(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     uint16_t ports[3];
     close(rig_listen(&ports[0]));
     close(rig_listen(&ports[1]));
@@ -478,7 +478,7 @@ static void tries_another_endpoint(void **state) {
 static void repeats_on_a_fresh_connection(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int fd = rig_connect(&u.rig);
     for (int i = 0; i < 200; i++) {
@@ -499,7 +499,7 @@ static void repeats_on_a_fresh_connection(void **state) {
 static void survives_clients_that_go(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     struct linger at_once = {.l_onoff = 1};
     static const char *const beginnings[] = {
@@ -532,7 +532,7 @@ static void survives_clients_that_go(void **state) {
 static void tells_of_each_exchange(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_JSON);
+    usual_init(&u, ACCESS_JSON);
     rig_start(&u.rig);
     assert_int_equal(rig_ask(&u.rig, "GET /x?y HTTP/1.1\r\nHost: h\r\nUser-Agent: me\r\n\r\n", NULL), 200);
     const struct worker_stats *s = worker_stats(u.rig.worker);
@@ -575,7 +575,7 @@ static void *load_run(void *arg) {
 static void swaps_tables_under_load(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     struct backend *other = backend_start();
     rig_backend(&u.rig, "b", &other->port, 1);
     rig_start(&u.rig);
@@ -608,7 +608,7 @@ static void swaps_tables_under_load(void **state) {
 static void keeps_a_rule_that_is_in_use(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_route(&u.rig, "hang", "http", "/hang", "a", NULL);
     rig_start(&u.rig);
     int fd = rig_connect(&u.rig);
@@ -632,7 +632,7 @@ static void keeps_a_rule_that_is_in_use(void **state) {
 static void drains(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int idle = rig_connect(&u.rig), busy = rig_connect(&u.rig);
     struct reply y = {0};
@@ -661,7 +661,7 @@ static void drains(void **state) {
 static void hurries_a_drain(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int busy = rig_connect(&u.rig);
     struct reply y = {0};
@@ -682,7 +682,7 @@ static void hurries_a_drain(void **state) {
 static void removes_a_socket(void **state) {
     (void)state;
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_OFF);
+    usual_init(&u, ACCESS_OFF);
     rig_start(&u.rig);
     int queued = rig_connect(&u.rig);
     struct worker_socket *m = base_zalloc(sizeof *m);
@@ -705,7 +705,7 @@ static void allocates_nothing_once_warm(void **state) {
     skip();
 #endif
     struct usual u;
-    usual_init(&u, WORKER_ACCESS_JSON);
+    usual_init(&u, ACCESS_JSON);
     rig_start(&u.rig);
     const struct worker_stats *s = worker_stats(u.rig.worker);
     int fd = rig_connect(&u.rig);

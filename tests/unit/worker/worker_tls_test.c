@@ -48,7 +48,7 @@ struct usual {
     SSL_CTX *client;
 };
 static void usual_init(struct usual *u) {
-    rig_init(&u->rig, WORKER_ACCESS_OFF);
+    rig_init(&u->rig, ACCESS_OFF);
     u->backend = backend_start();
     u->client = SSL_CTX_new(TLS_client_method());
     add_certificate(&u->rig, "a.example");

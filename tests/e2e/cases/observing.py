@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of the traffic: the access log and where it goes, metrics."""
+import json
+import os
+import signal
+import ssl
+
+from harness import case, equal, eventually, holds
+from manifests import gateway, gateway_class, listener, route, rule, secret, service
+
+
+def lines_of(file):
+    try:
+        return [json.loads(x) for x in open(file)]
+    except FileNotFoundError:
+        return []
+
+
+@case
+def access_log_file(t):
+    """Is the access log's file opened anew after it was renamed, and on SIGHUP, with no line lost?"""
+    log, old = t.file('access.log'), t.file('access.log.1')
+    s = t.simple(args=('--access-log', 'json', '--access-log-to', log))
+    s.ask('/one')
+    eventually(lambda: [x['path'] for x in lines_of(log)] == ['/one'], 'the first line')
+    os.rename(log, old)
+    s.ask('/two')
+    os.kill(s.pid, signal.SIGHUP)
+    eventually(lambda: os.path.exists(log), 'a new file')
+    s.ask('/three')
+    eventually(lambda: [x['path'] for x in lines_of(log)] == ['/three'], 'the line of after')
+    equal([x['path'] for x in lines_of(old)], ['/one', '/two'])
+    os.unlink(log)
+    eventually(lambda: os.path.exists(log), 'found to be gone', 5)
+    equal(s.end(), 0)
+
+
+@case
+def access_log_phases(t):
+    """Are attempts, TLS, phases and the rule's name told?"""
+    cert, key = t.certificate('k', 'example.com')
+    b = t.backend()
+    log = t.file('access.log')
+    s = t.serve(service('b', b.port), secret('k', cert, key), gateway(listener(443, 's', 'HTTPS', None, ['k'])), route(rule('b', name='main')), ports=(443,),
+                args=('--access-log', 'json', '--access-log-to', log))
+    equal(s.ask(port=443, host='example.com', tls=ssl.create_default_context(cafile=cert)).status, 200)
+    line = eventually(lambda: lines_of(log), 'a line')[0]
+    equal((line['tls'], line['tls_version'], line['server_name'], line['attempts'], line['status']), (True, 'TLSv1.3', 'example.com', 1, 200))
+    equal(line['rule_name'], 'main')
+    assert line['tls_cipher'].startswith('TLS_'), line
+    assert 0 < line['wait_us'] <= line['first_byte_us'] <= line['total_us'] and line['route_us'] <= line['total_us'], line
+
+
+@case
+def access_log_format(t):
+    """Does a Gateway log by a format of its own while others do as the process does, and does a change need no restart?"""
+    log = t.file('access.log')
+    b = t.backend()
+    own = {'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': 'own', 'namespace': 'default'}, 'data': {'accessLog': 'own %{status} %{path} %{request.header.x-a:json}'}}
+    t.put('own.yaml', own)
+    g = gateway(name='gw')
+    g['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'own'}}
+    s = t.serve(g, service('b', b.port), route(rule('b')), args=('--access-log-to', log))
+    text = lambda: open(log).read()
+    s.ask('/q', headers={'X-A': 'a"b'})
+    eventually(lambda: text() == 'own 200 /q "a\\"b"\n', 'the line')
+    own['data']['accessLog'] = 'json'
+    t.put('own.yaml', own)
+    eventually(lambda: s.ask('/again').status == 200 and '"path":"/again"' in text(), 'JSON')
+    own['data']['accessLog'] = '%{statsu}'
+    t.put('own.yaml', own)
+    eventually(lambda: 'did you mean \\"status\\"' in s.page('/status').text(), 'told')
+
+
+@case
+def access_log_mistakes(t):
+    """Is a template that is wrong refused at the start, with file, line, column and a caret?"""
+    f = t.file('format')
+    open(f, 'w').write('%{client} %{statsu}\n')
+    said = t.run(t.binary, 'serve', '-f', t.manifests, '--access-log', '@' + f, status=2)
+    holds(said, f'{f}:1:13:', 'there is no field "statsu"', 'did you mean "status"?', '\n              ^')
+    holds(t.run(t.binary, 'serve', '-f', t.manifests, '--access-log', '%{client', status=2), '1:1: %{ without an end')
+    said = t.run(t.binary, 'serve', '-f', t.manifests, '--admin', '0', '--access-log', 'json', '--access-log-to', t.file('none') + '/x', status=1)
+    holds(said, 'access log to=', 'No such file or directory', '--access-log-to')
+
+
+@case
+def access_log_blocked(t):
+    """A full disk, and a pipe that nobody reads: are all requests answered, and the lines that are lost counted?"""
+    pipe = t.file('pipe')
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    t.finally_(lambda: os.close(reader))
+    t.put('all.yaml', gateway_class(), gateway())
+    for to in ('/dev/full', pipe):
+        s = t.serve(args=('--access-log', 'json', '--access-log-to', to), ports=(80,))
+        c = t.connection(s.port[80])
+        for i in range(6000):  # a line each, of 2 kB: more than the sink's bound and a worker's ring hold
+            equal(c.ask('/none', headers={'User-Agent': 'a' * 1500}).status, 404)
+        eventually(lambda: s.metric('postern_access_log_dropped_total') + s.metric('postern_access_ring_dropped_total') > 0, f'{to}: lines are dropped')
+        equal(s.page('/readyz').status, 200)
+        equal(s.end(), 0)
