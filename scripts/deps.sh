@@ -1,12 +1,12 @@
 #!/bin/sh
 # Installs what is missing of Debian's packages for one purpose: deps.sh build|run|test|cluster|bench. Says nothing when nothing is missing.
 set -eu
-build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev"
+build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev libnghttp2-dev"
 run="$build curl openssl ca-certificates"
-test="$run libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils universal-ctags python3 python3-venv python3-yaml nginx-light strace iproute2 valgrind git"
+test="$run libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy binutils universal-ctags python3 python3-venv python3-yaml nginx-light strace iproute2 valgrind git nghttp2-client"
 cluster="$run nftables iproute2 util-linux procps python3 python3-venv"
 test="$test $cluster"
-bench="$run haproxy nginx-light iproute2 procps python3 strace"
+bench="$run haproxy nginx-light nghttp2-client iproute2 procps python3 strace"
 case "${1:-}" in
 build) want=$build ;; run) want=$run ;; test) want=$test ;; cluster) want=$cluster ;; bench) want=$bench ;;
 *) echo "usage: deps.sh build|run|test|cluster|bench" >&2; exit 2 ;;

@@ -17,22 +17,30 @@ enum {
 };
 struct codec_sink {
     /* A message begins with its first byte: the arena for its head. NULL refuses (read() returns ERR_LIMIT, REASON_OVERLOAD).
-     * Once per stream; heads with a status of 1xx share it. */
+     * Once per stream; heads with a status of 1xx share it. multiplexed: NULL refuses that stream alone. */
     struct arena *(*begin)(void *arg, uint32_t stream);
     /* A head is complete and checked; m lives in that arena. end: no body follows. 1xx heads come with m->status < 200, not as the end. */
     void (*head)(void *arg, uint32_t stream, struct http_msg *m, bool end);
     void (*body)(void *arg, uint32_t stream, str bytes);
     /* The body is complete; trailers (may be NULL) are in the message's arena. */
     void (*end)(void *arg, uint32_t stream, struct http_msg *trailers);
-    /* The stream is over before its end, and the connection is not (HTTP/1 never says so: there, read() fails). */
+    /* The stream is over before its end (HTTP/1 never says so: there, read() fails); also told while write() is called. Of a client:
+     * BACKEND_REFUSED when the peer has processed nothing of it, BACKEND_RESET before a whole head, BACKEND_CUT, BACKEND_PROTOCOL. */
     void (*reset)(void *arg, uint32_t stream, enum http_reason why);
+    /* A server: the request of this stream breaks the rules or a bound, in a way that concerns no other. That reason's status may still be
+     * submitted; nothing more of the request will be told (HTTP/1 never says so: there, read() fails). */
+    void (*refused)(void *arg, uint32_t stream, enum http_reason why);
 };
 struct codec_ops {
+    /* Streams run side by side: none may hold up the connection, so each is held by consume() and stream_pending(). Frames of its own may
+     * be due after read() and consume(): pending() tells. */
+    bool multiplexed;
     /* Takes bytes as far as it can: *ret_used of them, whatever it returns; the rest is to be given again.
      * OK: all of them, or CODEC_MESSAGES_MAX requests (used < n): call again in a later turn.
      * ERR_AGAIN: a stream must make room (consume) or its response be submitted to the end before more is taken.
      * ERR_PROTO, ERR_LIMIT: the peer broke the rules, *ret_why says how, nothing more will be read and no event comes of it: the caller
      * tells the stream that began last. A server may still submit that reason's status to it, when no final head was; then close.
+     * (multiplexed: every stream was told by reset(); write what is pending, then close.)
      * ERR_END: the connection is done, nothing more will be read: write what is pending, then close. Without bytes it tells how the
      * connection stands: OK or one of the last two. */
     err (*read)(struct codec *c, str in, uint64_t now_us, size_t *ret_used, enum http_reason *ret_why);
@@ -63,6 +71,8 @@ struct codec_ops {
     void (*keep)(struct codec *c);
     /* Bytes waiting to be written: back-pressure. */
     size_t (*pending)(const struct codec *c);
+    /* The same of one stream: 0 once all that was submitted on it is written, or made into frames that stop no other stream. */
+    size_t (*stream_pending)(const struct codec *c, uint32_t stream);
     /* Body bytes that may be moved past the codec in the direction of reading; 0: none. */
     uint64_t (*raw_bytes)(const struct codec *c, uint32_t stream);
     /* May another stream begin? false once the connection is to be closed after what runs; for an HTTP/1 client also while one runs. */

@@ -5,6 +5,7 @@
 #include "proto/h1_body.h"
 #include "proto/h1_head.h"
 #include "proto/h1_print.h"
+#include "proto/hop.h"
 
 /* The message that is read. */
 enum reading {
@@ -446,7 +447,7 @@ static err submit_request(struct h1 *h, uint32_t *ret_stream, const struct http_
         how.body = m->body == HTTP_BODY_LENGTH ? HTTP_BODY_LENGTH : HTTP_BODY_CHUNKED;
     else if (m->body != HTTP_BODY_NONE || expects_content(m->method_id)) /* [RFC 9110 8.6] */
         how.body = HTTP_BODY_LENGTH;
-    if (h1_print_takes_trailers(m)) how.options = "te";
+    if (hop_takes_trailers(m)) how.options = "te";
     TRY(h1_print_request(&h->out, m, &how));
     h->method_id = m->method_id;
     begin_out(h, &how, false, end);
@@ -513,6 +514,11 @@ static void h1_wrote(struct codec *c, size_t bytes) { h1_out_wrote(&self(c)->out
 static void h1_keep(struct codec *c) { h1_out_keep(&self(c)->out); }
 static size_t h1_pending(const struct codec *c) { return self_const(c)->out.pending; }
 
+static size_t h1_stream_pending(const struct codec *c, uint32_t stream) {
+    (void)stream;
+    return self_const(c)->out.pending;
+}
+
 /* None: moving a body past the codec needs both sides to be told, and is worth it for bodies that are larger than most. */
 static uint64_t h1_raw_bytes(const struct codec *c, uint32_t stream) {
     (void)c, (void)stream;
@@ -553,6 +559,7 @@ static const struct codec_ops ops = {
     .wrote = h1_wrote,
     .keep = h1_keep,
     .pending = h1_pending,
+    .stream_pending = h1_stream_pending,
     .raw_bytes = h1_raw_bytes,
     .reusable = h1_reusable,
     .drain = h1_drain,

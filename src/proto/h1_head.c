@@ -4,19 +4,8 @@
 #include "base/num.h"
 #include "http/http_chars.h"
 #include "http/http_uri.h"
+#include "proto/hop.h"
 
-#define BIT(id) (UINT32_C(1) << FIELD_##id)
-/* Of one connection only; TE stays, for the writer says "trailers" anew. */
-enum {
-    HOP_BY_HOP = (int)(BIT(CONNECTION) | BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TRANSFER_ENCODING) |
-                       BIT(UPGRADE) | BIT(HTTP2_SETTINGS)),
-    NOT_A_TRAILER =
-        (int)(BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(CONTENT_TYPE) | BIT(DATE) | BIT(EXPECT) |
-              BIT(FORWARDED) | BIT(HOST) | BIT(HTTP2_SETTINGS) | BIT(KEEP_ALIVE) | BIT(LOCATION) |
-              BIT(PROXY_AUTHENTICATE) | BIT(PROXY_AUTHORIZATION) | BIT(PROXY_CONNECTION) | BIT(SET_COOKIE) |
-              BIT(TE) | BIT(TRAILER) | BIT(TRANSFER_ENCODING) | BIT(UPGRADE) | BIT(X_FORWARDED_FOR) |
-              BIT(X_FORWARDED_HOST) | BIT(X_FORWARDED_PORT) | BIT(X_FORWARDED_PROTO)),
-};
 struct seen {
     uint32_t once, again; /* bits of the known fields that came; that came more than once */
 };
@@ -71,13 +60,8 @@ static err read_fields(const char *bytes, const struct h1_section *s, uint32_t f
     }
     m->fields_n = s->lines - first;
     m->ids = once;
-    *seen = (struct seen){.once = once & ~BIT(OTHER), .again = again & ~BIT(OTHER)};
+    *seen = (struct seen){.once = once & ~HOP_BIT(OTHER), .again = again & ~HOP_BIT(OTHER)};
     return OK;
-}
-
-static void drop_fields(struct http_msg *m, uint32_t which) {
-    for (uint32_t i = 0; i < m->fields_n; i++)
-        if (which >> m->fields[i].id & 1) m->fields[i].gone = true;
 }
 
 struct options {
@@ -114,13 +98,13 @@ static err take_options(struct http_msg *m, str value, struct options *o) {
 /* [RFC 9112 9.3] [RFC 9110 7.6.1] */
 static err read_connection(struct http_msg *m, const struct seen *seen) {
     struct options o = {.keep = m->version >= 11};
-    if (seen->once & BIT(CONNECTION)) {
+    if (seen->once & HOP_BIT(CONNECTION)) {
         for (uint32_t i = 0; i < m->fields_n; i++)
             if (m->fields[i].id == FIELD_CONNECTION) TRY(take_options(m, m->fields[i].value, &o));
     }
     m->keep_alive = o.keep && !o.close;
-    m->upgrade = o.upgrade && seen->once & BIT(UPGRADE) && m->version >= 11;
-    if (seen->once & (uint32_t)HOP_BY_HOP) drop_fields(m, HOP_BY_HOP);
+    m->upgrade = o.upgrade && seen->once & HOP_BIT(UPGRADE) && m->version >= 11;
+    if (seen->once & (uint32_t)HOP_BY_HOP) hop_drop(m, HOP_BY_HOP);
     return OK;
 }
 
@@ -147,11 +131,12 @@ static enum http_reason coding_refused(str list) {
 /* How the body ends: one Content-Length, or one Transfer-Encoding that is "chunked", never both [RFC 9112 6.3]. Equal Content-Lengths
  * are refused, too: nobody sends them honestly. Leaves m->body as it is when neither came. */
 static err read_framing(struct http_msg *m, const struct seen *seen, enum http_reason *ret_why) {
-    uint32_t framing = seen->once & (BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING));
+    uint32_t framing = seen->once & (HOP_BIT(CONTENT_LENGTH) | HOP_BIT(TRANSFER_ENCODING));
     *ret_why = REASON_BAD_REQUEST;
     if (!framing) return OK;
-    if (framing == (BIT(CONTENT_LENGTH) | BIT(TRANSFER_ENCODING)) || framing & seen->again) return ERR_PROTO;
-    if (framing == BIT(CONTENT_LENGTH)) {
+    if (framing == (HOP_BIT(CONTENT_LENGTH) | HOP_BIT(TRANSFER_ENCODING)) || framing & seen->again)
+        return ERR_PROTO;
+    if (framing == HOP_BIT(CONTENT_LENGTH)) {
         if (num_parse(value_of(m, FIELD_CONTENT_LENGTH), INT64_MAX, &m->content_length) != OK)
             return ERR_PROTO;
         m->body = HTTP_BODY_LENGTH;
@@ -233,8 +218,8 @@ static err read_request_line(const char *p, const char *end, struct http_msg *m,
 /* Exactly one Host in HTTP/1.1, at most one in 1.0, always valid; the target's authority goes before it and is then what Host says, too
  * [RFC 9112 3.2] [RFC 9112 3.2.2]. */
 static err read_host(struct http_msg *m, const struct seen *seen) {
-    if (seen->again & BIT(HOST)) return ERR_PROTO;
-    if (!(seen->once & BIT(HOST))) return m->version >= 11 ? ERR_PROTO : OK;
+    if (seen->again & HOP_BIT(HOST)) return ERR_PROTO;
+    if (!(seen->once & HOP_BIT(HOST))) return m->version >= 11 ? ERR_PROTO : OK;
     struct http_field *host = m->fields;
     while (host->id != FIELD_HOST) host++;
     if (m->authority.n) {
@@ -249,13 +234,14 @@ static err read_host(struct http_msg *m, const struct seen *seen) {
 
 /* [RFC 9110 10.1.1]; of HTTP/1.0 it is not heard. */
 static err read_expect(struct http_msg *m, const struct seen *seen, enum http_reason *ret_why) {
-    if (!(seen->once & BIT(EXPECT))) return OK;
+    if (!(seen->once & HOP_BIT(EXPECT))) return OK;
     if (m->version < 11) {
-        drop_fields(m, BIT(EXPECT));
+        hop_drop(m, HOP_BIT(EXPECT));
         return OK;
     }
     *ret_why = REASON_EXPECTATION_FAILED;
-    if (seen->again & BIT(EXPECT) || !str_ieq(value_of(m, FIELD_EXPECT), S("100-continue"))) return ERR_PROTO;
+    if (seen->again & HOP_BIT(EXPECT) || !str_ieq(value_of(m, FIELD_EXPECT), S("100-continue")))
+        return ERR_PROTO;
     m->expect_continue = m->body == HTTP_BODY_CHUNKED || (m->body == HTTP_BODY_LENGTH && m->content_length);
     return OK;
 }
@@ -306,6 +292,6 @@ err h1_head_response(const char *bytes, const struct h1_section *s, uint8_t meth
 err h1_head_trailers(const char *bytes, const struct h1_section *s, struct http_msg *m) {
     struct seen seen = {0};
     TRY(read_fields(bytes, s, 0, m, &seen));
-    if (seen.once & (uint32_t)NOT_A_TRAILER) drop_fields(m, NOT_A_TRAILER);
+    if (seen.once & (uint32_t)HOP_NO_TRAILER) hop_drop(m, HOP_NO_TRAILER);
     return OK;
 }

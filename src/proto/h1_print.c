@@ -4,32 +4,7 @@
 #include "base/num.h"
 #include "http/http_chars.h"
 #include "proto/h1_scan.h"
-
-#define BIT(id) (UINT32_C(1) << FIELD_##id)
-/* Never of the message that comes from elsewhere: of one connection, or written anew [RFC 9110 7.6.1]. */
-static const uint32_t left_out = BIT(CONNECTION) | BIT(CONTENT_LENGTH) | BIT(HTTP2_SETTINGS) |
-                                 BIT(KEEP_ALIVE) | BIT(PROXY_CONNECTION) | BIT(TE) | BIT(TRANSFER_ENCODING) |
-                                 BIT(UPGRADE);
-
-/* Is the name an option of a Connection field that is still there? Codecs take that field out: this is for messages made otherwise. */
-static bool named(const struct http_msg *m, str name) {
-    for (uint32_t i = 0; i < m->fields_n; i++) {
-        if (m->fields[i].gone || m->fields[i].id != FIELD_CONNECTION) continue;
-        for (str rest = m->fields[i].value; rest.n;)
-            if (str_ieq(str_trim(str_cut(&rest, ',')), name)) return true;
-    }
-    return false;
-}
-
-bool h1_print_takes_trailers(const struct http_msg *m) {
-    if (!http_msg_may_have(m, FIELD_TE)) return false;
-    for (uint32_t i = 0; i < m->fields_n; i++) {
-        if (m->fields[i].gone || m->fields[i].id != FIELD_TE) continue;
-        for (str rest = m->fields[i].value; rest.n;)
-            if (str_ieq(str_trim(str_cut(&rest, ',')), S("trailers"))) return true;
-    }
-    return false;
-}
+#include "proto/hop.h"
 
 struct writer {
     char *w;
@@ -78,7 +53,7 @@ static err put_fields(struct writer *w, const struct http_msg *m, uint32_t witho
     struct run run = {0};
     for (uint32_t i = 0; i < m->fields_n; i++) {
         const struct http_field *f = &m->fields[i];
-        if (f->gone || without >> f->id & 1 || (options && named(m, f->name))) continue;
+        if (f->gone || without >> f->id & 1 || (options && hop_names(m, f->name))) continue;
         if (is_line(f)) {
             if (!joins(&run, f)) {
                 put_run(w, &run);
@@ -152,8 +127,8 @@ err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1
     put(&w, S(" HTTP/1.1\r\nHost: "));
     put(&w, m->authority);
     put_crlf(&w);
-    TRY(put_fields(&w, m, left_out | BIT(HOST), all.options));
-    if (how->options && h1_print_takes_trailers(m)) put(&w, S("TE: trailers\r\n"));
+    TRY(put_fields(&w, m, HOP_LEFT_OUT | HOP_BIT(HOST), all.options));
+    if (how->options && hop_takes_trailers(m)) put(&w, S("TE: trailers\r\n"));
     put_framing(&w, how);
     h1_out_added(o, (size_t)(w.w - start));
     return OK;
@@ -170,7 +145,7 @@ err h1_print_response(struct h1_out *o, const struct http_msg *m, const struct h
     put(&w, S(" "));
     put(&w, http_status_reason(m->status));
     put_crlf(&w);
-    TRY(put_fields(&w, m, left_out, all.options));
+    TRY(put_fields(&w, m, HOP_LEFT_OUT, all.options));
     put_framing(&w, how);
     h1_out_added(o, (size_t)(w.w - start));
     return OK;
@@ -183,7 +158,7 @@ err h1_print_last_chunk(struct h1_out *o, const struct http_msg *trailers) {
     char *start = h1_out_room(o, all.room);
     struct writer w = {start};
     put(&w, S("0\r\n"));
-    if (trailers) TRY(put_fields(&w, trailers, left_out | BIT(HOST), all.options));
+    if (trailers) TRY(put_fields(&w, trailers, HOP_LEFT_OUT | HOP_BIT(HOST), all.options));
     put_crlf(&w);
     h1_out_added(o, (size_t)(w.w - start));
     return OK;

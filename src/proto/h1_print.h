@@ -16,5 +16,3 @@ err h1_print_response(struct h1_out *o, const struct http_msg *m, const struct h
 err h1_print_last_chunk(struct h1_out *o, const struct http_msg *trailers);
 /* The line before a chunk of n bytes. */
 void h1_print_chunk(struct h1_out *o, size_t n);
-/* Does the message say that trailers are understood? [RFC 9110 10.1.4] */
-bool h1_print_takes_trailers(const struct http_msg *m);

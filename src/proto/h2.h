@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "proto/codec.h"
+
+/* HTTP/2 [RFC 9113], by libnghttp2: framing, HPACK and flow control are the library's, what a message may say is h2_head.h's.
+ * A stream's number is that of the protocol. Streams run side by side: one that is not consumed holds up no other (each has its window, the
+ * connection's is opened as bytes come), one that the peer does not read keeps its body to itself. */
+enum {
+    H2_STREAMS_MAX = 100,               /* at once, of a client of ours */
+    H2_WINDOW_BYTES = 65535,            /* of a stream, of a request's body */
+    H2_CLIENT_WINDOW_BYTES = 128 << 10, /* of a stream, of a response's body */
+    H2_CONN_WINDOW_BYTES = 1 << 20,     /* of a connection: what may be on its way */
+    H2_STREAM_WAITING_MAX =
+        1 << 20,           /* bytes submitted on a stream and not written; nothing is taken above it */
+    H2_PREFACE_BYTES = 24, /* what a client says first [RFC 9113 3.4] */
+};
+extern const char h2_preface[H2_PREFACE_BYTES];
+struct codec *h2_server(const struct codec_sink *sink, void *arg, const struct codec_limits *limits);
+/* tls: what the scheme of its requests is. */
+struct codec *h2_client(const struct codec_sink *sink, void *arg, const struct codec_limits *limits,
+                        bool tls);
