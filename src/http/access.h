@@ -29,6 +29,9 @@
     X(BACKEND, "backend", TEXT, backend, "NAMESPACE/NAME:PORT")                                              \
     X(ENDPOINT, "endpoint", ADDRESS, endpoint, "the last that was tried")                                    \
     X(ATTEMPTS, "attempts", NUMBER, attempts, "connections to endpoints that it took")                       \
+    X(RETRIES, "retries", TEXT, retries, "what those came to that another followed: 503,backend_reset")      \
+    X(RETRY_STOP, "retry_stop", TEXT, retry_stop,                                                            \
+      "why no other followed where one might have: attempts, method, body, time, budget")                    \
     X(BYTES_IN, "bytes_in", NUMBER, bytes_in, "of the request's body")                                       \
     X(BYTES_OUT, "bytes_out", NUMBER, bytes_out, "of the response's body")                                   \
     X(TOTAL, "total_us", DURATION, total_us, "from the arrival of the whole head to the last byte written")  \
@@ -65,6 +68,7 @@ struct access_record {
     int64_t rule;                                     /* -1 when none */
     struct access_address endpoint;
     uint64_t attempts, bytes_in, bytes_out;
+    str retries, retry_stop;
     uint64_t total_us, head_us, route_us, auth_us, connect_us, tls_us, wait_us, first_byte_us, body_us;
     str user_agent, request_id, trace_id;
     const struct http_msg *request, *response; /* the heads; NULL: none */

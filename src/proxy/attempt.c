@@ -4,36 +4,6 @@
 #include "proxy/answer.h"
 #include "proxy/relay.h"
 
-/* May it be sent twice?                                                                                      [RFC 9110 9.2.2] */
-static bool is_idempotent(const struct http_msg *m) {
-    static const bool idempotent[] = {
-        [HTTP_GET] = true,     [HTTP_HEAD] = true,  [HTTP_PUT] = true,    [HTTP_DELETE] = true,
-        [HTTP_OPTIONS] = true, [HTTP_TRACE] = true, [HTTP_PATCH] = false,
-    };
-    return m->method_id < COUNT_OF(idempotent) && idempotent[m->method_id];
-}
-
-bool attempt_may_repeat(const struct exchange *x) {
-    return x->state == X_WAIT && x->up.reused && !x->response_begun && !x->early_lost && !x->retried &&
-           (is_idempotent(x->request) || !x->wrote_any);
-}
-
-void attempt_keep_body(struct exchange *x, str bytes) {
-    if (x->early_lost) return;
-    if (!x->early) {
-        bool fresh;
-        x->early = pool_take(&x->proxy->common.buffers, &fresh);
-    }
-    if (bytes.n > CONN_BUFFER_BYTES - x->early_n) {
-        /* while connecting the client is read once at most, and a read is no longer than the buffer */
-        assert(x->state != X_CONNECT);
-        x->early_lost = true;
-        return;
-    }
-    memcpy(x->early + x->early_n, bytes.p, bytes.n);
-    x->early_n += (uint32_t)bytes.n;
-}
-
 void attempt_drop(struct exchange *x) { upstream_drop(&x->up); }
 
 void attempt_let_go(struct exchange *x) {
@@ -43,22 +13,35 @@ void attempt_let_go(struct exchange *x) {
         upstream_drop(&x->up);
 }
 
+/* ---- the request goes out ---- */
+
+err attempt_feed(struct exchange *x) {
+    for (str s; (s = kept_next(&x->kept, &x->fed)).n;) {
+        bool last = x->request_ended && !x->trailers && x->fed.n + s.n == x->kept.n;
+        if (upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES) return OK;
+        err e = upstream_submit_body(&x->up, s, last);
+        if (e == ERR_AGAIN) return OK;
+        if (e != OK) return e;
+        kept_step(&x->fed, s.n);
+        x->request_sent = last;
+    }
+    if (!x->request_ended || x->request_sent) return OK;
+    x->request_sent = true;
+    return upstream_submit_end(&x->up, x->trailers);
+}
+
 /* The request, as far as it has come, to the backend's codec. */
 static err submit(struct exchange *x) {
+    x->fed = (struct kept_at){0};
     TRY(upstream_submit(&x->up, x->request, x->bodyless));
     x->request_sent = x->bodyless;
-    if (x->bodyless) return OK;
-    bool last = x->request_ended && !x->trailers;
-    if (x->early_n) TRY(upstream_submit_body(&x->up, (str){x->early, x->early_n}, last));
-    if (x->request_ended && (x->trailers || !x->early_n)) TRY(upstream_submit_end(&x->up, x->trailers));
-    x->request_sent = x->request_ended;
-    return OK;
+    return x->bodyless ? OK : attempt_feed(x);
 }
 
 static void send_request(struct exchange *x) {
     struct conn *client = &x->client->conn;
     exchange_move(x, X_WAIT);
-    x->wrote_any = x->response_begun = false;
+    x->wrote_any = x->response_begun = x->response_ended = false;
     if (submit(x) != OK) {
         exchange_fail(x, REASON_FILTER_FAILED);
         return;
@@ -74,15 +57,18 @@ static void send_request(struct exchange *x) {
     }
 }
 
+/* ---- an endpoint ---- */
+
 /* A pooled connection whose end nobody has told us yet would lose a request that must not be sent twice: ask the kernel first. */
 static bool is_stale(struct exchange *x) {
     struct upstream_loan *l = &x->up;
-    if (!l->reused || is_idempotent(x->request) || conn_alive(&l->conn->conn)) return false;
+    bool repeatable = retry_idempotent(x->request) && !retry_forbidden(x);
+    if (!l->reused || repeatable || conn_alive(&l->conn->conn)) return false;
     upstream_drop(l);
     return true;
 }
 
-void attempt_start(struct exchange *x, bool fresh) {
+static err take(struct exchange *x, bool fresh) {
     struct upstream_want w = {.backend = x->target->backend,
                               .tried = &x->tried,
                               .again = x->attempts > 0,
@@ -90,12 +76,32 @@ void attempt_start(struct exchange *x, bool fresh) {
                               .connect_us = x->connect_max_us,
                               .idle_us = x->backend_idle_us};
     err e;
-    do {
-        e = upstream_take(x->proxy->upstream, &w, &x->up);
-        if (e == ERR_IO) x->connect_reason = REASON_BACKEND_REFUSED;
-    } while (e == ERR_IO || (e == OK && is_stale(x)));
+    do e = upstream_take(x->proxy->upstream, &w, &x->up);
+    while (e == OK && is_stale(x));
+    return e;
+}
+
+/* A rule that retries has each try avoid the endpoints of those before it, the latest above all, but rather goes round than gives up. */
+static err take_another(struct exchange *x, bool fresh) {
+    balance_tried_make_room(&x->tried);
+    err e = take(x, fresh);
+    if (e == ERR_ABSENT && x->tried.n) {
+        balance_tried_fini(&x->tried);
+        e = take(x, fresh);
+    }
+    if (e == OK) balance_tried_add(&x->tried, x->up.endpoint);
+    return e;
+}
+
+void attempt_start(struct exchange *x, bool fresh) {
+    err e = x->rule->retry ? take_another(x, fresh) : take(x, fresh);
+    if (e == ERR_IO) {
+        x->attempts++;
+        attempt_failed(x, REASON_BACKEND_REFUSED);
+        return;
+    }
     if (e != OK) {
-        exchange_refuse(x, x->tried.n ? x->connect_reason : REASON_NO_ENDPOINTS);
+        exchange_refuse(x, x->connect_reason ? x->connect_reason : REASON_NO_ENDPOINTS);
         return;
     }
     x->attempts++;
@@ -110,15 +116,58 @@ void attempt_start(struct exchange *x, bool fresh) {
     }
 }
 
-void attempt_lost(struct exchange *x, enum http_reason why) {
-    bool again = attempt_may_repeat(x);
+/* ---- another attempt ---- */
+
+/* What the backend still has to say is read meanwhile and thrown away, so that its connection may serve others. */
+static void pause_it(struct exchange *x) {
+    exchange_move(x, X_PAUSE);
+    x->attempt_due_us = UINT64_MAX;
+    x->client->conn.held = !x->request_ended;
+    exchange_set_timer(x);
+}
+
+void attempt_again(struct exchange *x) {
     attempt_drop(x);
-    if (!again) {
-        exchange_fail(x, why);
-        return;
+    attempt_start(x, x->retry.on_fresh);
+}
+
+/* Goes by the verdict; false: nothing more is tried. */
+static bool obey(struct exchange *x, enum retry_verdict v) {
+    switch (v) {
+    case RETRY_NO: return false;
+    case RETRY_NOW: attempt_again(x); return true;
+    case RETRY_LATER: pause_it(x); return true;
+    case RETRY_SPENT:
+        attempt_drop(x);
+        exchange_refuse(x, REASON_RETRY_BUDGET);
+        return true;
     }
-    x->retried = true;
-    attempt_start(x, true);
+    abort();
+}
+
+void attempt_failed(struct exchange *x, enum http_reason why) {
+    x->connect_reason = (uint8_t)why;
+    if (!obey(x, retry_fault(x, RETRY_UNSENT, why))) exchange_refuse(x, why);
+}
+
+void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
+    bool pooled = x->up.reused && !x->retry.on_fresh && !x->response_begun && !x->kept_lost &&
+                  (retry_idempotent(x->request) || !x->wrote_any);
+    enum retry_fault f = untouched || !x->wrote_any ? RETRY_UNSENT : RETRY_MAYBE;
+    if (pooled && !untouched) f = RETRY_POOLED;
+    attempt_drop(x);
+    if (!obey(x, retry_fault(x, f, why))) exchange_fail(x, why);
+}
+
+void attempt_late(struct exchange *x) {
+    if (x->state == X_WAIT)
+        attempt_lost(x, REASON_BACKEND_TIMEOUT, false);
+    else
+        exchange_fail(x, REASON_BACKEND_TIMEOUT);
+}
+
+bool attempt_answered(struct exchange *x, uint16_t status) {
+    return x->rule->retry && obey(x, retry_status(x, status));
 }
 
 /* ---- what upstream/ tells ---- */
@@ -134,14 +183,13 @@ static void on_opened(struct upstream_loan *l) {
 static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
     (void)words;
     struct exchange *x = of(l);
-    x->connect_reason = (uint8_t)why;
-    balance_tried_add(&x->tried, l->endpoint);
-    attempt_start(x, x->retried);
+    if (!x->rule->retry) balance_tried_add(&x->tried, l->endpoint);
+    attempt_failed(x, why);
 }
 
 static void on_did_read(struct upstream_loan *l) {
     struct exchange *x = of(l);
-    if (x->state == X_SEND)
+    if (x->state == X_SEND || (x->state == X_PAUSE && x->response_ended))
         attempt_let_go(x);
     else
         relay_hold_backend(x);
@@ -151,21 +199,25 @@ static void on_wrote(struct upstream_loan *l) { relay_backend_wrote(of(l)); }
 
 static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     (void)e, (void)why;
-    exchange_fail(of(l), REASON_BACKEND_PROTOCOL);
+    struct exchange *x = of(l);
+    if (x->state == X_WAIT)
+        attempt_lost(x, REASON_BACKEND_PROTOCOL, false);
+    else if (x->state != X_PAUSE)
+        exchange_fail(x, REASON_BACKEND_PROTOCOL);
 }
 
 static void on_ended(struct upstream_loan *l, bool cut) {
     (void)cut;
     struct exchange *x = of(l);
     if (x->state == X_WAIT)
-        attempt_lost(x, REASON_BACKEND_RESET);
-    else if (x->state != X_SEND)
+        attempt_lost(x, REASON_BACKEND_RESET, false);
+    else if (x->state != X_SEND && x->state != X_PAUSE)
         exchange_fail(x, REASON_BACKEND_CUT);
 }
 
 static void on_write_failed(struct upstream_loan *l) {
     struct exchange *x = of(l);
-    if (x->state == X_WAIT && !x->wrote_any) attempt_lost(x, REASON_BACKEND_RESET);
+    if (x->state == X_WAIT && !x->wrote_any) attempt_lost(x, REASON_BACKEND_RESET, false);
     /* otherwise what it has said before the end is read: maybe an early response */
 }
 

@@ -10,9 +10,10 @@
 
 static const uint8_t exchange_moves[] = {
     [X_HEAD] = 1 << X_ROUTE | 1 << X_SEND | 1 << X_DONE, /* X_SEND: 400, 408, 431 before there is a head */
-    [X_ROUTE] = 1 << X_CONNECT | 1 << X_SEND | 1 << X_DONE,
-    [X_CONNECT] = 1 << X_CONNECT | 1 << X_WAIT | 1 << X_SEND | 1 << X_DONE,
-    [X_WAIT] = 1 << X_CONNECT | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
+    [X_ROUTE] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
+    [X_CONNECT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_WAIT | 1 << X_SEND | 1 << X_DONE,
+    [X_PAUSE] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
+    [X_WAIT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
     [X_RELAY] = 1 << X_SEND | 1 << X_DONE,
     [X_SEND] = 1 << X_DONE,
     [X_DONE] = 0,
@@ -33,6 +34,7 @@ static bool waits_for_bytes(const struct exchange *x) {
 static uint64_t next_due(const struct exchange *x) {
     uint64_t due = x->half_closed_due_us;
     if (x->state != X_SEND) due = num_min(due, num_min(x->request_due_us, x->attempt_due_us));
+    if (x->state == X_PAUSE) due = num_min(due, x->retry.due_us);
     return waits_for_bytes(x) ? num_min(due, x->progress_us + x->proxy->limits.progress_us) : due;
 }
 
@@ -70,8 +72,12 @@ static void on_due(struct timer *t, uint64_t now_us) {
         struct downstream *d = x->client;
         exchange_abort(x, REASON_CLIENT_GONE);
         conn_close(&d->conn);
-    } else if (x->state != X_SEND && num_min(x->request_due_us, x->attempt_due_us) <= now_us) {
+    } else if (x->state != X_SEND && x->request_due_us <= now_us) {
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
+    } else if (x->state != X_SEND && x->attempt_due_us <= now_us) {
+        attempt_late(x);
+    } else if (x->state == X_PAUSE) {
+        attempt_again(x);
     } else {
         stalled(x);
     }
@@ -132,8 +138,7 @@ static void done(struct exchange *x) {
         if (--p->uses[x->rule->slot] == 0) p->rule_freed = true;
     }
     balance_tried_fini(&x->tried);
-    if (x->early) pool_give(&p->common.buffers, x->early);
-    x->early = NULL;
+    kept_drop(&x->kept, &p->common.buffers);
     link_remove(&x->on_client);
     x->client = NULL;
     link_append(&p->finished, &x->finished);
@@ -227,10 +232,11 @@ void exchange_body(struct exchange *x, str bytes) {
         exchange_fail(x, REASON_BODY_TOO_LARGE);
         return;
     }
-    if (x->state == X_CONNECT || attempt_may_repeat(x)) attempt_keep_body(x, bytes);
-    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) {
+    if (exchange_keeps(x)) {
+        kept_add(&x->kept, &x->proxy->common.buffers, bytes);
+    } else if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) {
         relay_request_body(x, bytes);
-    } else if (x->state != X_CONNECT) { /* nobody wants it */
+    } else { /* nobody wants it */
         struct codec *c = x->client->conn.codec;
         c->ops->consume(c, x->client_stream, x->owed_client);
         x->owed_client = 0;
@@ -241,5 +247,5 @@ void exchange_end(struct exchange *x, struct http_msg *trailers) {
     if (x->request_ended) return;
     x->request_ended = true;
     x->trailers = trailers;
-    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) relay_request_end(x, trailers);
+    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) relay_request_end(x);
 }

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "proxy/downstream.h"
+#include "proxy/kept.h"
 #include "proxy/record.h"
+#include "proxy/retry.h"
 
 /* One request and its response.
  *
  *     HEAD -> ROUTE -> CONNECT -> WAIT -> RELAY -> SEND -> DONE
  *       \________\________\________\________________^        an answer of our own goes to SEND, an abort to DONE
- *                          ^--------/                        another endpoint, or a fresh connection
+ *                          ^--------/                        another endpoint, or a fresh connection; PAUSE, when it is to wait
  *
  * Files: exchange.c moves the state and holds the deadlines, admission.c checks and routes, attempt.c is the side of the backend up to the
- * response, relay.c what flows, answer.c our own answers. */
+ * response, retry.c when it is tried again, relay.c what flows, answer.c our own answers. */
 enum exchange_state {
     X_HEAD,    /* the request's head is arriving */
     X_ROUTE,   /* it is looked at, within the call */
     X_CONNECT, /* an endpoint is being connected to */
+    X_PAUSE,   /* another attempt follows, after a while */
     X_WAIT,    /* the request goes out; no final response yet */
     X_RELAY,   /* the response's head has gone to the client, its body follows */
     X_SEND,    /* the response is complete and being written */
@@ -33,15 +36,15 @@ struct exchange {          /* owner: worker */
     struct timer timer;
     uint8_t state;  /* enum exchange_state */
     uint8_t reason; /* enum http_reason: why it ended as it did */
-    uint8_t attempts;
+    uint16_t attempts;
     uint8_t connect_reason; /* enum http_reason: why the last try to connect failed */
     bool request_ended;     /* the client's side is complete */
     bool request_sent;      /* all of it was handed to the backend's codec */
     bool response_begun;    /* a byte of a response has come in this attempt */
     bool wrote_any;         /* a byte of the request has gone out in this attempt */
-    bool retried;           /* on a fresh connection, after a pooled one was found closed */
+    bool response_ended;    /* of one that is thrown away */
     bool bodyless;          /* the request has no body */
-    bool early_lost;        /* more of the body has gone than `early` has */
+    bool kept_lost;         /* more of the body has gone than `kept` has */
     struct http_msg *request;
     struct http_msg *trailers;     /* of the request, kept until it can be sent */
     const struct table_rule *rule; /* counted in proxy.uses */
@@ -49,9 +52,9 @@ struct exchange {          /* owner: worker */
     const struct table_filter *redirect; /* the answer */
     struct table_match match;
     struct balance_tried tried;
-    char *
-        early; /* a pooled buffer: what came of the body before it could be sent, or might have to be sent again */
-    uint32_t early_n;
+    struct kept kept;   /* of the body: what came before it could be sent, or might have to be sent again */
+    struct kept_at fed; /* how far it has gone to the backend in this attempt */
+    struct retry retry;
     size_t owed_client, owed_up; /* body bytes read from there that the other side has not taken yet */
     /* microseconds, monotonic */
     uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;
@@ -69,6 +72,11 @@ struct exchange {          /* owner: worker */
     str host, method, authority, path, query;
     struct record record;
 };
+
+/* Nothing can be sent on yet: what comes of the body is kept, and the client is not asked for more. */
+static inline bool exchange_keeps(const struct exchange *x) {
+    return x->state == X_CONNECT || x->state == X_PAUSE;
+}
 
 /* exchange.c */
 struct exchange *exchange_begin(struct downstream *d, uint32_t stream);

@@ -8,6 +8,7 @@
 #pragma once
 #include "http/access.h"
 #include "io/loop.h"
+#include "proxy/retry.h"
 #include "table/table.h"
 
 struct proxy;
@@ -40,6 +41,7 @@ struct proxy_counts {
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed;
     uint64_t requests_open;
     uint64_t expressions_given_up; /* searches that reached the bound of their request */
+    uint64_t retries, retries_stopped[RETRY_STOP_COUNT];
     uint64_t upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
     uint64_t allocations; /* times a pool or an arena asked the system */
 };

@@ -66,6 +66,8 @@ void record_report(struct exchange *x) {
         .rule = -1,
         .endpoint = {x->endpoint.ip, x->endpoint.port},
         .attempts = x->attempts,
+        .retries = x->retry.told,
+        .retry_stop = retry_stop_name(x->retry.stop),
         .bytes_in = x->bytes_in,
         .bytes_out = x->bytes_out,
         .total_us = now_us - x->start_us,

@@ -44,6 +44,13 @@ static void complete(struct exchange *x) {
     conn_want_flush(&x->client->conn);
 }
 
+/* Nothing of it is borrowed any more, and it will not be sent again. */
+static void forget_kept(struct exchange *x) {
+    if (!x->kept.n) return;
+    kept_drop(&x->kept, &x->proxy->common.buffers);
+    x->fed = (struct kept_at){0};
+}
+
 static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     (void)stream;
     struct exchange *x = of(arg);
@@ -51,6 +58,10 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     exchange_progress(x);
     if (m->status < 200) {
         interim(x, m);
+        return;
+    }
+    if (attempt_answered(x, m->status)) {
+        x->response_ended = end;
         return;
     }
     struct conn *client = &x->client->conn;
@@ -65,6 +76,8 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
         return;
     }
     exchange_move(x, X_RELAY);
+    x->kept_lost = true;
+    if (!upstream_pending(&x->up) && attempt_is_fed(x)) forget_kept(x);
     conn_want_flush(client);
     if (end)
         complete(x);
@@ -92,6 +105,7 @@ static void on_body(void *arg, uint32_t stream, str bytes) {
 static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
     (void)stream;
     struct exchange *x = of(arg);
+    x->response_ended = true;
     if (x->state != X_RELAY) return;
     struct codec *c = x->client->conn.codec;
     if (c->ops->submit_end(c, x->client_stream, trailers) != OK)
@@ -104,8 +118,8 @@ static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
     (void)stream, (void)why;
     struct exchange *x = of(arg);
     if (x->state == X_WAIT)
-        attempt_lost(x, REASON_BACKEND_RESET);
-    else
+        attempt_lost(x, REASON_BACKEND_RESET, false);
+    else if (x->state != X_PAUSE)
         exchange_fail(x, REASON_BACKEND_CUT);
 }
 
@@ -114,27 +128,44 @@ const struct codec_sink relay_sink = {
 
 /* ---- the request's body ---- */
 
+/* What might have to be sent again is kept besides, as far as there is room for it. */
+static void keep(struct exchange *x, str bytes) {
+    size_t most = x->rule->retry ? RETRY_BODY_BYTES_MAX : CONN_BUFFER_BYTES;
+    if (!retry_possible(x) || x->kept.n + bytes.n > most) {
+        x->kept_lost = true;
+        return;
+    }
+    kept_add(&x->kept, &x->proxy->common.buffers, bytes);
+    x->fed = kept_end(&x->kept);
+}
+
 void relay_request_body(struct exchange *x, str bytes) {
-    if (upstream_submit_body(&x->up, bytes, false) != OK)
+    err e;
+    if (attempt_is_fed(x)) {
+        if (!x->kept_lost) keep(x, bytes);
+        e = upstream_submit_body(&x->up, bytes, false);
+    } else { /* after what waits already */
+        kept_add(&x->kept, &x->proxy->common.buffers, bytes);
+        e = attempt_feed(x);
+    }
+    if (e != OK)
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
     else
         upstream_flush(&x->up);
 }
 
-void relay_request_end(struct exchange *x, struct http_msg *trailers) {
-    if (upstream_submit_end(&x->up, trailers) != OK) {
+void relay_request_end(struct exchange *x) {
+    if (attempt_feed(x) != OK)
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
-        return;
-    }
-    x->request_sent = true;
-    upstream_flush(&x->up);
+    else
+        upstream_flush(&x->up);
 }
 
 /* ---- back-pressure ---- */
 
 void relay_hold_client(struct exchange *x) {
     struct conn *c = &x->client->conn;
-    bool connecting = x->state == X_CONNECT && !x->request_ended;
+    bool connecting = exchange_keeps(x) && !x->request_ended;
     c->held =
         connecting || (x->up.state == UPSTREAM_OPEN && upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES);
 }
@@ -163,6 +194,12 @@ void relay_client_wrote(struct exchange *x) {
 void relay_backend_wrote(struct exchange *x) {
     x->wrote_any = true;
     exchange_progress(x);
-    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_pending(&x->up) <= CONN_HIGH_WATER_BYTES)
+    if (x->state != X_WAIT && x->state != X_RELAY) return;
+    if (!attempt_is_fed(x) || (x->request_ended && !x->request_sent)) {
+        relay_request_end(x);
+        return;
+    }
+    if (x->kept_lost) forget_kept(x);
+    if (upstream_pending(&x->up) <= CONN_HIGH_WATER_BYTES)
         give_way(&x->client->conn, x->client_stream, &x->owed_client);
 }

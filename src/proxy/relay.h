@@ -6,7 +6,7 @@
  * further while more than CONN_HIGH_WATER_BYTES of it wait to be written on the other. */
 extern const struct codec_sink relay_sink; /* arg: the upstream_loan of an exchange */
 void relay_request_body(struct exchange *x, str bytes);
-void relay_request_end(struct exchange *x, struct http_msg *trailers);
+void relay_request_end(struct exchange *x);
 /* After a side was read: hold it when the other has enough. After a side was written: let the other be read again. */
 void relay_hold_client(struct exchange *x);
 void relay_hold_backend(struct exchange *x);

@@ -155,6 +155,12 @@ void balance_tried_add(struct balance_tried *t, struct balance_endpoint *e) {
     t->v[t->n++] = balance_hold(e);
 }
 
+void balance_tried_make_room(struct balance_tried *t) {
+    if (t->n < BALANCE_TRIES) return;
+    balance_release(t->v[0]);
+    memmove(t->v, t->v + 1, --t->n * sizeof t->v[0]);
+}
+
 void balance_tried_fini(struct balance_tried *t) {
     for (uint32_t i = 0; i < t->n; i++) balance_release(t->v[i]);
     t->n = 0;

@@ -49,5 +49,7 @@ struct balance_endpoint *balance_hold(struct balance_endpoint *e);
 void balance_release(struct balance_endpoint *e); /* NULL is fine */
 void balance_tried_add(struct balance_tried *t, struct balance_endpoint *e);
 void balance_tried_fini(struct balance_tried *t);
+/* Forgets the first of them when it is full. */
+void balance_tried_make_room(struct balance_tried *t);
 void balance_refused(struct balance_endpoint *e, uint64_t now_us);
 static inline void balance_opened(struct balance_endpoint *e) { e->failures = 0, e->shunned_until_us = 0; }

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/stats.h"
 #include "http/http_reason.h"
+#include "proxy/retry.h"
 
 /* Counters of one worker: it alone writes, anybody reads. */
 enum { WORKER_LATENCY_BUCKETS = 24 }; /* upper bounds: 2^k * 16 microseconds */
@@ -13,6 +14,7 @@ struct worker_stats {
     stats_counter reasons[HTTP_REASON_COUNT];
     stats_counter bytes_in, bytes_out; /* of bodies */
     stats_counter upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
+    stats_counter retries, retries_stopped[RETRY_STOP_COUNT];
     stats_counter latency[WORKER_LATENCY_BUCKETS + 1];
     stats_counter latency_sum_us;
     stats_counter access_dropped;

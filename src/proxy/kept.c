@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/kept.h"
+
+static char *next_of(const char *piece) {
+    char *next;
+    memcpy(&next, piece, sizeof next);
+    return next;
+}
+static void set_next(char *piece, char *next) { memcpy(piece, &next, sizeof next); }
+
+void kept_add(struct kept *k, struct pool *buffers, str bytes) {
+    while (bytes.n) {
+        size_t used = k->n % KEPT_PIECE_BYTES;
+        if (!used) {
+            bool fresh;
+            char *piece = pool_take(buffers, &fresh);
+            set_next(piece, NULL);
+            if (k->last)
+                set_next(k->last, piece);
+            else
+                k->first = piece;
+            k->last = piece;
+        }
+        size_t n = bytes.n < KEPT_PIECE_BYTES - used ? bytes.n : KEPT_PIECE_BYTES - used;
+        memcpy(k->last + sizeof(char *) + used, bytes.p, n);
+        k->n += n;
+        bytes = str_from(bytes, n);
+    }
+}
+
+str kept_next(const struct kept *k, struct kept_at *at) {
+    if (at->n == k->n) return S("");
+    if (!at->piece) {
+        at->piece = k->first;
+    } else if (at->n - at->begin == KEPT_PIECE_BYTES) {
+        at->piece = next_of(at->piece);
+        at->begin = at->n;
+    }
+    size_t from = at->n - at->begin;
+    size_t to = at->piece == k->last ? k->n - at->begin : KEPT_PIECE_BYTES;
+    return (str){at->piece + sizeof(char *) + from, to - from};
+}
+
+void kept_drop(struct kept *k, struct pool *buffers) {
+    for (char *piece = k->first, *next; piece; piece = next) {
+        next = next_of(piece);
+        pool_give(buffers, piece);
+    }
+    *k = (struct kept){0};
+}

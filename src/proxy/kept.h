@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "conn/conn.h"
+
+/* What came of a request's body and can not be sent yet, or may have to be sent again: pooled buffers in a row. All zero: nothing. */
+struct kept {
+    char *first, *last; /* each begins with a pointer to the next */
+    size_t n;           /* bytes in all */
+};
+/* A place in it; all zero: its begin. */
+struct kept_at {
+    const char *piece; /* NULL: before the first */
+    size_t begin, n;   /* bytes before that piece, and before the place */
+};
+enum { KEPT_PIECE_BYTES = CONN_BUFFER_BYTES - sizeof(char *) };
+void kept_add(struct kept *k, struct pool *buffers, str bytes);
+/* The bytes from a place on, as far as they lie in a row; "" at the end. They stay where they are until kept_drop(). */
+str kept_next(const struct kept *k, struct kept_at *at);
+/* A place n bytes further, n as kept_next() gave or less. */
+static inline void kept_step(struct kept_at *at, size_t n) { at->n += n; }
+/* Its end. */
+static inline struct kept_at kept_end(const struct kept *k) {
+    return (struct kept_at){k->last, k->n ? (k->n - 1) / KEPT_PIECE_BYTES * KEPT_PIECE_BYTES : 0, k->n};
+}
+void kept_drop(struct kept *k, struct pool *buffers);
