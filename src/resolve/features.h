@@ -52,9 +52,9 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(EXTENSION_REF, NULL, REFUSED, "the filter ExtensionRef", "remove the filter")                          \
     X(BACKEND_REDIRECT, NULL, RESOLVED, "the filter RequestRedirect on a backendRef",                        \
       "move the filter to a rule without backendRefs")                                                       \
-    X(RETRY, "HTTPRouteRetryCodes", RESOLVED, "retry", "remove the field")                                   \
-    X(RETRY_CONNECTION, "HTTPRouteRetryConnectionError", RESOLVED, "retry", "remove the field")              \
-    X(RETRY_BACKOFF, NULL, RESOLVED, "a backoff of retries", "remove the field")                             \
+    X(RETRY, "HTTPRouteRetryCodes", SERVED, NULL, NULL)                                                      \
+    X(RETRY_CONNECTION, "HTTPRouteRetryConnectionError", SERVED, NULL, NULL)                                 \
+    X(RETRY_BACKOFF, NULL, SERVED, NULL, NULL)                                                               \
     X(SESSION, NULL, RESOLVED, "sessionPersistence", "remove the field")                                     \
     X(H2C, "HTTPRouteBackendProtocolH2C", RESOLVED, "the appProtocol kubernetes.io/h2c",                     \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \

@@ -101,6 +101,10 @@ static void add_time(struct buf *b, const char *what, uint64_t us) {
 
 static void add_retry(struct buf *b, const struct table_retry *r) {
     if (!r) return;
+    if (!r->attempts) {
+        buf_add(b, S("retry{never}  "));
+        return;
+    }
     buf_printf(b, "retry{%u", r->attempts);
     bool any = false;
     for (uint32_t i = TABLE_CODE_MIN; i <= TABLE_CODE_MAX; i++)
