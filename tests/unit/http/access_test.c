@@ -82,7 +82,9 @@ static void test_json(void **state) {
         "\"server_name\":null,\"method\":\"GET\",\"authority\":\"example.org\",\"path\":\"/a\\\"b\","
         "\"query\":\"?q=\\u007f\",\"status\":200,\"reason\":\"-\",\"gateway\":\"ns/gw\","
         "\"listener\":\"http\",\"route\":\"HTTPRoute/ns/r\",\"rule\":2,\"rule_name\":null,"
-        "\"backend\":\"ns/b:80\",\"endpoint\":\"[::1]:8080\",\"attempts\":1,\"bytes_in\":3,"
+        "\"backend\":\"ns/"
+        "b:80\",\"endpoint\":\"[::1]:8080\",\"attempts\":1,\"retries\":null,\"retry_stop\":null,\"bytes_in\":"
+        "3,"
         "\"bytes_out\":18446744073709551615,\"total_us\":1500,\"head_us\":0,\"route_us\":0,\"auth_us\":0,"
         "\"connect_us\":0,\"tls_us\":0,\"wait_us\":0,\"first_byte_us\":1200,\"body_us\":0,"
         "\"user_agent\":\"curl\\n\",\"request_id\":\"id\",\"trace_id\":null}\n");

@@ -23,7 +23,7 @@ struct world {
     enum http_reason reason; /* of the last exchange */
     uint16_t status;
     struct ip client;
-    unsigned attempts;
+    uint64_t attempts;
     char retries[256], stop[32];
 };
 /* What a world is to have besides. */
