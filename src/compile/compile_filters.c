@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/compile_filters.h"
 
+#include "base/num.h"
 #include "compile/compile_backend.h"
 
 /* The two enums name the same changes; the planes do not share headers. */
@@ -37,6 +38,13 @@ static uint64_t join_auth(uint64_t h, const struct plan_auth *a) {
     return hash_join(h, (uint64_t)a->body_bytes_max);
 }
 
+static uint64_t join_cors(uint64_t h, const struct plan_cors *c) {
+    if (!c) return h;
+    h = join_strs(join_strs(h, c->origins.p, c->origins.n), c->methods.p, c->methods.n);
+    h = join_strs(join_strs(h, c->headers.p, c->headers.n), c->expose.p, c->expose.n);
+    return hash_join(hash_join(h, c->credentials), (uint64_t)c->max_age_s);
+}
+
 uint64_t compile_filters_hash(uint64_t h, const struct plan_filter *v, uint32_t n) {
     h = hash_join(h, n);
     for (const struct plan_filter *f = v; f < v + n; f++) {
@@ -46,7 +54,7 @@ uint64_t compile_filters_hash(uint64_t h, const struct plan_filter *v, uint32_t 
         h = join_strs(h, f->remove.p, f->remove.n);
         h = join_str(join_str(join_str(h, f->scheme), f->hostname), f->path);
         h = hash_join(hash_join(h, (uint64_t)f->port), (uint64_t)f->status);
-        h = join_auth(join_mirror(h, f->mirror), f->auth);
+        h = join_cors(join_auth(join_mirror(h, f->mirror), f->auth), f->cors);
     }
     return h;
 }
@@ -93,6 +101,50 @@ static const struct table_auth *put_auth(struct compiler *c, struct compile_bloc
     return to;
 }
 
+static bool is_any(const str *v, uint32_t n) { return n == 1 && str_eq(v[0], S("*")); }
+
+/* "https://a.x:8443", as the objects' schema has them. */
+static struct table_origin put_origin(struct compile_block *b, str s) {
+    bool tls = str_starts(s, S("https://"));
+    str host = str_from(s, tls ? 8 : 7), port = host;
+    host = str_cut(&port, ':');
+    uint64_t v = tls ? 443 : 80;
+    if (port.n) (void)!num_parse(port, 99999, &v);
+    return (struct table_origin){tls ? S("https") : S("http"), compile_block_str(b, host), (uint32_t)v};
+}
+
+static str put_list(struct compiler *c, struct compile_block *b, const str *v, uint32_t n) {
+    str all = n ? v[0] : S("");
+    for (uint32_t i = 1; i < n; i++)
+        all = arena_printf(c->scratch, STR_FMT ", " STR_FMT, STR_ARG(all), STR_ARG(v[i]));
+    return compile_block_str(b, all);
+}
+
+static const struct table_cors *put_cors(struct compiler *c, struct compile_block *b,
+                                         const struct plan_cors *from) {
+    if (!from) return NULL;
+    bool any = is_any(from->origins.p, from->origins.n);
+    uint32_t n = any ? 0 : from->origins.n;
+    struct table_cors *to = compile_block_array(b, 1, sizeof *to);
+    struct table_origin *origins = compile_block_array(b, n, sizeof *origins);
+    for (uint32_t i = 0; i < n; i++) {
+        struct table_origin o = put_origin(b, from->origins.p[i]);
+        if (origins) origins[i] = o;
+    }
+    struct table_cors cors = {
+        .any_origin = any,
+        .credentials = from->credentials,
+        .origins_n = n,
+        .origins = origins,
+        .methods = put_list(c, b, from->methods.p, from->methods.n),
+        .headers = put_list(c, b, from->headers.p, from->headers.n),
+        .expose = put_list(c, b, from->expose.p, from->expose.n),
+        .max_age = compile_block_str(b, arena_printf(c->scratch, "%lld", (long long)from->max_age_s)),
+    };
+    if (to) *to = cors;
+    return to;
+}
+
 static enum table_filter_type type_of(uint8_t plan_type) {
     switch ((enum plan_filter_type)plan_type) {
     case PLAN_FILTER_REQUEST_HEADERS: return TABLE_REQUEST_HEADERS;
@@ -101,7 +153,7 @@ static enum table_filter_type type_of(uint8_t plan_type) {
     case PLAN_FILTER_REWRITE: return TABLE_REWRITE;
     case PLAN_FILTER_MIRROR: return TABLE_MIRROR;
     case PLAN_FILTER_AUTH: return TABLE_AUTH;
-    case PLAN_FILTER_CORS:
+    case PLAN_FILTER_CORS: return TABLE_CORS;
     case PLAN_FILTER_UNSET: break;
     }
     abort(); /* resolve/ gives each filter its type, and compile_carries() lets no other in */
@@ -128,6 +180,7 @@ struct table_filter *compile_filters_put(struct compiler *c, struct compile_bloc
             .path = compile_block_str(b, f->path),
             .mirror = put_mirror(c, b, f->mirror),
             .auth = put_auth(c, b, f->auth),
+            .cors = put_cors(c, b, f->cors),
         };
         if (to) to[i] = filter;
     }

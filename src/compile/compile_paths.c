@@ -48,17 +48,20 @@ static uint8_t count_values(const struct plan_value_match *v, uint32_t n) {
     return (uint8_t)count;
 }
 
-static bool guards(const struct plan_filter *v, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++)
-        if (v[i].type == PLAN_FILTER_AUTH) return true;
-    return false;
+static uint8_t traits_of_filters(const struct plan_filter *v, uint32_t n) {
+    unsigned traits = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (v[i].type == PLAN_FILTER_AUTH) traits |= HOST_GUARDED;
+        if (v[i].type == PLAN_FILTER_CORS) traits |= HOST_CORS;
+    }
+    return (uint8_t)traits;
 }
 
-static bool is_guarded(const struct plan_rule *r) {
-    bool guarded = guards(r->filters.p, r->filters.n);
+static uint8_t traits_of(const struct plan_rule *r) {
+    uint8_t traits = traits_of_filters(r->filters.p, r->filters.n);
     for (uint32_t i = 0; i < r->targets.n; i++)
-        guarded |= guards(r->targets.p[i].filters.p, r->targets.p[i].filters.n);
-    return guarded;
+        traits |= traits_of_filters(r->targets.p[i].filters.p, r->targets.p[i].filters.n);
+    return traits;
 }
 
 void compile_paths_fill(struct arena *a, struct compile_paths_item *it, const struct plan_match *m) {
@@ -68,7 +71,7 @@ void compile_paths_fill(struct arena *a, struct compile_paths_item *it, const st
     it->key = key_of(it->kind, m->path, it->literal);
     it->headers_n = count_values(m->headers.p, m->headers.n);
     it->query_n = count_values(m->query.p, m->query.n);
-    it->guarded = is_guarded(&it->route->rules.p[it->rule_at]);
+    it->traits = traits_of(&it->route->rules.p[it->rule_at]);
 }
 
 static int greater(uint64_t a, uint64_t b) { return a < b ? -1 : a > b; }
@@ -222,7 +225,7 @@ static void put_alternative(struct block *b, const struct compile_paths_item *it
         .method = (uint8_t)method_of(m->method),
         .headers_n = it->headers_n,
         .query_n = it->query_n,
-        .guarded = it->guarded,
+        .traits = it->traits,
     };
     if (it->kind == HOST_REGEX)
         b->expressions[at - b->s->plain_n] =

@@ -17,8 +17,8 @@ struct compile_paths_item {
     uint32_t rule_at, match_at;
     uint8_t headers_n, query_n; /* repeated names left out */
     uint8_t kind;               /* enum host_kind */
-    bool guarded;
-    str literal; /* REGEX */
+    uint8_t traits;             /* of host_alternative */
+    str literal;                /* REGEX */
 };
 /* The rest of an item whose route, rules and places are set. */
 void compile_paths_fill(struct arena *a, struct compile_paths_item *it, const struct plan_match *m);

@@ -356,6 +356,21 @@ static struct explain_message show_message(struct explain_story *s, const struct
     return e;
 }
 
+static struct explain_response find_response(struct explain_story *s, const struct table_filter *f,
+                                             uint32_t n) {
+    const struct table_cors *cors = filter_find_cors(f, n);
+    if (!cors) return (struct explain_response){0};
+    struct http_msg m;
+    http_msg_init(&m, s->arena, false);
+    bool preflight = filter_is_preflight(&s->m);
+    str origin = http_msg_joined(&s->m, s->arena, S("Origin"));
+    if (preflight)
+        filter_preflight(cors, &s->m, &m);
+    else
+        filter_cors(cors, origin.p ? origin : S(""), &m);
+    return (struct explain_response){m.fields, m.fields_n, preflight};
+}
+
 /* The share's own part: its filters, after the rule's. */
 static void explain_share(struct explain_story *s, const struct filter_context *cx,
                           struct explain_target *t) {
@@ -366,6 +381,8 @@ static void explain_share(struct explain_story *s, const struct filter_context *
     t->message.broken = !fine;
     const struct table_filter *redirect = filter_find_redirect(t->target->filters, t->target->filters_n);
     if (redirect) t->location = filter_redirect_location(redirect, cx, &s->m);
+    if (!filter_find_cors(s->match.rule->filters, s->match.rule->filters_n) && t->target->backend)
+        t->response = find_response(s, t->target->filters, t->target->filters_n);
 }
 
 /* Who answers, when shares differ: what most can be said of all of them. */
@@ -377,7 +394,7 @@ static void judge_targets(struct explain_story *s) {
         if (!t->target->weight) continue;
         if (!t->target->backend) answers = true;
         if (t->target->backend) backend = true;
-        if (t->location.p || (t->endpoints && t->endpoints->n)) endpoints = true;
+        if (t->location.p || t->response.preflight || (t->endpoints && t->endpoints->n)) endpoints = true;
     }
     if (!rule->weight_sum) {
         end(s, REASON_NO_BACKEND);
@@ -397,6 +414,12 @@ static void explain_rule(struct explain_story *s) {
                                 .tls = s->listener->tls,
                                 .listener_port = s->listener->port,
                                 .prefix = s->match.prefix};
+    s->response = find_response(s, rule->filters, rule->filters_n);
+    if (s->response.preflight) {
+        s->reason = REASON_PREFLIGHT;
+        s->status = 204;
+        return;
+    }
     s->redirect = filter_find_redirect(rule->filters, rule->filters_n);
     if (s->redirect) {
         s->location = filter_redirect_location(s->redirect, &cx, &s->m);

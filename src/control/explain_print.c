@@ -104,6 +104,13 @@ static void text_message(struct buf *b, const char *name, const struct explain_s
     }
 }
 
+static void text_response(struct buf *b, const struct explain_response *r) {
+    for (uint32_t i = 0; i < r->n; i++) {
+        label(b, i ? "" : "says");
+        buf_printf(b, STR_FMT ": " STR_FMT "\n", STR_ARG(r->fields[i].name), STR_ARG(r->fields[i].value));
+    }
+}
+
 static void text_target(struct buf *b, const struct explain_story *s, const struct explain_target *t,
                         const char *name) {
     uint64_t sum = s->match.rule->weight_sum;
@@ -124,6 +131,11 @@ static void text_target(struct buf *b, const struct explain_story *s, const stru
     buf_add(b, n ? S("\n") : S("no ready endpoint: 503\n"));
     text_filters(b, "  filters", t->target->filters, t->target->filters_n);
     if (t->target->filters_n && !t->location.p) text_message(b, "  sends", s, &t->message);
+    if (t->response.preflight) {
+        label(b, "");
+        buf_add(b, S("answers 204 by its CORS filter\n"));
+    }
+    text_response(b, &t->response);
     if (t->location.p) {
         label(b, "");
         buf_printf(b, "Location: " STR_FMT "\n", STR_ARG(t->location));
@@ -137,13 +149,14 @@ void explain_print_text(struct buf *b, const struct explain_story *s) {
                s->port);
     if (s->listener) text_listener(b, s);
     if (s->match.rule) text_rule(b, s);
-    if (s->match.rule && !s->redirect) text_message(b, "sends", s, &s->message);
+    if (s->targets) text_message(b, "sends", s, &s->message);
     for (uint32_t i = 0; s->targets && i < s->match.rule->targets_n; i++) {
         text_target(b, s, &s->targets[i], i ? "" : "backends");
     }
     label(b, "answer");
     add_answer_words(b, s);
     buf_add_char(b, '\n');
+    text_response(b, &s->response);
     if (s->location.p) {
         label(b, "");
         buf_printf(b, "Location: " STR_FMT "\n", STR_ARG(s->location));
@@ -228,6 +241,18 @@ static void json_message(struct buf *b, const struct explain_message *e) {
     buf_add(b, S("]}"));
 }
 
+static void json_response(struct buf *b, const struct explain_response *r) {
+    buf_add(b, S(", \"says\": ["));
+    for (uint32_t i = 0; i < r->n; i++) {
+        buf_add(b, i ? S(", {") : S("{"));
+        member(b, "name", r->fields[i].name);
+        buf_add(b, S(", "));
+        member(b, "value", r->fields[i].value);
+        buf_add_char(b, '}');
+    }
+    buf_add_char(b, ']');
+}
+
 static void json_target(struct buf *b, const struct explain_target *t) {
     buf_printf(b, "{\"weight\": %u, ", t->target->weight);
     if (!t->target->backend) {
@@ -247,6 +272,8 @@ static void json_target(struct buf *b, const struct explain_target *t) {
     json_filters(b, t->target->filters, t->target->filters_n);
     buf_add(b, S(", "));
     json_message(b, &t->message);
+    if (t->response.n) json_response(b, &t->response);
+    if (t->response.preflight) buf_add(b, S(", \"answer\": 204"));
     if (t->location.p) {
         buf_add(b, S(", "));
         member(b, "location", t->location);
@@ -272,7 +299,7 @@ static void json_rule(struct buf *b, const struct explain_story *s) {
     buf_add(b, S("], "));
     json_filters(b, r->filters, r->filters_n);
     buf_add_char(b, '}');
-    if (s->redirect) return;
+    if (!s->targets) return; /* it answers itself */
     buf_add(b, S(",\n  "));
     json_message(b, &s->message);
     buf_add(b, S(",\n  \"backends\": ["));
@@ -301,6 +328,7 @@ void explain_print_json(struct buf *b, const struct explain_story *s) {
                                           : "gateway",
                s->status);
     member(b, "reason", http_reason_name(s->reason));
+    if (s->response.n) json_response(b, &s->response);
     if (s->location.p) {
         buf_add(b, S(", "));
         member(b, "location", s->location);

@@ -15,12 +15,19 @@ struct explain_message {
     uint32_t changes_n;
     bool broken; /* a filter made what can not be sent */
 };
+/* What a CORS filter has said to the client, and whether that is all of the answer. */
+struct explain_response {
+    const struct http_field *fields;
+    uint32_t n;
+    bool preflight;
+};
 struct explain_target {
     const struct table_target *target;
     const struct table_endpoints *endpoints;
     str why;                        /* of an answer instead of a backend */
     struct explain_message message; /* as the backend gets it */
     str location;                   /* of its own redirect, or not given */
+    struct explain_response response;
 };
 /* Something that nearly took the request. */
 struct explain_near {
@@ -43,10 +50,11 @@ struct explain_story {
     struct explain_target *targets;
     const struct table_filter *redirect;
     str location;
-    enum http_reason reason; /* NONE: a backend answers */
-    uint16_t status;         /* 0: the backend's, or nobody's */
-    bool refused;            /* no connection, or no handshake: there is no answer */
-    str *why;                /* lines */
+    struct explain_response response; /* by the rule's own filter */
+    enum http_reason reason;          /* NONE: a backend answers */
+    uint16_t status;                  /* 0: the backend's, or nobody's */
+    bool refused;                     /* no connection, or no handshake: there is no answer */
+    str *why;                         /* lines */
     uint32_t why_n, why_cap;
     struct explain_near *near; /* the closest first */
     uint32_t near_n, near_more;

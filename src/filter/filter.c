@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter/filter.h"
 
+#include "filter/cors.h"
 #include "filter/header_edit.h"
 #include "filter/redirect.h"
 #include "filter/rewrite.h"
@@ -15,7 +16,8 @@ err filter_request(const struct table_filter *filters, uint32_t n, const struct 
         case TABLE_RESPONSE_HEADERS:
         case TABLE_REDIRECT:
         case TABLE_MIRROR:
-        case TABLE_AUTH: break; /* nothing of this message, or of this side */
+        case TABLE_AUTH:
+        case TABLE_CORS: break; /* nothing of this message, or of this side */
         }
     }
     return OK;
@@ -40,6 +42,22 @@ const struct table_filter *filter_find_redirect(const struct table_filter *filte
 str filter_redirect_location(const struct table_filter *f, const struct filter_context *cx,
                              const struct http_msg *request) {
     return redirect_location(f, cx, request);
+}
+
+const struct table_cors *filter_find_cors(const struct table_filter *filters, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (filters[i].type == TABLE_CORS) return filters[i].cors;
+    return NULL;
+}
+
+bool filter_is_preflight(const struct http_msg *request) { return cors_is_preflight(request); }
+
+void filter_preflight(const struct table_cors *c, const struct http_msg *request, struct http_msg *response) {
+    cors_answer(c, request, response);
+}
+
+void filter_cors(const struct table_cors *c, str origin, struct http_msg *response) {
+    cors_respond(c, origin, response);
 }
 
 void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m) {

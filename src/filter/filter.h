@@ -25,6 +25,14 @@ const struct table_filter *filter_find_redirect(const struct table_filter *filte
 /* The Location of a redirect for this request, in the message's arena.                          [GW HTTPRequestRedirectFilter] */
 str filter_redirect_location(const struct table_filter *f, const struct filter_context *cx,
                              const struct http_msg *request);
+/* The rule's or the target's own CORS filter; NULL: none. A rule's goes before a target's. */
+const struct table_cors *filter_find_cors(const struct table_filter *filters, uint32_t n);
+/* Is the request answered by the filter, without a backend? */
+bool filter_is_preflight(const struct http_msg *request);
+/* What the answer to a preflight says, added to it. */
+void filter_preflight(const struct table_cors *c, const struct http_msg *request, struct http_msg *response);
+/* What the response to another request says, after all other filters. origin: the request's, before filters changed it; "" for none. */
+void filter_cors(const struct table_cors *c, str origin, struct http_msg *response);
 /* Applies TABLE_RESPONSE_HEADERS in order. */
 void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m);
 /* One filter in words, without an end of line: "request header set X-Env: prod"; for explain. */

@@ -46,13 +46,25 @@ static const struct table_target *choose_target(struct rng *rng, const struct ta
     return NULL;
 }
 
+/* The filter's word on the response goes by the Origin that came. */
+static void note_cors(struct exchange *x, const struct table_filter *filters, uint32_t n) {
+    x->cors = filter_find_cors(filters, n);
+    if (!x->cors) return;
+    str origin = http_msg_joined(x->request, x->arena, S("Origin"));
+    x->origin = origin.p ? origin : S("");
+    x->preflight = filter_is_preflight(x->request);
+}
+
 static enum http_reason choose(struct exchange *x) {
     const struct table_rule *r = x->rule;
+    if (r->filters_n) note_cors(x, r->filters, r->filters_n);
+    if (x->preflight) return REASON_NONE;
     x->redirect = r->filters_n ? filter_find_redirect(r->filters, r->filters_n) : NULL;
     if (x->redirect) return REASON_NONE;
     x->target = choose_target(&x->proxy->rng, r);
     if (!x->target) return REASON_NO_BACKEND;
     if (!x->target->backend) return REASON_INVALID_BACKEND;
+    if (x->target->filters_n && !x->cors) note_cors(x, x->target->filters, x->target->filters_n);
     x->redirect =
         x->target->filters_n ? filter_find_redirect(x->target->filters, x->target->filters_n) : NULL;
     return REASON_NONE;

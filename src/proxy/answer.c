@@ -53,10 +53,25 @@ static str words_of(struct arena *a, enum http_reason why) {
     return arena_printf(a, "postern: " STR_FMT ": " STR_FMT "\n", STR_ARG(name), STR_ARG(words));
 }
 
+/* A script that may see responses of the rule may see that there is none, too. */
+static void say_cors(struct exchange *x, struct http_msg *m) {
+    if (x->cors) filter_cors(x->cors, x->origin, m);
+}
+
 void answer_reason(struct exchange *x, enum http_reason why) {
     str body = words_of(x->arena, why);
     x->reason = (uint8_t)why;
-    answer(x, make(x->proxy, x->arena, http_reason_status(why), body), body);
+    struct http_msg *m = make(x->proxy, x->arena, http_reason_status(why), body);
+    say_cors(x, m);
+    answer(x, m, body);
+}
+
+void answer_preflight(struct exchange *x) {
+    x->reason = REASON_PREFLIGHT;
+    struct http_msg *m = make(x->proxy, x->arena, 204, S(""));
+    m->body = HTTP_BODY_NONE;
+    filter_preflight(x->cors, x->request, m);
+    answer(x, m, S(""));
 }
 
 void answer_redirect(struct exchange *x) {
@@ -66,6 +81,7 @@ void answer_redirect(struct exchange *x) {
     str location = filter_redirect_location(x->redirect, &cx, x->request);
     struct http_msg *m = make(x->proxy, x->arena, x->redirect->status, S(""));
     http_msg_add(m, S("Location"), location);
+    say_cors(x, m);
     answer(x, m, S(""));
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 #include "proxy/exchange.h"
 
-/* Answers of our own, to the client's codec: the reason in words, or the redirect of the exchange's rule. The state is X_SEND afterwards, or
+/* Answers of our own, to the client's codec: the reason in words, the redirect of the exchange's rule, or what its CORS filter says to a preflight. The state is X_SEND afterwards, or
  * X_DONE when it could not be sent. */
 void answer_reason(struct exchange *x, enum http_reason why);
 void answer_redirect(struct exchange *x);
+void answer_preflight(struct exchange *x);
 /* To a request for which there was no exchange. The connection is to be ended. */
 void answer_overload(struct downstream *d);

@@ -212,10 +212,13 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
     x->bodyless = x->request_ended = end;
     exchange_move(x, X_ROUTE);
     enum http_reason why = admission_check(x);
-    if (why == REASON_NONE && !x->redirect && apply_filters(x) != OK) why = REASON_FILTER_FAILED;
+    if (why == REASON_NONE && !x->redirect && !x->preflight && apply_filters(x) != OK)
+        why = REASON_FILTER_FAILED;
     record_routed(x);
     if (why != REASON_NONE) {
         exchange_refuse(x, why);
+    } else if (x->preflight) {
+        answer_preflight(x);
     } else if (x->redirect) {
         answer_redirect(x);
     } else {

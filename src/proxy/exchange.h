@@ -50,6 +50,9 @@ struct exchange {          /* owner: worker */
     const struct table_rule *rule; /* counted in proxy.uses */
     const struct table_target *target;
     const struct table_filter *redirect; /* the answer */
+    const struct table_cors *cors;       /* NULL: none */
+    str origin;                          /* as the client sent it, with cors */
+    bool preflight;                      /* of cors: the answer */
     struct table_match match;
     struct balance_tried tried;
     struct kept kept;   /* of the body: what came before it could be sent, or might have to be sent again */

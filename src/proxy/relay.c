@@ -71,6 +71,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     date(x, m);
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
+    if (x->cors) filter_cors(x->cors, x->origin, m);
     if (client->codec->ops->submit(client->codec, &x->client_stream, m, end) != OK) {
         to_client_failed(x);
         return;

@@ -45,12 +45,12 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "leave one of them")                                                                                   \
     X(MIRROR_PERCENT, "HTTPRouteRequestPercentageMirror", RESOLVED, "a share of requests to mirror",         \
       "remove percent and fraction")                                                                         \
-    X(CORS, "HTTPRouteCORS", RESOLVED, "the filter CORS", "remove the filter")                               \
+    X(CORS, "HTTPRouteCORS", SERVED, "the filter CORS", "remove the filter")                                 \
     X(EXTERNAL_AUTH, NULL, RESOLVED, "the filter ExternalAuth", "remove the filter")                         \
     X(EXTERNAL_AUTH_GRPC, NULL, RESOLVED, "the filter ExternalAuth with protocol GRPC", "use HTTP")          \
     X(EXTERNAL_AUTH_BODY, NULL, RESOLVED, "forwardBody of the filter ExternalAuth", "remove the field")      \
     X(EXTENSION_REF, NULL, REFUSED, "the filter ExtensionRef", "remove the filter")                          \
-    X(BACKEND_REDIRECT, NULL, RESOLVED, "the filter RequestRedirect on a backendRef",                        \
+    X(BACKEND_REDIRECT, NULL, SERVED, "the filter RequestRedirect on a backendRef",                        \
       "move the filter to a rule without backendRefs")                                                       \
     X(RETRY, "HTTPRouteRetryCodes", SERVED, NULL, NULL)                                                      \
     X(RETRY_CONNECTION, "HTTPRouteRetryConnectionError", SERVED, NULL, NULL)                                 \

@@ -50,6 +50,19 @@ static void add_auth(struct buf *b, const struct table_auth *a) {
     if (a->body_bytes_max) buf_printf(b, " body<=%llu", (unsigned long long)a->body_bytes_max);
 }
 
+static void add_cors(struct buf *b, const struct table_cors *c) {
+    buf_add(b, S("cors"));
+    if (c->any_origin) buf_add(b, S(" origins *"));
+    for (uint32_t i = 0; i < c->origins_n; i++)
+        buf_printf(b, "%s" STR_FMT "://" STR_FMT ":%u", i ? "," : " origins ", STR_ARG(c->origins[i].scheme),
+                   STR_ARG(c->origins[i].host), c->origins[i].port);
+    if (c->methods.n) buf_printf(b, " methods " STR_FMT, STR_ARG(c->methods));
+    if (c->headers.n) buf_printf(b, " headers " STR_FMT, STR_ARG(c->headers));
+    if (c->expose.n) buf_printf(b, " exposes " STR_FMT, STR_ARG(c->expose));
+    if (c->credentials) buf_add(b, S(" credentials"));
+    buf_printf(b, " max-age " STR_FMT, STR_ARG(c->max_age));
+}
+
 void dump_filter(const struct table_filter *f, struct buf *b) {
     switch ((enum table_filter_type)f->type) {
     case TABLE_REQUEST_HEADERS: add_header_filter(b, "request", f); return;
@@ -61,6 +74,7 @@ void dump_filter(const struct table_filter *f, struct buf *b) {
     case TABLE_REWRITE: buf_add(b, S("rewrite")); break;
     case TABLE_MIRROR: add_mirror(b, f->mirror); return;
     case TABLE_AUTH: add_auth(b, f->auth); return;
+    case TABLE_CORS: add_cors(b, f->cors); return;
     }
     if (f->hostname.n) buf_printf(b, " host " STR_FMT, STR_ARG(f->hostname));
     if (f->port) buf_printf(b, " port %u", f->port);

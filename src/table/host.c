@@ -24,6 +24,11 @@ uint32_t host_depth(str prefix) {
     return n;
 }
 
+static void note_preflight(struct host_request *q) {
+    const struct http_field *asked = http_msg_find(q->m, S("Access-Control-Request-Method"));
+    if (asked && http_msg_find(q->m, S("Origin"))) q->preflight = (uint8_t)http_method_of(asked->value);
+}
+
 void host_request_init(struct host_request *q, const struct http_msg *m, struct arena *scratch,
                        struct table_work *work) {
     q->m = m;
@@ -32,6 +37,8 @@ void host_request_init(struct host_request *q, const struct http_msg *m, struct 
     q->own = NULL;
     q->budget = REGEX_BUDGET;
     q->closed = NULL;
+    q->preflight = HTTP_METHOD_OTHER;
+    if (m->method_id == HTTP_OPTIONS) note_preflight(q);
     q->depth = 0;
     q->hashes[0] = q->hash = 0;
     q->ends[0] = 0;
@@ -70,20 +77,22 @@ static bool expressions_take(const struct host_paths *s, uint32_t at, struct hos
     enum regex_verdict all = REGEX_YES, v;
     if (at >= s->plain_n) all = ask(s->expressions[at - s->plain_n].regex, q->m->path, q);
     for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++) {
-        if (all == REGEX_NO || (all == REGEX_GIVEN_UP && !a->guarded)) return false;
+        if (all == REGEX_NO || (all == REGEX_GIVEN_UP && !(a->traits & HOST_GUARDED))) return false;
         if (!c[i].regex) continue;
         str text = value_of(q, c[i].name, i >= a->headers_n);
         if (!text.p) return false;
         if ((v = ask(c[i].regex, text, q)) != REGEX_YES) all = v;
     }
-    if (all == REGEX_GIVEN_UP && a->guarded) q->closed = a;
+    if (all == REGEX_GIVEN_UP && a->traits & HOST_GUARDED) q->closed = a;
     return all == REGEX_YES || q->closed == a;
 }
 
 static bool takes(const struct host_paths *s, uint32_t at, struct host_request *q) {
     const struct host_alternative *a = &s->alternatives[at];
     bool expressions = at >= s->plain_n;
-    if (a->method != HTTP_METHOD_OTHER && a->method != q->m->method_id) return false;
+    if (a->method != HTTP_METHOD_OTHER && a->method != q->m->method_id &&
+        !(a->traits & HOST_CORS && a->method == q->preflight))
+        return false;
     if (expressions && !str_starts(q->m->path, s->expressions[at - s->plain_n].literal)) return false;
     const struct host_condition *c = s->conditions + a->conditions;
     for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++) {

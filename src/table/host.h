@@ -16,12 +16,17 @@ struct host_condition {
     str name, value;
     const struct host_regex *regex; /* NULL: the value itself */
 };
+enum {
+    HOST_GUARDED =
+        1,         /* keeps requests out: who can not be told from those that it takes does not pass it by */
+    HOST_CORS = 2, /* answers preflights: they count as of the method that they ask for */
+};
 struct host_alternative {
     const struct table_rule *rule;
     uint32_t conditions; /* index of the first: the headers, then the query parameters */
     uint8_t method;      /* enum http_method; HTTP_METHOD_OTHER = any */
     uint8_t headers_n, query_n;
-    bool guarded; /* keeps requests out: who can not be told from those that it takes does not pass it by */
+    uint8_t traits; /* HOST_GUARDED, HOST_CORS */
 };
 /* The path of an alternative, and what decides between expressions of equal length besides what an alternative has. */
 struct host_expression {
@@ -99,8 +104,9 @@ static inline uint32_t host_depth_bit(uint32_t depth) { return depth < 63 ? dept
 struct host_request {
     const struct http_msg *m;
     struct arena *scratch;
-    struct table_work *work, *own;         /* own: made for this request, for the caller to free */
-    uint32_t budget;                       /* of expressions */
+    struct table_work *work, *own; /* own: made for this request, for the caller to free */
+    uint32_t budget;               /* of expressions */
+    uint8_t preflight;             /* enum http_method: what an OPTIONS asks leave for; OTHER: nothing */
     const struct host_alternative *closed; /* guarded, and not told from those that take the request */
     uint64_t hash;                         /* of the whole path */
     uint32_t depth;                        /* segments, at most HOST_DEPTH_MAX */

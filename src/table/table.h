@@ -20,6 +20,7 @@ enum table_filter_type {
     TABLE_REWRITE,
     TABLE_MIRROR,
     TABLE_AUTH,
+    TABLE_CORS,
 };
 enum table_path_change { TABLE_PATH_KEEP, TABLE_PATH_REPLACE_FULL, TABLE_PATH_REPLACE_PREFIX };
 struct table_header {
@@ -40,6 +41,18 @@ struct table_auth {
     str path, why;
     uint64_t body_bytes_max; /* that it is told; 0 = none; 413 for a longer body */
 };
+/* Who may see the responses in a browser, and what it may send.                                   [GW HTTPCORSFilter] */
+struct table_origin {
+    str scheme, host; /* lower case; "*" or "*.x": whatever ends so */
+    uint32_t port;
+};
+struct table_cors {
+    bool any_origin, credentials;
+    uint32_t origins_n;
+    const struct table_origin *origins;
+    str methods, headers, expose; /* as they are written: "GET, PUT", "*", "" */
+    str max_age;
+};
 struct table_filter {
     uint8_t type;          /* enum table_filter_type */
     uint8_t path_change;   /* enum table_path_change */
@@ -50,6 +63,7 @@ struct table_filter {
     str scheme, hostname, path;
     const struct table_mirror *mirror;
     const struct table_auth *auth;
+    const struct table_cors *cors;
 };
 
 /* Where a share of a rule's requests goes. */

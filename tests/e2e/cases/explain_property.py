@@ -13,6 +13,7 @@ HOSTNAMES = ['a.example.com', '*.example.com', '*.y.example.com', 'a.example.org
 SEGMENTS = ['a', 'b', 'ab', 'A', 'v1', '1']
 ODD_PATHS = ['/a//b', '/a/./b', '/%61/b', '/a%2fb', '/a/../b', '/../a', '/a/', '//', '/a%zz', '/b%20c']
 NAMES = ['X-Env', 'x-ring', 'X-Tag']
+ORIGINS = ['https://a.test', 'http://b.test:8080', 'https://c.a.test', 'null']
 VALUES = ['one', 'two', 'a b']
 METHODS = ['GET', 'POST', 'DELETE']
 PARAMS = ['v', 'w']
@@ -55,6 +56,16 @@ def some_headers(r):
     return headers('request', **what)
 
 
+def some_cors(r):
+    what = {'allowOrigins': r.choice([['*'], [ORIGINS[0]], ['https://*.test'], ['http://*', ORIGINS[1]]])}
+    for field, values in (('allowMethods', [['*'], ['PUT', 'DELETE']]), ('allowHeaders', [['*'], ['X-One', 'X-Two']]), ('exposeHeaders', [['*'], ['X-Served-By']])):
+        if r.random() < 0.5:
+            what[field] = r.choice(values)
+    if r.random() < 0.5:
+        what['allowCredentials'] = r.random() < 0.7
+    return {'type': 'CORS', 'cors': what}
+
+
 def some_rewrite(r):
     what = {'hostname': 'inner.test'} if r.random() < 0.5 else {}
     if not what or r.random() < 0.7:
@@ -70,8 +81,10 @@ def some_rule(r):
         return rule(matches=matches, filters=[redirect(**what)])
     filters = [some_headers(r)] if kind in ('headers', 'both') else []
     filters += [some_rewrite(r)] if kind in ('rewrite', 'both') else []
+    filters += [some_cors(r)] if r.random() < 0.3 else []
     names = r.sample([*BACKENDS, 'none', 'empty'], r.randint(0, 3))
-    refs = [ref(n, r.choice([None, 0, 1, 3]), **({'filters': [some_headers(r)]} if r.random() < 0.3 else {})) for n in names]
+    own = lambda: r.choice([{'filters': [some_headers(r)]}, {'filters': [some_cors(r)]}, {}, {}, {}])
+    refs = [ref(n, r.choice([None, 0, 1, 3]), **own()) for n in names]
     return rule(*refs, matches=matches, filters=filters)
 
 
@@ -87,7 +100,13 @@ def some_request(r):
     sent = {n: r.choice(VALUES) for n in r.sample(NAMES, r.randint(0, 3))}
     if r.random() < 0.2:
         sent['X-Forwarded-For'] = '203.0.113.7'
-    return {'target': target, 'port': r.choice([80, 80, 80, 81]), 'host': r.choice(HOSTS), 'method': r.choice(METHODS), 'headers': sent}
+    method = r.choice([*METHODS, 'OPTIONS'])
+    if r.random() < 0.5:
+        sent['Origin'] = r.choice(ORIGINS)
+        if method == 'OPTIONS' or r.random() < 0.2:
+            sent['Access-Control-Request-Method'] = r.choice(METHODS)
+            sent.update({'Access-Control-Request-Headers': 'x-one, x-other'} if r.random() < 0.5 else {})
+    return {'target': target, 'port': r.choice([80, 80, 80, 81]), 'host': r.choice(HOSTS), 'method': method, 'headers': sent}
 
 
 def question(q):
@@ -114,10 +133,20 @@ def expected_headers(q, sends):
     return out
 
 
+def of_cors(pairs):
+    """What an answer says of CORS."""
+    return sorted((n.lower(), v) for n, v in pairs if n.lower() == 'vary' or n.lower().startswith('access-control-'))
+
+
 def compare(q, told, a):
     """told: what explain says; a: what was answered."""
     answer = told['answer']
     live = [b for b in told.get('backends', []) if b['weight']]
+    says = [[(x['name'], x['value']) for x in part['says']] for part in (answer, *live) if part.get('says')] or [[]]
+    chosen = [b for b in live if b.get('backend') == f'default/{a.get("X-Served-By")}:80'] if a.get('X-Served-By') else []
+    if chosen and not answer.get('says'):
+        says = [[(x['name'], x['value']) for x in chosen[0].get('says', [])]]
+    assert of_cors(a.fields) in [of_cors(x) for x in says] + ([[]] if not a.get('X-Served-By') and not answer.get('says') else []), f'{of_cors(a.fields)} is none of {says}'
     if a.get('X-Served-By'):
         sends = [b['sends'] for b in live if b.get('backend') == f'default/{a.get("X-Served-By")}:80' and b['endpoints']]
         assert sends, f'{a} is of no backend that explain names'
@@ -139,7 +168,7 @@ def compare(q, told, a):
 @case
 def explain_property(t):
     """Does `explain` foretell status, backend, path, Host and header fields of 300 random requests to random routes?"""
-    seed = int(os.environ.get('SEED', '25'))
+    seed = int(os.environ.get('SEED', '8'))
     r = random.Random(seed)
     ports = {n: t.backend(n).port for n in BACKENDS}
     routes = [some_route(r, i) for i in range(14)]
@@ -162,7 +191,7 @@ def explain_property(t):
         except AssertionError as e:
             raise AssertionError(f'seed {seed}, request {i} {q}: {e}; explain says {page.text()}') from None
         seen[kind] = seen.get(kind, 0) + 1
-    for kind in ('backend', 'redirect', 'no_route', 'bad_path'):
+    for kind in ('backend', 'redirect', 'no_route', 'bad_path', 'cors_preflight'):
         assert seen.get(kind) or 'SEED' in os.environ, f'seed {seed} never came to {kind}: {seen}'
 
 

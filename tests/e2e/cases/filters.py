@@ -95,3 +95,65 @@ def forwarding_fields(t):
     told = s.told(headers={'X-Forwarded-For': '6.6.6.6', 'X-Forwarded-Proto': 'https', 'Connection': 'x-hop', 'X-Hop': '1', 'Keep-Alive': 'timeout=5', 'TE': 'gzip'})
     equal((values(told, 'x-forwarded-for'), values(told, 'x-forwarded-proto')), (['127.0.0.1'], ['http']))
     equal((values(told, 'x-hop'), values(told, 'keep-alive'), values(told, 'te')), ([], [], []))
+
+
+def cors(**what):
+    return {'type': 'CORS', 'cors': what}
+
+
+@case
+def cors_preflight(t):
+    """Is a preflight answered without the backend, by the rule of the method that it asks for, and any other OPTIONS passed on?"""
+    b = t.backend()
+    named = cors(allowOrigins=['https://*.a.test'], allowMethods=['PUT'], allowHeaders=['X-One'], exposeHeaders=['X-Two'], allowCredentials=True, maxAge=60)
+    s = t.serve(gateway(), service('b', b.port), route(rule('b', matches=[{**path('/p'), 'method': 'PUT'}], filters=[named, headers('request', remove=['Origin'])]),
+                                                       rule('b', matches=[path('/p')])))
+    asked = {'Origin': 'https://x.a.test', 'Access-Control-Request-Method': 'PUT', 'Access-Control-Request-Headers': 'x-one'}
+    a = s.ask('/p', method='OPTIONS', headers=asked)
+    equal((a.status, a.body), (204, b''))
+    equal([a.get('Access-Control-' + n) for n in ('Allow-Origin', 'Allow-Methods', 'Allow-Headers', 'Expose-Headers', 'Allow-Credentials', 'Max-Age')],
+          ['https://x.a.test', 'PUT', 'X-One', 'X-Two', 'true', '60'])
+    assert not a.get('X-Served-By'), a
+    refused = s.ask('/p', method='OPTIONS', headers={**asked, 'Origin': 'https://b.test'})
+    equal((refused.status, refused.get('Access-Control-Allow-Origin'), refused.get('Vary')), (204, None, 'Origin'))
+    # of another method, or no preflight: the other rule's
+    for other in ({**asked, 'Access-Control-Request-Method': 'DELETE'}, {'Origin': 'https://x.a.test'}):
+        equal(s.ask('/p', method='OPTIONS', headers=other).get('X-Served-By'), 'b')
+    # the filter goes by the Origin that came
+    put = s.ask('/p', method='PUT', headers={'Origin': 'https://x.a.test'}, body=b'x')
+    equal((put.get('X-Served-By'), put.get('Access-Control-Allow-Origin')), ('b', 'https://x.a.test'))
+    equal(values(put.json(), 'Origin'), [])
+
+
+@case
+def cors_responses(t):
+    """Are the backend's own words on CORS replaced, on answers of the gateway, too, and only where the filter is?"""
+    def handler(stream, r):
+        stream.body(r)
+        stream.answer(200, [('Access-Control-Allow-Origin', '*'), ('Access-Control-Allow-Methods', 'GET'), ('Vary', 'Accept')], b'ok')
+        return True
+    from manifests import ref
+    b = t.backend(handler=handler)
+    own = cors(allowOrigins=['https://a.test'], exposeHeaders=['*'])
+    s = t.serve(gateway(), service('b', b.port), service('empty'), route(
+        rule('b', matches=[path('/rule')], filters=[own]), rule('empty', matches=[path('/none')], filters=[own]), rule('b', matches=[path('/plain')]),
+        rule(ref('b', filters=[own]), matches=[path('/backend')]), rule(matches=[path('/moved')], filters=[own, redirect(hostname='b.test')])))
+    of = lambda a: (a.all('Access-Control-Allow-Origin'), a.all('Access-Control-Expose-Headers'), a.all('Access-Control-Allow-Methods'), a.all('Vary'))
+    mine, none = (['https://a.test'], ['*'], []), ([], [], [])
+    for p, status, vary in (('/rule', 200, ['Accept', 'Origin']), ('/backend', 200, ['Accept', 'Origin']), ('/none', 503, ['Origin']), ('/moved', 302, ['Origin'])):
+        a = s.ask(p, headers={'Origin': 'https://a.test'})
+        equal((a.status, of(a)), (status, (*mine, vary)), p)
+        equal(of(s.ask(p, headers={'Origin': 'https://b.test'})), (*none, vary), p)
+        equal(of(s.ask(p)), (*none, vary), p)
+    equal(of(s.ask('/plain', headers={'Origin': 'https://b.test'})), (['*'], [], ['GET'], ['Accept']))
+    equal(s.ask('/backend', method='OPTIONS', headers={'Origin': 'https://a.test', 'Access-Control-Request-Method': 'GET'}).status, 204)
+
+
+@case
+def backend_redirect(t):
+    """Does a redirect of a backendRef answer its share of the requests, and its sibling the rest?"""
+    from manifests import ref
+    b = t.backend()
+    s = t.serve(gateway(), service('b', b.port), route(rule(ref('b', 1), ref('b', 1, filters=[redirect(hostname='b.test', path=prefix_path('/to'))]), matches=[path('/x')])))
+    answers = [s.ask('/x/y?z') for _ in range(60)]
+    equal({(a.status, a.get('Location')) for a in answers}, {(200, None), (302, 'http://b.test/to/y?z')})
