@@ -80,6 +80,10 @@ static void on_page(void *arg, struct page_request *r) {
     answer_contents(r, root ? 200 : 404, root ? S("postern, pages:\n") : S("no such page; there are:\n"));
 }
 
+str admin_accept(const struct admin_request *q) {
+    return http_msg_joined(q->page->head, q->page->arena, S("Accept"));
+}
+
 void admin_answer(struct admin_request *q, uint16_t status, str content_type, str body) {
     struct page_request *r = q->page;
     free(q);

@@ -3,7 +3,7 @@
  * speak to. Runs in the loop thread. The pages, whose contents control/ renders:
  *   /healthz       200 "ok" while the loop thread turns
  *   /readyz        200 "ok", or 503 and what is missing, once and while every worker serves by the newest table
- *   /metrics       metrics_print()
+ *   /metrics       metrics_print(), in the form that is asked for
  *   /plan          plan_json()      /table   table_dump()
  *   /status        {"items":[{"apiVersion", "kind", "metadata": {"name", "namespace", "generation"}, "spec", "status"}, ...],
  *                  "findings":[{"file", "line", "column", "kind", "namespace", "name", "path", "message", "remedy"}, ...],
@@ -33,6 +33,8 @@ struct admin_config {
 err admin_new(struct loop *l, const struct admin_config *c, struct admin **ret);
 void admin_free(struct admin *a);
 /* Answers; the bytes are copied. The request is gone afterwards (also when its client went away meanwhile). */
+/* What the asker would like to have; "" when it does not say. */
+str admin_accept(const struct admin_request *r);
 void admin_answer(struct admin_request *r, uint16_t status, str content_type, str body);
 
 /* Where it listens unless told otherwise, and where clients ask: "127.0.0.1:9901". */

@@ -1,99 +1,182 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/metrics.h"
 
-/* One counter or gauge that is a field of worker_stats, summed over the workers. */
-struct metric {
-    const char *name, *type, *help;
-    const char
-        *labels; /* "{kind=\"full\"}"; "" none. Rows of one name follow each other; help is in the first. */
-    size_t offset;
-};
-static const struct metric rows[] = {
-    {"postern_connections_accepted_total", "counter", "Connections accepted from clients.", "",
-     offsetof(struct worker_stats, connections_accepted)},
-    {"postern_connections_open", "gauge", "Client connections open now.", "",
-     offsetof(struct worker_stats, connections_open)},
-    {"postern_tls_handshakes_total", "counter", "TLS handshakes with clients.", "{result=\"full\"}",
-     offsetof(struct worker_stats, handshakes_full)},
-    {"postern_tls_handshakes_total", "counter", NULL, "{result=\"resumed\"}",
-     offsetof(struct worker_stats, handshakes_resumed)},
-    {"postern_tls_handshakes_total", "counter", NULL, "{result=\"failed\"}",
-     offsetof(struct worker_stats, handshakes_failed)},
-    {"postern_requests_total", "counter", "Requests whose head had arrived.", "",
-     offsetof(struct worker_stats, requests)},
-    {"postern_requests_open", "gauge", "Requests under way now.", "",
-     offsetof(struct worker_stats, requests_open)},
-    {"postern_responses_total", "counter", "Responses by status class.", "{class=\"1xx\"}",
-     offsetof(struct worker_stats, responses_by_class[1])},
-    {"postern_responses_total", "counter", NULL, "{class=\"2xx\"}",
-     offsetof(struct worker_stats, responses_by_class[2])},
-    {"postern_responses_total", "counter", NULL, "{class=\"3xx\"}",
-     offsetof(struct worker_stats, responses_by_class[3])},
-    {"postern_responses_total", "counter", NULL, "{class=\"4xx\"}",
-     offsetof(struct worker_stats, responses_by_class[4])},
-    {"postern_responses_total", "counter", NULL, "{class=\"5xx\"}",
-     offsetof(struct worker_stats, responses_by_class[5])},
-    {"postern_body_bytes_total", "counter", "Bytes of bodies, from and to clients.", "{direction=\"in\"}",
-     offsetof(struct worker_stats, bytes_in)},
-    {"postern_body_bytes_total", "counter", NULL, "{direction=\"out\"}",
-     offsetof(struct worker_stats, bytes_out)},
-    {"postern_upstream_connects_total", "counter", "Connections made to backends.", "",
-     offsetof(struct worker_stats, upstream_connects)},
-    {"postern_upstream_connect_failures_total", "counter", "Connections to backends that could not be made.",
-     "", offsetof(struct worker_stats, upstream_connect_failures)},
-    {"postern_expressions_given_up_total", "counter",
-     "Searches by a route's regular expression that reached the bound of a request; they count as no match.",
-     "", offsetof(struct worker_stats, expressions_given_up)},
-    {"postern_upstream_reused_total", "counter", "Requests sent on a pooled connection.", "",
-     offsetof(struct worker_stats, upstream_reused)},
-    {"postern_upstream_idle", "gauge", "Pooled connections to backends that are idle now.", "",
-     offsetof(struct worker_stats, upstream_idle)},
-    {"postern_retries_total", "counter", "Attempts to send a request to a backend after its first.", "",
-     offsetof(struct worker_stats, retries)},
-    {"postern_retries_stopped_total", "counter",
-     "Requests that were not tried again though their rule says so, and why.", "{why=\"attempts\"}",
-     offsetof(struct worker_stats, retries_stopped[RETRY_STOP_ATTEMPTS])},
-    {"postern_retries_stopped_total", "counter", NULL, "{why=\"method\"}",
-     offsetof(struct worker_stats, retries_stopped[RETRY_STOP_METHOD])},
-    {"postern_retries_stopped_total", "counter", NULL, "{why=\"body\"}",
-     offsetof(struct worker_stats, retries_stopped[RETRY_STOP_BODY])},
-    {"postern_retries_stopped_total", "counter", NULL, "{why=\"time\"}",
-     offsetof(struct worker_stats, retries_stopped[RETRY_STOP_TIME])},
-    {"postern_retries_stopped_total", "counter", NULL, "{why=\"budget\"}",
-     offsetof(struct worker_stats, retries_stopped[RETRY_STOP_BUDGET])},
-    {"postern_access_ring_dropped_total", "counter", "Access log lines that found their worker's ring full.",
-     "", offsetof(struct worker_stats, access_dropped)},
-    {"postern_worker_turns_total", "counter", "Turns of the workers' loops.", "",
-     offsetof(struct worker_stats, turns)},
-    {"postern_worker_allocations_total", "counter",
-     "Allocations for kept-alive requests after warm-up; should stay 0.", "",
-     offsetof(struct worker_stats, allocations_after_warmup)},
+#include "admin/metrics_table.h"
+#include "base/arena.h"
+#include "base/map.h"
+#include "http/http_msg.h"
+#include "table/table.h"
+
+enum {
+    CELL_SERIES = TALLY_BUCKETS + 3,           /* buckets, +Inf, sum, count */
+    SINGLE_SERIES = 1 + HTTP_REASON_COUNT - 1, /* build_info and reasons; the rows come to it */
 };
 
-static uint64_t sum(const struct worker_stats *const *workers, size_t n, size_t offset) {
+/* Combinations of one number that have a line of their own, from the first scrape that saw them: what was told apart once stays so. */
+struct shown {
+    char *route; /* NULL: of no route, or free */
+    uint32_t epoch, keys_n, keys_cap;
+    uint32_t *keys;
+    bool closed; /* some have had no line of their own: what the line of all others shows must not go down */
+};
+struct metrics {
+    uint32_t routes_max, keys_max, keys_n;
+    struct shown *shown; /* by tally */
+};
+
+struct metrics *metrics_new(uint32_t series_max) {
+    struct metrics *m = base_zalloc(sizeof *m);
+    size_t rows;
+    metrics_table_rows(&rows);
+    size_t always = rows + SINGLE_SERIES;
+    uint32_t cells = series_max > always ? (uint32_t)(series_max - always) / CELL_SERIES : 0;
+    assert(cells > 2 * TABLE_TALLY_FIRST); /* METRICS_SERIES_MIN is enough */
+    /* Each number may need a cell for what has none of its own; the others are for whoever comes first. */
+    m->routes_max = cells / 2 - TABLE_TALLY_FIRST;
+    m->keys_max = cells - m->routes_max - TABLE_TALLY_FIRST;
+    m->shown = base_zalloc((m->routes_max + TABLE_TALLY_FIRST) * sizeof *m->shown);
+    m->shown[TABLE_TALLY_NONE].epoch = m->shown[TABLE_TALLY_OTHER].epoch = 1;
+    m->shown[TABLE_TALLY_OTHER].route = str_dup(S("other"));
+    return m;
+}
+
+static void forget(struct metrics *m, struct shown *s) {
+    m->keys_n -= s->keys_n;
+    free(s->route);
+    free(s->keys);
+    *s = (struct shown){0};
+}
+
+void metrics_free(struct metrics *m) {
+    if (!m) return;
+    for (uint32_t i = 0; i < m->routes_max + TABLE_TALLY_FIRST; i++) forget(m, &m->shown[i]);
+    free(m->shown);
+    free(m);
+}
+
+uint32_t metrics_routes_max(const struct metrics *m) { return m->routes_max; }
+
+/* A route that was deleted and comes again may have another number, while requests of before still hold the first: that one is not shown. */
+void metrics_name(struct metrics *m, uint32_t tally, uint32_t epoch, str route) {
+    assert(tally >= TABLE_TALLY_FIRST && tally - TABLE_TALLY_FIRST < m->routes_max);
+    for (uint32_t i = TABLE_TALLY_FIRST; route.p && i < m->routes_max + TABLE_TALLY_FIRST; i++)
+        if (m->shown[i].route && str_eq(str_of(m->shown[i].route), route)) forget(m, &m->shown[i]);
+    struct shown *s = &m->shown[tally];
+    forget(m, s);
+    if (route.p) s->route = str_dup(route), s->epoch = epoch;
+}
+
+/* ---- the forms ---- */
+
+/* "q=0.5" as thousandths; 1000 when there is none. */
+static unsigned quality_of(str parameters) {
+    while (parameters.n) {
+        str p = str_trim(str_cut(&parameters, ';')), name = str_trim(str_cut(&p, '='));
+        if (!str_ieq(name, S("q")) || !p.n) continue;
+        unsigned q = p.p[0] == '1' ? 1000 : 0, digit = 100;
+        for (size_t i = 2; i < p.n && digit && p.p[i] >= '0' && p.p[i] <= '9' && q < 1000; i++, digit /= 10)
+            q += (unsigned)(p.p[i] - '0') * digit;
+        return q;
+    }
+    return 1000;
+}
+
+/* Of "version=", the one that is written here, or any. */
+static bool is_version(str parameters, str wanted) {
+    while (parameters.n) {
+        str p = str_trim(str_cut(&parameters, ';')), name = str_trim(str_cut(&p, '='));
+        if (str_ieq(name, S("version"))) return str_eq(str_trim(p), wanted);
+    }
+    return true;
+}
+
+enum metrics_form metrics_form_of(str accept) {
+    unsigned open = 0, plain = 0;
+    while (accept.n) {
+        str parameters = str_cut(&accept, ','), type = str_trim(str_cut(&parameters, ';'));
+        unsigned q = quality_of(parameters);
+        if (str_ieq(type, S("application/openmetrics-text")) && is_version(parameters, S("1.0.0")) &&
+            q > open)
+            open = q;
+        if (str_ieq(type, S("text/plain")) && q > plain) plain = q;
+    }
+    return open && open >= plain ? METRICS_OPENMETRICS : METRICS_PROMETHEUS;
+}
+
+str metrics_content_type(enum metrics_form f) {
+    return f == METRICS_OPENMETRICS ? S("application/openmetrics-text; version=1.0.0; charset=utf-8")
+                                    : S("text/plain; version=0.0.4; charset=utf-8");
+}
+
+/* ---- what is always there ---- */
+
+struct page {
+    struct buf *b;
+    enum metrics_form form;
+    const struct metrics_worker *workers;
+    size_t workers_n;
+};
+
+/* In OpenMetrics a counter's family has no _total, which its sample has. */
+static void head(const struct page *p, const char *name, const char *type, const char *help) {
+    str family = str_of(name);
+    if (p->form == METRICS_OPENMETRICS && str_ends(family, S("_total"))) family.n -= S("_total").n;
+    buf_printf(p->b, "# HELP " STR_FMT " %s\n# TYPE " STR_FMT " %s\n", STR_ARG(family), help, STR_ARG(family),
+               type);
+}
+
+static uint64_t sum(const struct page *p, size_t offset) {
     uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) v += stats_get((const void *)((const char *)workers[i] + offset));
+    for (size_t i = 0; i < p->workers_n; i++)
+        v += stats_get((const void *)((const char *)p->workers[i].stats + offset));
     return v;
 }
 
-static void head(struct buf *b, const char *name, const char *type, const char *help) {
-    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void gauge(struct buf *b, const char *name, const char *type, const char *help, uint64_t v) {
-    head(b, name, type, help);
-    buf_printf(b, "%s %llu\n", name, (unsigned long long)v);
+static void print_rows(const struct page *p, const struct metrics_gauges *g) {
+    size_t n;
+    const struct metrics_row *rows = metrics_table_rows(&n);
+    for (const struct metrics_row *r = rows; r < rows + n; r++) {
+        if (r->help) head(p, r->name, r->type == METRICS_COUNTER ? "counter" : "gauge", r->help);
+        uint64_t v = r->source == METRICS_WORKERS
+                         ? sum(p, r->offset)
+                         : *(const uint64_t *)(const void *)((const char *)g + r->offset);
+        const char *open = r->labels[0] ? "{" : "", *close = r->labels[0] ? "}" : "";
+        buf_printf(p->b, "%s%s%s%s %llu\n", r->name, open, r->labels, close, (unsigned long long)v);
+    }
 }
 
 /* Why requests ended, for those that this gateway answered itself or that broke: the backend's own answers are responses_total. */
-static void print_reasons(struct buf *b, const struct worker_stats *const *workers, size_t n) {
-    head(b, "postern_reasons_total", "counter", "Requests that a backend did not answer in full, by reason.");
+static void print_reasons(const struct page *p) {
+    head(p, "postern_reasons_total", "counter", "Requests that a backend did not answer in full, by reason.");
     for (int i = REASON_NONE + 1; i < HTTP_REASON_COUNT; i++) {
-        uint64_t v =
-            sum(workers, n, offsetof(struct worker_stats, reasons) + sizeof(stats_counter) * (size_t)i);
-        buf_printf(b, "postern_reasons_total{reason=\"" STR_FMT "\"} %llu\n",
+        uint64_t v = sum(p, offsetof(struct worker_stats, reasons) + sizeof(stats_counter) * (size_t)i);
+        buf_printf(p->b, "postern_reasons_total{reason=\"" STR_FMT "\"} %llu\n",
                    STR_ARG(http_reason_name((enum http_reason)i)), (unsigned long long)v);
     }
+}
+
+/* ---- requests by route ---- */
+
+struct sums {
+    uint64_t counts[TALLY_BUCKETS + 1], sum_us;
+};
+
+static void add_cell(struct sums *to, const struct tally_reading *r, uint32_t i) {
+    for (unsigned k = 0; k <= TALLY_BUCKETS; k++) to->counts[k] += r->counts[i][k];
+    to->sum_us += r->sums_us[i];
+}
+
+/* The line of a combination; keys_n: there is none of its own. A cell whose first count is on its way has nothing to show yet. */
+static uint32_t line_of(struct metrics *m, struct shown *s, uint32_t key) {
+    for (uint32_t i = 0; i < s->keys_n; i++)
+        if (s->keys[i] == key) return i;
+    s->closed |= m->keys_n == m->keys_max || s->keys_n == TALLY_CELLS;
+    if (s->closed) return UINT32_MAX;
+    if (s->keys_n == s->keys_cap)
+        s->keys = base_realloc(s->keys, (s->keys_cap = s->keys_cap ? s->keys_cap * 2 : 2) * sizeof *s->keys);
+    m->keys_n++;
+    s->keys[s->keys_n] = key;
+    return s->keys_n++;
 }
 
 /* Seconds from microseconds, exactly. */
@@ -101,50 +184,79 @@ static void add_seconds(struct buf *b, uint64_t us) {
     buf_printf(b, "%llu.%06llu", (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
 }
 
-static void print_latency(struct buf *b, const struct worker_stats *const *workers, size_t n) {
-    const char *name = "postern_request_duration_seconds";
-    head(b, name, "histogram", "From a request's head to the end of its response.");
-    uint64_t so_far = 0;
-    for (size_t k = 0; k <= WORKER_LATENCY_BUCKETS; k++) {
-        so_far += sum(workers, n, offsetof(struct worker_stats, latency) + sizeof(stats_counter) * k);
-        buf_printf(b, "%s_bucket{le=\"", name);
-        if (k < WORKER_LATENCY_BUCKETS) {
-            add_seconds(b, (uint64_t)16 << k);
-        } else {
-            buf_add(b, S("+Inf"));
-        }
-        buf_printf(b, "\"} %llu\n", (unsigned long long)so_far);
-    }
-    buf_printf(b, "%s_sum ", name);
-    add_seconds(b, sum(workers, n, offsetof(struct worker_stats, latency_sum_us)));
-    buf_printf(b, "\n%s_count %llu\n", name, (unsigned long long)so_far);
+/* A bound as both forms write it: "0.001", "1.0". */
+static void add_bound(struct buf *b, uint32_t us) {
+    add_seconds(b, us);
+    while (b->n > 1 && b->p[b->n - 1] == '0' && b->p[b->n - 2] != '.') b->n--;
 }
 
-void metrics_print(struct buf *b, const struct worker_stats *const *workers, size_t workers_n,
-                   const struct metrics_gauges *g) {
-    head(b, "postern_build_info", "gauge", "The version of this program.");
-    buf_printf(b, "postern_build_info{version=\"%s\"} 1\n", POSTERN_VERSION);
-    gauge(b, "postern_start_time_seconds", "gauge", "When this process began, since 1970.",
-          (uint64_t)g->start_s);
-    gauge(b, "postern_ready", "gauge", "1 while every worker serves by the newest table.", g->ready);
-    gauge(b, "postern_workers", "gauge", "Worker threads.", workers_n);
-    gauge(b, "postern_config_revision", "gauge", "Revision of the plan that every worker has adopted.",
-          g->revision);
-    gauge(b, "postern_config_changes_total", "counter", "Changes of configuration that made a new table.",
-          g->reloads);
-    gauge(b, "postern_config_findings", "gauge", "Mistakes in manifests, as they stand now.", g->findings);
-    gauge(b, "postern_conditions_false", "gauge", "Conditions of objects that say what is not so.",
-          g->conditions_false);
-    gauge(b, "postern_tables_alive", "gauge", "Generations of tables that a worker still uses.",
-          g->tables_alive);
-    gauge(b, "postern_access_log_dropped_total", "counter", "Access log lines that their sink did not take.",
-          g->access_dropped);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct metric *m = &rows[i];
-        if (m->help) head(b, m->name, m->type, m->help);
-        buf_printf(b, "%s%s %llu\n", m->name, m->labels,
-                   (unsigned long long)sum(workers, workers_n, m->offset));
+static const char histogram[] = "http_server_request_duration_seconds";
+
+static void add_labels(struct buf *b, const struct shown *s, uint32_t key) {
+    struct tally_labels l = tally_labels(key);
+    str method = http_method_name((enum http_method)l.method_id);
+    buf_add_char(b, '{');
+    if (s->route) buf_printf(b, "route=\"%s\",", s->route);
+    if (!key || !method.n) method = S("_OTHER"); /* [OpenTelemetry HTTP http.request.method] */
+    buf_printf(b, "http_request_method=\"" STR_FMT "\"", STR_ARG(method));
+    if (!key) return;
+    if (l.status) buf_printf(b, ",http_response_status_code=\"%u\"", l.status);
+    buf_printf(b, ",url_scheme=\"%s\"", l.tls ? "https" : "http");
+    if (l.reason != REASON_NONE)
+        buf_printf(b, ",error_type=\"" STR_FMT "\"", STR_ARG(http_reason_name(l.reason)));
+}
+
+static void print_cell(const struct page *p, const struct shown *s, uint32_t key, const struct sums *v,
+                       struct buf *labels) {
+    uint64_t so_far = 0;
+    buf_clear(labels);
+    add_labels(labels, s, key);
+    for (size_t k = 0; k <= TALLY_BUCKETS; k++) {
+        so_far += v->counts[k];
+        buf_printf(p->b, "%s_bucket" STR_FMT ",le=\"", histogram, STR_ARG(buf_str(labels)));
+        if (k < TALLY_BUCKETS)
+            add_bound(p->b, tally_bounds_us[k]);
+        else
+            buf_add(p->b, S("+Inf"));
+        buf_printf(p->b, "\"} %llu\n", (unsigned long long)so_far);
     }
-    print_reasons(b, workers, workers_n);
-    print_latency(b, workers, workers_n);
+    buf_printf(p->b, "%s_sum" STR_FMT "} ", histogram, STR_ARG(buf_str(labels)));
+    add_seconds(p->b, v->sum_us);
+    buf_printf(p->b, "\n%s_count" STR_FMT "} %llu\n", histogram, STR_ARG(buf_str(labels)),
+               (unsigned long long)so_far);
+}
+
+static void print_route(struct metrics *m, const struct page *p, uint32_t tally, struct buf *labels) {
+    struct shown *s = &m->shown[tally];
+    struct sums lines[TALLY_CELLS] = {0}, rest = {0};
+    uint64_t rest_n = 0;
+    for (size_t w = 0; w < p->workers_n; w++) {
+        struct tally_reading r;
+        if (!tally_read(p->workers[w].tally, tally, s->epoch, &r)) continue;
+        for (uint32_t i = 0; i < r.keys_n; i++) {
+            uint32_t line = line_of(m, s, r.keys[i]);
+            add_cell(line == UINT32_MAX ? &rest : &lines[line], &r, i);
+        }
+        add_cell(&rest, &r, TALLY_CELLS);
+    }
+    for (uint32_t i = 0; i < s->keys_n; i++) print_cell(p, s, s->keys[i], &lines[i], labels);
+    for (unsigned k = 0; k <= TALLY_BUCKETS; k++) rest_n += rest.counts[k];
+    if (rest_n) print_cell(p, s, 0, &rest, labels);
+}
+
+void metrics_print(struct metrics *m, struct buf *b, enum metrics_form form,
+                   const struct metrics_worker *workers, size_t workers_n, const struct metrics_gauges *g) {
+    struct page p = {b, form, workers, workers_n};
+    struct buf labels;
+    buf_init(&labels, 2048);
+    head(&p, "postern_build_info", "gauge", "The version of this program.");
+    buf_printf(b, "postern_build_info{version=\"%s\"} 1\n", POSTERN_VERSION);
+    print_rows(&p, g);
+    print_reasons(&p);
+    head(&p, histogram, "histogram",
+         "From the arrival of a request's head to the last byte of its response.");
+    for (uint32_t i = 0; i < m->routes_max + TABLE_TALLY_FIRST; i++)
+        if (m->shown[i].epoch) print_route(m, &p, i, &labels);
+    if (form == METRICS_OPENMETRICS) buf_add(b, S("# EOF\n"));
+    buf_fini(&labels);
 }

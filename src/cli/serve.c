@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/admin.h"
+#include "admin/metrics.h"
 #include "base/num.h"
 #include "cli/cli.h"
 #include "cli/serve_access.h"
@@ -58,6 +59,9 @@ static const struct cli_option options[] = {
     {"access-log-to", 0, "WHERE",
      "A file, opened anew on SIGHUP and when it was renamed; unix:PATH, a socket; or -, standard output "
      "(default)."},
+    {"metrics-series", 0, "N",
+     "How many series /metrics has at most (default 1000): what there is no room for is counted under "
+     "route=\"other\"."},
     {"log-level", 0, "LEVEL", "debug, info, warn or error (default info), on standard error."},
     {"admin", 0, "ADDRESS",
      "Where /healthz, /readyz, /metrics, /status, /plan, /table and /explain are answered "
@@ -160,7 +164,7 @@ static err read_health(struct settings *s, bool kube) {
 }
 
 static err read_settings(struct settings *s) {
-    uint64_t workers = 0, drain_s = DRAIN_S_DEFAULT, linger_s;
+    uint64_t workers = 0, series = METRICS_SERIES_USUAL, drain_s = DRAIN_S_DEFAULT, linger_s;
     bool kube;
     TRY(serve_kube_read(&s->given, &s->kube, &kube));
     if (kube)
@@ -171,6 +175,7 @@ static err read_settings(struct settings *s) {
     TRY(read_health(s, kube));
     TRY(read_maps(s));
     TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
+    TRY(read_number(s, "metrics-series", METRICS_SERIES_MIN, METRICS_SERIES_MAX, &series));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
     linger_s = kube ? LINGER_S_KUBE : 0;
     TRY(read_number(s, "linger", 0, DRAIN_S_MAX, &linger_s));
@@ -187,6 +192,7 @@ static err read_settings(struct settings *s) {
                                    "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
                                    s->config.controller_name));
     s->config.workers = (unsigned)workers;
+    s->config.metrics_series = (uint32_t)series;
     s->config.access = s->access.form;
     s->config.access_program = s->access.program;
     s->config.access_to = s->access.to;

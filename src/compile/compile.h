@@ -17,6 +17,15 @@ DEFINE_CLEANUP(compiler)
 /* Is the piece in the tables of this version? Pieces of other versions, and what resolve/ was told to take as served, may not be.
  * p: opened. */
 bool compile_carries(const struct plan_piece *p);
+/* How many routes at most are counted apart (table_rule.tally); none unless called, before the first table. */
+void compile_tally_limit(struct compiler *c, uint32_t routes_max);
+/* Numbers that were given to a route, or taken from it, since the last call: one a call, false when there are no more. */
+struct compile_tally {
+    uint32_t tally, epoch;
+    str route; /* not given: it is free again. Valid until the next table is made */
+};
+bool compile_tally_next(struct compiler *c, struct compile_tally *ret);
+uint32_t compile_tally_others(const struct compiler *c); /* routes without a number of their own */
 struct compile_work {
     uint32_t rules, hosts, listeners, endpoints,
         certificates; /* pieces made; a host counts once, whatever of it is new */

@@ -4,6 +4,7 @@
 #include "compile/compile_host.h"
 #include "compile/compile_listener.h"
 #include "compile/compile_rule.h"
+#include "compile/compile_tally.h"
 
 static uint64_t join_values(uint64_t h, const struct plan_value_match *v, uint32_t n) {
     h = hash_join(h, n);
@@ -61,6 +62,7 @@ static uint32_t find_hosts(struct compiler *c, const struct plan_route *plan, st
 static void make_rules(struct compiler *c, struct compiler_route *r, const struct plan_route *plan,
                        struct table_rule **rules, bool *ret_changed) {
     *ret_changed = r->rules_n != plan->rules.n;
+    const struct table_rule *of = r->rules_n ? r->rules[0] : NULL;
     for (uint32_t i = 0; i < plan->rules.n; i++) {
         uint64_t hash = compile_rule_hash(plan, &plan->rules.p[i]);
         if (i < r->rules_n && r->rules[i]->hash == hash) {
@@ -69,6 +71,8 @@ static void make_rules(struct compiler *c, struct compiler_route *r, const struc
             continue;
         }
         rules[i] = compile_rule_make(c, plan, &plan->rules.p[i], hash);
+        compile_tally_hold(c, plan->piece.key, of, rules[i]);
+        if (!of) of = rules[i];
         *ret_changed = true;
     }
     for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);

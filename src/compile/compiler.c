@@ -6,6 +6,7 @@
 #include "compile/compile_host.h"
 #include "compile/compile_listener.h"
 #include "compile/compile_paths.h"
+#include "compile/compile_tally.h"
 
 uint32_t compiler_take_slot(struct compiler_pool *p) { return p->free_n ? p->free[--p->free_n] : p->next++; }
 
@@ -59,6 +60,7 @@ void compiler_free_rule(struct compiler *c, struct table_rule *r) {
         compile_filters_release(c, r->targets[i].filters, r->targets[i].filters_n);
         if (r->targets[i].backend) compile_backend_release(c, r->targets[i].backend);
     }
+    compile_tally_release(c, r);
     compiler_give_slot(&c->rule_slots, r->slot);
     free(r);
 }
@@ -163,6 +165,7 @@ void compiler_free(struct compiler *c) {
     compile_listener_free_all(c);
     assert(!c->expressions.n);
     map_fini(&c->expressions);
+    compile_tally_free_all(c);
     free_array(&c->port_array);
     free_array(&c->host_array);
     free_array(&c->endpoint_array);

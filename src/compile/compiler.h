@@ -119,14 +119,23 @@ struct compiler_grave {
     uint32_t slots[];
 };
 
+struct compiler_tally {
+    char *route; /* NULL: free */
+    uint32_t epoch, rules;
+    bool is_news;
+};
+
 struct compiler {
     uint64_t generation; /* in the making, or the last made */
     uint64_t ids;        /* the last given to anything whose number is never reused */
     uint64_t stamp;
     uint32_t listener_ids;
     struct map listeners, backends, certificates, ports;
-    struct map expressions; /* text -> struct compiler_expression */
-    struct index routes;    /* struct compiler_route */
+    struct map expressions;         /* text -> struct compiler_expression */
+    struct index routes;            /* struct compiler_route */
+    struct compiler_tally *tallies; /* by number, from TABLE_TALLY_FIRST */
+    uint32_t tallies_n, tallies_max, tally_news_n, tally_news_at;
+    struct compiler_pool tally_slots;
     struct compiler_pool rule_slots, backend_slots, host_slots;
     struct compiler_array port_array, host_array, endpoint_array;
     struct spine_sockets *sockets;

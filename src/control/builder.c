@@ -273,13 +273,36 @@ static void pass(struct builder *b) {
         timer_clear(&b->again);
     }
     bool asked = b->follower && follower_passed(b->follower, clock_monotonic_us());
+    stats_set(&b->stats.routes_other, compile_tally_others(b->pipeline.compiler));
     send_table(b, asked, changed, before);
     stats_set(&b->stats.tables_alive, b->publish.alive);
 }
 
-/* What one turn brought may have freed tables. */
+static void tell_tallies(struct builder *b) {
+    struct compile_tally t;
+    while (compile_tally_next(b->pipeline.compiler, &t)) {
+        struct builder_news *n = news_new(b, BUILDER_TALLY);
+        n->tally = t.tally, n->tally_epoch = t.epoch;
+        buf_add(&n->body, t.route);
+        mailbox_post(b->to, &n->post);
+        stats_set(&b->stats.routes_other, compile_tally_others(b->pipeline.compiler));
+    }
+}
+
+static void count_writes(struct builder *b) {
+    struct status_book_stats s = follower_status_stats(b->follower);
+    stats_set(&b->stats.status_written, s.written);
+    stats_set(&b->stats.status_conflicts, s.conflicts);
+    stats_set(&b->stats.status_failures, s.failures);
+    stats_set(&b->stats.status_waiting, s.waiting);
+    stats_set(&b->stats.events_dropped, follower_events_dropped(b->follower));
+}
+
+/* What one turn brought may have freed tables, and numbers of routes. */
 static void after_turn(void *arg) {
     struct builder *b = arg;
+    tell_tallies(b);
+    if (b->follower) count_writes(b);
     if (b->pending && !b->publish.adopting) pass(b);
     if (stats_get(&b->stats.tables_alive) != b->publish.alive)
         stats_set(&b->stats.tables_alive, b->publish.alive);

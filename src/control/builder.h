@@ -11,18 +11,21 @@ enum builder_event {
     BUILDER_READY,   /* the first complete table is served and its sockets are bound or refused */
     BUILDER_DRAINED, /* every worker has ended */
     BUILDER_ANSWER,  /* to a question */
+    BUILDER_TALLY,   /* a route has this number of counters now (body; "": none has) */
 };
 struct builder_news {
     struct post post; /* the receiver frees it: builder_news_free() */
     enum builder_event event;
     void *asker; /* ANSWER: as given with the question */
     uint16_t status;
+    uint32_t tally, tally_epoch;
     const char *type;
     struct buf body;
 };
 /* Written by the builder, readable from any thread. */
 struct builder_stats {
-    stats_counter revision, tables_alive, findings, reloads, conditions_false;
+    stats_counter revision, tables_alive, findings, reloads, conditions_false, routes_other;
+    stats_counter status_written, status_conflicts, status_failures, status_waiting, events_dropped;
 };
 struct builder {
     const struct control_config *config;

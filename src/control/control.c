@@ -21,7 +21,8 @@ enum {
     /* What is as large comes from the system and goes back to it: lists of 100,000 things that are made anew with each change would leave
      * holes of their size in the heap. Told, so that malloc does not raise it by itself. */
     MAPPED_BYTES_MIN = 512 << 10,
-    METRICS_BYTES_MAX = 1 << 20,
+    METRICS_BYTES_MIN = 1 << 16,
+    METRICS_SERIES_BYTES_MAX = 768, /* a line: a route is named by 330 bytes at most */
 };
 enum control_state { CONTROL_STARTING, CONTROL_READY, CONTROL_DRAINING, CONTROL_ENDED };
 
@@ -42,6 +43,8 @@ struct control {
     struct thread **threads;
     unsigned workers_n;
     struct access_writer *access;
+    struct metrics *metrics;
+    uint32_t series;
     struct timer linger_timer;
     uint64_t drain_until_us;
     int64_t start_s;
@@ -171,31 +174,43 @@ static void on_news(struct post *p, void *receiver) {
         move(k, CONTROL_ENDED);
         end_when_done(k);
         break;
+    case BUILDER_TALLY:
+        metrics_name(k->metrics, n->tally, n->tally_epoch, n->body.n ? buf_str(&n->body) : (str){0});
+        break;
     case BUILDER_ANSWER: admin_answer(n->asker, n->status, str_of(n->type), buf_str(&n->body)); break;
     }
     builder_news_free(n);
 }
 
 static void answer_metrics(struct control *k, struct admin_request *r) {
-    const struct worker_stats **stats = base_zalloc(k->workers_n * sizeof *stats);
-    for (unsigned i = 0; i < k->workers_n; i++) stats[i] = worker_stats(k->workers[i]);
+    struct metrics_worker *workers = base_zalloc(k->workers_n * sizeof *workers);
+    for (unsigned i = 0; i < k->workers_n; i++)
+        workers[i] = (struct metrics_worker){worker_stats(k->workers[i]), worker_tally(k->workers[i])};
     const struct builder_stats *s = &k->builder.stats;
     struct metrics_gauges g = {
         .revision = stats_get(&s->revision),
         .tables_alive = stats_get(&s->tables_alive),
         .ready = k->state == CONTROL_READY,
-        .start_s = k->start_s,
+        .workers = k->workers_n,
+        .start_s = (uint64_t)k->start_s,
         .access_dropped = access_writer_dropped(k->access),
         .findings = stats_get(&s->findings),
         .reloads = stats_get(&s->reloads),
         .conditions_false = stats_get(&s->conditions_false),
+        .routes_other = stats_get(&s->routes_other),
+        .status_written = stats_get(&s->status_written),
+        .status_conflicts = stats_get(&s->status_conflicts),
+        .status_failures = stats_get(&s->status_failures),
+        .status_waiting = stats_get(&s->status_waiting),
+        .events_dropped = stats_get(&s->events_dropped),
     };
+    enum metrics_form form = metrics_form_of(admin_accept(r));
     struct buf b;
-    buf_init(&b, METRICS_BYTES_MAX);
-    metrics_print(&b, stats, k->workers_n, &g);
-    admin_answer(r, b.overflow ? 507 : 200, S("text/plain; version=0.0.4; charset=utf-8"), buf_str(&b));
+    buf_init(&b, METRICS_BYTES_MIN + (size_t)k->series * METRICS_SERIES_BYTES_MAX);
+    metrics_print(k->metrics, &b, form, workers, k->workers_n, &g);
+    admin_answer(r, b.overflow ? 507 : 200, metrics_content_type(form), buf_str(&b));
     buf_fini(&b);
-    free(stats);
+    free(workers);
 }
 
 static void on_ask(void *arg, struct admin_request *r, str page, str query) {
@@ -260,8 +275,10 @@ static err open_health(struct control *k) {
 /* As many as threads can be had; ERR_IO: none. */
 static err start_workers(struct control *k) {
     unsigned n = k->c->workers ? k->c->workers : thread_cores();
-    struct worker_config w = {
-        .access = k->c->access, .access_program = k->c->access_program, .home = &k->builder.box};
+    struct worker_config w = {.access = k->c->access,
+                              .access_program = k->c->access_program,
+                              .tallies = metrics_routes_max(k->metrics) + TABLE_TALLY_FIRST,
+                              .home = &k->builder.box};
     tls_random(w.ticket_keys, sizeof w.ticket_keys);
     k->workers = base_zalloc(n * sizeof(struct worker *));
     k->threads = base_zalloc(n * sizeof(struct thread *));
@@ -291,7 +308,10 @@ static err open_access(struct control *k) {
 }
 
 static err start(struct control *k) {
+    k->series = k->c->metrics_series ? k->c->metrics_series : METRICS_SERIES_USUAL;
+    k->metrics = metrics_new(k->series);
     builder_init(&k->builder, k->c, &k->box, on_news);
+    compile_tally_limit(k->builder.pipeline.compiler, metrics_routes_max(k->metrics));
     if (mailbox_attach(&k->box, &k->loop) != OK ||
         loop_add_level(&k->loop, &k->signals, k->signals.fd) != OK) {
         log_error("loop err=\"%s\"", strerror(errno));
@@ -342,6 +362,7 @@ static void end(struct control *k) {
     cluster_free(k->cluster);
     admin_free(k->health);
     admin_free(k->admin);
+    metrics_free(k->metrics);
     files_watch_free(k->watch);
     timer_forget(&k->loop.timers, &k->linger_timer);
     loop_fini(&k->loop);

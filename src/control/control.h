@@ -20,6 +20,7 @@ struct control_config {
     enum access_form access; /* of Gateways that say nothing */
     str access_program;      /* of ACCESS_OWN */
     const char *access_to;   /* access_log_open(); NULL: standard output */
+    uint32_t metrics_series; /* that /metrics has at most; 0: as usual */
     struct ip admin_ip;
     uint16_t admin_port;
     const char *socket_path;

@@ -183,6 +183,11 @@ uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s, bool
     return status_book_flush(f->statuses, now_us, now_s, between);
 }
 
+struct status_book_stats follower_status_stats(const struct follower *f) {
+    return status_book_stats(f->statuses);
+}
+uint64_t follower_events_dropped(const struct follower *f) { return event_book_dropped(f->events); }
+
 /* ---- what comes in ---- */
 
 static void tell_findings(const struct kube_change *c) {

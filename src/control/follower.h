@@ -37,6 +37,9 @@ bool follower_served(const struct follower *f);
  * nothing happens. */
 uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s, bool between);
 
+struct status_book_stats follower_status_stats(const struct follower *f);
+uint64_t follower_events_dropped(const struct follower *f);
+
 /* From the loop thread; each is delivered in the builder's. */
 void follower_post_batch(struct builder *b, struct kube_batch *batch);
 void follower_post_facts(struct builder *b, struct cluster *c, const struct kube_facts *facts);

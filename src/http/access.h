@@ -73,6 +73,7 @@ struct access_record {
     str user_agent, request_id, trace_id;
     const struct http_msg *request, *response; /* the heads; NULL: none */
     uint32_t request_fields_n;                 /* that were received; what stands behind was added */
+    uint32_t tally, tally_epoch;               /* of the rule (table.h); 0: none */
     uint8_t form;                              /* enum access_form: as the Gateway wants it */
     str program;                               /* OWN */
 };

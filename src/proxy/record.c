@@ -31,7 +31,27 @@ void record_routed(struct exchange *x) {
 
 /* What only a line of the log shows. */
 static void describe(const struct exchange *x, struct access_record *r) {
+    const struct record *own = &x->record;
     const struct http_msg *m = x->request;
+    const struct table_rule *rule = x->rule;
+    r->time_us = x->wall_us;
+    r->client = x->sender;
+    r->client_port = ip_eq(&x->sender, &x->client->peer) ? x->client->peer_port : 0;
+    r->version = x->version;
+    r->method = x->method, r->authority = x->authority, r->path = x->path, r->query = x->query;
+    r->gateway = own->gateway, r->listener = own->listener;
+    if (rule) r->route = rule->route, r->rule = rule->index, r->rule_name = rule->name;
+    if (x->target && x->target->backend) r->backend = x->target->backend->name;
+    r->endpoint = (struct access_address){x->endpoint.ip, x->endpoint.port};
+    r->attempts = x->attempts, r->retries = x->retry.told, r->retry_stop = retry_stop_name(x->retry.stop);
+    r->head_us = own->head_us, r->route_us = own->route_us, r->auth_us = own->auth_us;
+    r->connect_us = x->connect_us, r->tls_us = own->tls_us;
+    r->first_byte_us = x->first_byte_us;
+    if (own->sent_us && x->first_byte_us) r->wait_us = x->start_us + x->first_byte_us - own->sent_us;
+    if (x->first_byte_us) r->body_us = r->total_us - x->first_byte_us;
+    r->trace_id = own->trace_id;
+    r->request = m, r->response = own->response, r->request_fields_n = own->request_fields_n;
+    r->form = own->form, r->program = own->program;
     if (x->client->tls) {
         const struct tls_conn *t = x->client->conn.tls;
         r->tls_version = tls_version(t), r->tls_cipher = tls_cipher(t), r->server_name = tls_server_name(t);
@@ -43,51 +63,20 @@ static void describe(const struct exchange *x, struct access_record *r) {
     if (id) r->request_id = id->value;
 }
 
+/* What counters want is told of each; the rest as far as somebody prints it. */
 void record_report(struct exchange *x) {
     struct proxy *p = x->proxy;
     if (!p->report) return;
-    const struct record *own = &x->record;
-    uint64_t now_us = proxy_core_now(p);
-    struct access_record r = {
-        .time_us = x->wall_us,
-        .client = x->sender,
-        .client_port = ip_eq(&x->sender, &x->client->peer) ? x->client->peer_port : 0,
-        .version = x->version,
-        .tls = x->client->tls,
-        .method_id = x->request ? x->request->method_id : HTTP_METHOD_OTHER,
-        .status = x->status,
-        .reason = x->reason,
-        .method = x->method,
-        .authority = x->authority,
-        .path = x->path,
-        .query = x->query,
-        .gateway = own->gateway,
-        .listener = own->listener,
-        .rule = -1,
-        .endpoint = {x->endpoint.ip, x->endpoint.port},
-        .attempts = x->attempts,
-        .retries = x->retry.told,
-        .retry_stop = retry_stop_name(x->retry.stop),
-        .bytes_in = x->bytes_in,
-        .bytes_out = x->bytes_out,
-        .total_us = now_us - x->start_us,
-        .head_us = own->head_us,
-        .route_us = own->route_us,
-        .auth_us = own->auth_us,
-        .connect_us = x->connect_us,
-        .tls_us = own->tls_us,
-        .wait_us = own->sent_us && x->first_byte_us ? x->start_us + x->first_byte_us - own->sent_us : 0,
-        .first_byte_us = x->first_byte_us,
-        .body_us = x->first_byte_us ? now_us - x->start_us - x->first_byte_us : 0,
-        .trace_id = own->trace_id,
-        .request = x->request,
-        .response = own->response,
-        .request_fields_n = own->request_fields_n,
-        .form = own->form,
-        .program = own->program,
-    };
-    if (x->rule) r.route = x->rule->route, r.rule = x->rule->index, r.rule_name = x->rule->name;
-    if (x->target && x->target->backend) r.backend = x->target->backend->name;
-    if (own->wanted) describe(x, &r);
+    struct access_record r = {.rule = -1,
+                              .form = x->record.wanted ? ACCESS_AS_USUAL : ACCESS_OFF,
+                              .tls = x->client->tls,
+                              .method_id = x->request ? x->request->method_id : HTTP_METHOD_OTHER,
+                              .status = x->status,
+                              .reason = x->reason,
+                              .bytes_in = x->bytes_in,
+                              .bytes_out = x->bytes_out,
+                              .total_us = proxy_core_now(p) - x->start_us};
+    if (x->rule) r.tally = x->rule->tally, r.tally_epoch = x->rule->tally_epoch;
+    if (x->record.wanted) describe(x, &r);
     p->report(p->report_arg, &r);
 }

@@ -98,11 +98,14 @@ static inline bool table_retry_has(const struct table_retry *r, uint32_t status)
            (r->codes[(status - TABLE_CODE_MIN) / 64] >> (status - TABLE_CODE_MIN) % 64 & 1);
 }
 #define TABLE_TIME_UNSET UINT64_MAX
+/* Whose requests are counted together: each of so many routes apart, those of all others, and those that no route takes. */
+enum { TABLE_TALLY_NONE, TABLE_TALLY_OTHER, TABLE_TALLY_FIRST };
 struct table_rule {
-    uint32_t slot; /* index of a worker's count of exchanges that use it */
-    int32_t index; /* in its route */
-    uint64_t hash; /* of the content but for what it matches */
-    str route;     /* "HTTPRoute/ns/name" */
+    uint32_t slot;               /* index of a worker's count of exchanges that use it */
+    uint32_t tally, tally_epoch; /* its route's number, and which of the routes that had the number it is */
+    int32_t index;               /* in its route */
+    uint64_t hash;               /* of the content but for what it matches */
+    str route;                   /* "HTTPRoute/ns/name" */
     str name;
     uint32_t filters_n, targets_n;
     const struct table_filter *filters;

@@ -56,6 +56,7 @@ struct worker { /* owner: its thread; stats and ring are read by others */
     struct buf line;
     struct access_ring ring;
     struct worker_stats stats;
+    struct tally tally;
 };
 
 static void move(struct worker *w, enum worker_state to) {
@@ -244,12 +245,6 @@ static void deliver_socket(struct post *p, void *worker) {
 
 /* ---- what is told of exchanges ---- */
 
-static unsigned latency_bucket(uint64_t us) {
-    if (us <= 16) return 0;
-    unsigned k = 64 - (unsigned)__builtin_clzll((us - 1) / 16); /* the least with us <= 16 << k */
-    return k < WORKER_LATENCY_BUCKETS ? k : WORKER_LATENCY_BUCKETS;
-}
-
 /* How the line is printed; not given: not at all. */
 static str program_of(const struct worker *w, const struct access_record *r) {
     enum access_form form = r->form ? (enum access_form)r->form : w->config.access;
@@ -271,8 +266,7 @@ static void on_finished(void *arg, const struct access_record *r) {
     stats_add(&s->reasons[r->reason], 1);
     stats_add(&s->bytes_in, r->bytes_in);
     stats_add(&s->bytes_out, r->bytes_out);
-    stats_add(&s->latency[latency_bucket(r->total_us)], 1);
-    stats_add(&s->latency_sum_us, r->total_us);
+    tally_count(&w->tally, r);
     str program = program_of(w, r);
     if (!program.p) return;
     buf_clear(&w->line);
@@ -356,6 +350,7 @@ struct worker *worker_new(const struct worker_config *c) {
     w->formats = arena_new();
     w->json = access_format_json(w->formats), w->text = access_format_text(w->formats);
     access_ring_init(&w->ring, RING_BYTES);
+    tally_init(&w->tally, c->tallies);
     struct proxy_config pc = {.loop = &w->loop,
                               .ticket_keys = w->config.ticket_keys,
                               .finished = on_finished,
@@ -401,6 +396,7 @@ void worker_free(struct worker *w) {
     loop_fini(&w->loop);
     buf_fini(&w->line);
     access_ring_fini(&w->ring);
+    tally_fini(&w->tally);
     arena_free(w->formats);
     free(w);
 }
@@ -426,5 +422,7 @@ void worker_post_drain(struct worker *w, struct worker_drain *m) {
 }
 
 const struct worker_stats *worker_stats(const struct worker *w) { return &w->stats; }
+
+const struct tally *worker_tally(const struct worker *w) { return &w->tally; }
 
 size_t worker_access_take(struct worker *w, char *p, size_t n) { return access_ring_take(&w->ring, p, n); }

@@ -8,6 +8,7 @@
 #include "http/access_format.h"
 #include "io/mailbox.h"
 #include "table/table.h"
+#include "worker/tally.h"
 #include "worker/worker_stats.h"
 
 struct worker;
@@ -15,6 +16,7 @@ struct worker_config {
     unsigned index;
     enum access_form access; /* of Gateways that say nothing; ACCESS_OWN: access_program */
     str access_program;      /* outlives the worker */
+    uint32_t tallies;        /* one past the highest number of a route that is counted apart */
     uint8_t ticket_keys[80];
     struct mailbox
         *home; /* where what follows is posted to; the `done` posts below run there with home->receiver */
@@ -70,5 +72,6 @@ void worker_post_drain(struct worker *w, struct worker_drain *m);
 
 /* Readable from any thread. */
 const struct worker_stats *worker_stats(const struct worker *w);
+const struct tally *worker_tally(const struct worker *w);
 /* Moves what the access ring holds (whole lines) into b, as much as fits; any one thread. Lines that found the ring full are counted. */
 size_t worker_access_take(struct worker *w, char *p, size_t n);

@@ -5,8 +5,9 @@ import os
 import signal
 import ssl
 
+from client import ask
 from harness import case, equal, eventually, holds
-from manifests import gateway, gateway_class, listener, route, rule, secret, service
+from manifests import gateway, gateway_class, listener, path, route, rule, secret, service
 
 
 def lines_of(file):
@@ -100,3 +101,58 @@ def access_log_blocked(t):
         eventually(lambda: s.metric('postern_access_log_dropped_total') + s.metric('postern_access_ring_dropped_total') > 0, f'{to}: lines are dropped')
         equal(s.page('/readyz').status, 200)
         equal(s.end(), 0)
+
+
+def parsed(t, s, form):
+    """/metrics as prometheus_client's parser reads it: (name, labels) -> value."""
+    accept = {'openmetrics': 'application/openmetrics-text;version=1.0.0', 'prometheus': 'text/plain'}[form]
+    page = ask(s.admin_port, '/metrics', host=f'127.0.0.1:{s.admin_port}', headers={'Accept': accept})
+    holds(page.get('Content-Type'), accept.split(';')[0])
+    open(t.file('metrics.txt'), 'wb').write(page.body)
+    lines = t.run('/usr/bin/python3', os.path.join(os.path.dirname(os.path.dirname(__file__)), 'metrics_parse.py'), form, t.file('metrics.txt'))
+    return {(name, tuple(sorted(labels.items()))): value for _, _, name, labels, value in map(json.loads, lines.splitlines())}
+
+
+DURATION = 'http_server_request_duration_seconds'
+
+
+@case
+def metrics_parse(t):
+    """Is /metrics read alike in both forms by another's parser, with requests by route, method, status and failure?"""
+    b = t.backend()
+    dead = t.port()
+    s = t.serve(gateway(), service('b', b.port), service('dead', dead), route(rule('b', matches=[path('/a')])), route(rule('dead', matches=[path('/dead')]), name='dead'))
+    for _ in range(3):
+        equal(s.ask('/a').status, 200)
+    equal(s.ask('/a', method='POST', body=b'x').status, 200)
+    equal((s.ask('/dead').status, s.ask('/none').status), (502, 404))
+    for form in ('prometheus', 'openmetrics'):
+        m = parsed(t, s, form)
+        of = lambda **labels: m[(DURATION + '_count', tuple(sorted(labels.items())))]
+        get = {'http_request_method': 'GET', 'url_scheme': 'http'}
+        equal(of(route='HTTPRoute/default/r', http_response_status_code='200', **get), 3)
+        equal(of(route='HTTPRoute/default/r', http_response_status_code='200', **{**get, 'http_request_method': 'POST'}), 1)
+        equal(of(route='HTTPRoute/default/dead', http_response_status_code='502', error_type='backend_refused', **get), 1)
+        equal(of(http_response_status_code='404', error_type='no_route', **get), 1)
+        equal(m[('postern_requests_total', ())], 6)
+    t.put('main.yaml', gateway_class(), gateway(), service('b', b.port), route(rule('b', matches=[path('/a')])))
+    eventually(lambda: not any(('route', 'HTTPRoute/default/dead') in labels for _, labels in parsed(t, s, 'prometheus')), 'its series go with the route')
+
+
+@case
+def metrics_bounded(t):
+    """With 2,000 routes: at most 1,000 lines, the rest under route="other", and nothing uncounted?"""
+    b = t.backend()
+    n = 2000
+    s = t.serve(gateway(), service('b', b.port), *(route(rule('b', matches=[path(f'/{i}/')]), name=f'r{i}') for i in range(n)))
+    c = t.connection(s.port[80])
+    for i in range(n):
+        equal(c.ask(f'/{i}/x', method=('GET', 'POST', 'PUT')[i % 3]).status, 200)
+    m = parsed(t, s, 'openmetrics')
+    assert len(m) <= 1000, len(m)
+    counts = {labels: v for (name, labels), v in m.items() if name == DURATION + '_count'}
+    equal(sum(counts.values()), n)
+    routes = {dict(labels)['route'] for labels in counts}
+    assert len(routes) > 20 and 'other' in routes, routes
+    equal(m[('postern_routes_other', ())], n - (len(routes) - 1))
+    holds(t.run(t.binary, 'serve', '-f', t.manifests, '--metrics-series', '10', status=2), '--metrics-series')
