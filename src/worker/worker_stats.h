@@ -13,12 +13,7 @@ struct worker_stats {
     stats_counter reasons[HTTP_REASON_COUNT];
     stats_counter bytes_in, bytes_out; /* of bodies */
     stats_counter upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
-<<<<<<< HEAD
     stats_counter retries, retries_stopped[RETRY_STOP_COUNT];
-    stats_counter latency[WORKER_LATENCY_BUCKETS + 1];
-    stats_counter latency_sum_us;
-=======
->>>>>>> 148b0da (admin, worker, compile: requests are counted by route, method and status; a bound on series; OpenMetrics; docs/metrics.md)
     stats_counter access_dropped;
     stats_counter turns, allocations_after_warmup;
     stats_counter tables_held; /* generations this worker has not let go of */

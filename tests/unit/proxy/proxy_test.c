@@ -330,7 +330,7 @@ static void believes_trusted_proxies(void **state) {
     str nets[] = {S("192.0.2.0/24")};
     struct plan_settings settings = {.trusted_proxies = {nets, 1}};
     struct reply q = {0}, y = {0};
-    world_init_by(&w, NULL, &settings);
+    world_init_wish(&w, (struct world_wish){.settings = &settings, .records = true});
     int fd = world_client(&w);
     rig_send(fd, S("GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9, 198.51.100.7\r\n"
                    "X-Forwarded-Proto: https\r\n\r\n"));
