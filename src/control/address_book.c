@@ -54,6 +54,7 @@ static void free_thing(struct address_thing *t) {
 
 static void free_gateway(struct address_gateway *g) {
     free(g->ports);
+    free(g->parts);
     free(g);
 }
 
@@ -171,6 +172,15 @@ static uint64_t hash_asked(const struct address_demand *d) {
     return h;
 }
 
+/* As many Services as it takes; what they are called lives with the demand. */
+static void name_parts(struct address_book *b, struct address_gateway *g) {
+    g->parts_n = g->d.type == ADDRESS_LOAD_BALANCER ? (uint32_t)num_max(g->d.addresses_n, 1) : 1;
+    free(g->parts);
+    g->parts = base_zalloc(g->parts_n * sizeof *g->parts);
+    for (uint32_t i = 0; i < g->parts_n; i++)
+        g->parts[i].service = gateway_service_name(b->demands, g->d.name, g->d.class_name, i);
+}
+
 static void take_demand(struct address_book *b, const struct address_demand *d) {
     char space[KEY_BYTES_MAX];
     int n = snprintf(space, sizeof space, STR_FMT "/" STR_FMT, STR_ARG(d->ns), STR_ARG(d->name));
@@ -185,7 +195,7 @@ static void take_demand(struct address_book *b, const struct address_demand *d) 
     }
     g->kept = true;
     g->d = copy_demand(b->demands, d);
-    g->service = gateway_service_name(b->demands, g->d.name, g->d.class_name);
+    name_parts(b, g);
     if (g->asked != hash_asked(d)) g->waits_since_us = 0;
     g->asked = hash_asked(d);
 }
@@ -263,25 +273,31 @@ static void want(struct address_book *b, struct address_thing *t, struct node *o
     buf_fini(&json);
 }
 
-static str slice_name(struct address_book *b, const struct address_gateway *g, bool v6) {
-    return arena_printf(b->wanted, STR_FMT "-%s", STR_ARG(g->service), v6 ? "ipv6" : "ipv4");
+static void make_slice(struct address_book *b, struct address_gateway *g, uint32_t part, bool v6) {
+    struct address_part *p = &g->parts[part];
+    str name = arena_printf(b->wanted, STR_FMT "-%s", STR_ARG(p->service), v6 ? "ipv6" : "ipv4");
+    struct node *o = gateway_service_make_slice(b->wanted, b, g, part, v6);
+    struct address_thing *t = o ? thing_for(b, KIND_ENDPOINT_SLICE, g->d.ns, name)
+                                : find_thing(b, KIND_ENDPOINT_SLICE, g->d.ns, name);
+    if (o && t) want(b, t, o);
+    if (t && !g->d.accepted) t->keep = true;
+    p->slices[v6] = t && (t->json || t->keep) ? t : NULL;
 }
 
-static void make_wanted(struct address_book *b, struct address_gateway *g) {
-    struct node *o = gateway_service_make(b->wanted, b, g);
-    if (o) g->thing = thing_for(b, KIND_SERVICE, g->d.ns, g->service);
-    if (o && g->thing) want(b, g->thing, o);
-    if (g->thing && !g->d.accepted) g->thing->keep = true;
-    if (g->thing && !is_used(g->thing)) g->thing = NULL;
-    for (unsigned v6 = 0; v6 < 2; v6++) {
-        str name = slice_name(b, g, v6);
-        o = gateway_service_make_slice(b->wanted, b, g, v6);
-        struct address_thing *t = o ? thing_for(b, KIND_ENDPOINT_SLICE, g->d.ns, name)
-                                    : find_thing(b, KIND_ENDPOINT_SLICE, g->d.ns, name);
-        if (o && t) want(b, t, o);
-        if (t && !g->d.accepted) t->keep = true;
-        g->slices[v6] = t && (t->json || t->keep) ? t : NULL;
-    }
+static void make_part(struct address_book *b, struct address_gateway *g, uint32_t part) {
+    struct address_part *p = &g->parts[part];
+    struct node *o = gateway_service_make(b->wanted, b, g, part);
+    if (o) p->thing = thing_for(b, KIND_SERVICE, g->d.ns, p->service);
+    if (o && p->thing) want(b, p->thing, o);
+    if (p->thing && !g->d.accepted) p->thing->keep = true;
+    if (p->thing && !is_used(p->thing)) p->thing = NULL;
+    make_slice(b, g, part, false);
+    make_slice(b, g, part, true);
+}
+
+static void find_services(struct address_book *b, struct address_gateway *g) {
+    for (uint32_t k = 0; k < g->parts_n; k++)
+        g->parts[k].thing = find_thing(b, KIND_SERVICE, g->d.ns, g->parts[k].service);
 }
 
 static void make_all(struct address_book *b) {
@@ -296,10 +312,11 @@ static void make_all(struct address_book *b) {
     }
     for (size_t i = 0; i < n; i++) {
         sorted[i] = all[i].value;
-        sorted[i]->thing = find_thing(b, KIND_SERVICE, sorted[i]->d.ns, sorted[i]->service);
+        find_services(b, sorted[i]);
     }
     address_ports_assign(b, sorted, n);
-    for (size_t i = 0; i < n; i++) make_wanted(b, sorted[i]);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < sorted[i]->parts_n; k++) make_part(b, sorted[i], k);
     free(sorted);
     free(all);
     b->stale = false;

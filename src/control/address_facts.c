@@ -44,13 +44,15 @@ static void have(struct finding_out *f, const char *type, str value) {
     f->had[f->had_n++] = (struct fact_address){str_of(type), value};
 }
 
-static void look_at_service(struct finding_out *f) {
-    const struct address_thing *t = f->g->thing;
-    const struct node *spec = path(t->seen, "spec", NULL);
-    const struct node *ingress = path(t->status, "loadBalancer", "ingress"),
-                      *ips = path(spec, "clusterIPs", NULL);
-    uint32_t n = (ingress ? ingress->n * 2 : 0) + (ips ? ips->n : 0) + f->b->c.host_ips_n;
-    f->had = arena_array(f->a, struct fact_address, n + 1);
+static const struct node *seen_spec(const struct address_part *p) {
+    return p->thing ? path(p->thing->seen, "spec", NULL) : NULL;
+}
+static const struct node *ingress_of(const struct address_part *p) {
+    return p->thing ? path(p->thing->status, "loadBalancer", "ingress") : NULL;
+}
+
+static void look_at_service(struct finding_out *f, const struct address_part *p) {
+    const struct node *ingress = ingress_of(p), *ips = path(seen_spec(p), "clusterIPs", NULL);
     switch (f->g->d.type) {
     case ADDRESS_LOAD_BALANCER:
         for (const struct node *i = ingress ? ingress->child : NULL; i; i = i->next) {
@@ -68,6 +70,17 @@ static void look_at_service(struct finding_out *f) {
         break;
     case ADDRESS_TYPE_COUNT: break;
     }
+}
+
+static void look_at_services(struct finding_out *f) {
+    uint32_t n = f->b->c.host_ips_n;
+    for (uint32_t i = 0; i < f->g->parts_n; i++) {
+        const struct node *ingress = ingress_of(&f->g->parts[i]),
+                          *ips = path(seen_spec(&f->g->parts[i]), "clusterIPs", NULL);
+        n += (ingress ? ingress->n * 2 : 0) + (ips ? ips->n : 0);
+    }
+    f->had = arena_array(f->a, struct fact_address, n + 1);
+    for (uint32_t i = 0; i < f->g->parts_n; i++) look_at_service(f, &f->g->parts[i]);
 }
 
 static bool same_ip(str x, str y) {
@@ -107,11 +120,13 @@ static const char *remedy(enum address_type t) {
 /* Every address that is asked for has to be there; "any" takes one that nothing else asked for.          [GW GatewaySpec.addresses] */
 static void choose_asked(struct finding_out *f) {
     const struct address_demand *d = &f->g->d;
-    str missing = {0};
+    str missing = {0}, by = f->g->parts[0].service;
     uint32_t any = 0;
     for (uint32_t i = 0; i < d->addresses_n; i++) {
         any += !d->addresses[i].n;
-        if (d->addresses[i].n && !find_asked(f, d->addresses[i]) && !missing.p) missing = d->addresses[i];
+        if (!d->addresses[i].n || find_asked(f, d->addresses[i]) || missing.p) continue;
+        missing = d->addresses[i];
+        if (i < f->g->parts_n) by = f->g->parts[i].service;
     }
     for (; any && f->had_n; any--) {
         show(f, f->had[0]);
@@ -123,7 +138,7 @@ static void choose_asked(struct finding_out *f) {
     else if (missing.p)
         refuse(f, "AddressNotUsable",
                "spec.addresses: " STR_FMT " was not given to Service " STR_FMT "/" STR_FMT " of type %s; %s",
-               STR_ARG(missing), STR_ARG(d->ns), STR_ARG(f->g->service), address_book_type_name(d->type),
+               STR_ARG(missing), STR_ARG(d->ns), STR_ARG(by), address_book_type_name(d->type),
                remedy(d->type));
 }
 
@@ -134,13 +149,13 @@ static void tell_none(struct finding_out *f) {
                "the node's address is not known; set HOST_IP in postern's pods from status.hostIP");
     else if (waits(f))
         refuse(f, "Pending", "Service " STR_FMT "/" STR_FMT " has no address yet", STR_ARG(d->ns),
-               STR_ARG(f->g->service));
+               STR_ARG(f->g->parts[0].service));
     else
         refuse(f, "AddressNotAssigned",
                "nothing gives Service " STR_FMT "/" STR_FMT
                " of type %s an address; install a load balancer for the cluster, or choose another type: "
                "postern serve --gateway-service ClusterIP, NodePort or HostPort",
-               STR_ARG(d->ns), STR_ARG(f->g->service), address_book_type_name(d->type));
+               STR_ARG(d->ns), STR_ARG(f->g->parts[0].service), address_book_type_name(d->type));
 }
 
 static void choose_addresses(struct finding_out *f) {
@@ -166,33 +181,42 @@ static void list_ports(struct finding_out *f) {
 
 static const char *trouble(const struct address_thing *t) { return t ? t->trouble : NULL; }
 
-/* What stands in the way before addresses matter. */
-static void judge_objects(struct finding_out *f) {
+static void judge_part(struct finding_out *f, const struct address_part *p) {
     const struct address_gateway *g = f->g;
-    const char *words = trouble(g->thing);
-    for (unsigned i = 0; i < 2 && !words; i++) words = trouble(g->slices[i]);
-    bool asked = g->thing && g->thing->invalid && g->d.addresses_n;
+    const char *words = trouble(p->thing);
+    for (unsigned i = 0; i < 2 && !words; i++) words = trouble(p->slices[i]);
+    bool asked = p->thing && p->thing->invalid && g->d.addresses_n;
     if (words && asked)
         refuse(f, "AddressNotUsable", "spec.addresses: %s; %s", words, remedy(g->d.type));
     else if (words)
         refuse(f, "NoResources", "%s", words);
+}
+
+static void judge_what_is_there(struct finding_out *f, const struct address_part *p) {
+    if (!p->thing || !p->thing->seen)
+        refuse(f, "Pending", "Service " STR_FMT "/" STR_FMT " is not there yet", STR_ARG(f->g->d.ns),
+               STR_ARG(p->service));
+    bool endpoints = false;
+    for (unsigned i = 0; i < 2; i++) endpoints |= p->slices[i] && p->slices[i]->seen;
+    if (!endpoints)
+        refuse(f, "Pending",
+               "Service " STR_FMT "/" STR_FMT " has no endpoint yet: no pod of postern is known",
+               STR_ARG(f->g->d.ns), STR_ARG(p->service));
+}
+
+/* What stands in the way before addresses matter. */
+static void judge_objects(struct finding_out *f) {
+    const struct address_gateway *g = f->g;
+    for (uint32_t i = 0; i < g->parts_n; i++) judge_part(f, &g->parts[i]);
     for (uint32_t i = 0; i < g->ports_n && f->b->leads; i++)
         if (!g->ports[i].to)
             refuse(f, "NoResources", "no container port is free any more for port %u; take listeners away",
                    g->ports[i].want.port);
-    if (!g->thing || !g->thing->seen)
-        refuse(f, "Pending", "Service " STR_FMT "/" STR_FMT " is not there yet", STR_ARG(g->d.ns),
-               STR_ARG(g->service));
-    bool endpoints = false;
-    for (unsigned i = 0; i < 2; i++) endpoints |= g->slices[i] && g->slices[i]->seen;
-    if (!endpoints)
-        refuse(f, "Pending",
-               "Service " STR_FMT "/" STR_FMT " has no endpoint yet: no pod of postern is known",
-               STR_ARG(g->d.ns), STR_ARG(g->service));
+    for (uint32_t i = 0; i < g->parts_n; i++) judge_what_is_there(f, &g->parts[i]);
 }
 
 static void tell_node_ports(struct finding_out *f) {
-    const struct node *ports = path(f->g->thing->seen, "spec", "ports");
+    const struct node *ports = path(seen_spec(&f->g->parts[0]), "ports", NULL);
     str words = S("");
     for (const struct node *p = ports ? ports->child : NULL; p; p = p->next) {
         str port = node_get_str(p, S("port")), node_port = node_get_str(p, S("nodePort"));
@@ -208,21 +232,11 @@ uint64_t address_facts_make(struct arena *a, const struct address_book *b, struc
     struct finding_out f = {.a = a, .b = b, .g = g, .now_us = now_us, .again_us = UINT64_MAX, .fact = ret};
     *ret = (struct fact_gateway){.message = S("")};
     list_ports(&f);
-    if (g->d.type == ADDRESS_HOST_PORT) {
-        static const struct address_thing none;
-        struct address_gateway alone = *g;
-        alone.thing = (struct address_thing *)(uintptr_t)&none;
-        f.g = &alone;
-        look_at_service(&f);
-        f.g = g;
-        choose_addresses(&f);
-        return f.again_us;
-    }
-    if (g->ports_n) judge_objects(&f);
-    if (g->thing && g->thing->seen) {
-        look_at_service(&f);
-        choose_addresses(&f);
-        if (!ret->reason && g->d.type == ADDRESS_NODE_PORT) tell_node_ports(&f);
-    }
+    bool host = g->d.type == ADDRESS_HOST_PORT, there = seen_spec(&g->parts[0]);
+    if (g->ports_n && !host) judge_objects(&f);
+    if (!host && !there) return f.again_us;
+    look_at_services(&f);
+    choose_addresses(&f);
+    if (!ret->reason && g->d.type == ADDRESS_NODE_PORT) tell_node_ports(&f);
     return f.again_us;
 }

@@ -5,7 +5,8 @@
 
 /* The port that the Service as the server has it gives; 0: none of our range. */
 static uint16_t given(const struct address_book *b, const struct address_gateway *g, struct need_port want) {
-    const struct node *spec = g->thing && g->thing->seen ? node_get(g->thing->seen, S("spec")) : NULL;
+    const struct address_thing *t = g->parts[0].thing;
+    const struct node *spec = t && t->seen ? node_get(t->seen, S("spec")) : NULL;
     const struct node *ports = spec ? node_get(spec, S("ports")) : NULL;
     for (const struct node *p = ports ? ports->child : NULL; p; p = p->next) {
         uint64_t port, to;

@@ -31,16 +31,23 @@ struct address_port {
     uint16_t to;   /* 0: none yet */
     bool recorded; /* the server's Service says so */
 };
+/* One Service with its EndpointSlices. */
+struct address_part {
+    str service;                     /* its name */
+    struct address_thing *thing;     /* of the Service; NULL: there is to be none */
+    struct address_thing *slices[2]; /* of IPv4, IPv6; NULL: there is to be none */
+};
 struct address_gateway {
     struct address_demand d; /* in the book's demand arena */
     struct address_port *ports;
     uint32_t ports_n;
-    str service;                     /* its name */
-    struct address_thing *thing;     /* of the Service; NULL: there is to be none */
-    struct address_thing *slices[2]; /* of IPv4, IPv6; NULL: there is to be none */
-    uint64_t waits_since_us;         /* without an address; 0: it has one, or was not looked at */
-    uint64_t told;                   /* hash of the fact that was told */
-    uint64_t asked;                  /* hash of type and addresses */
+    /* A load balancer gives a Service one address that is asked for: there is a Service for each; else there is one. The first has the
+     * record of the container ports. */
+    struct address_part *parts;
+    uint32_t parts_n;
+    uint64_t waits_since_us; /* without an address; 0: it has one, or was not looked at */
+    uint64_t told;           /* hash of the fact that was told */
+    uint64_t asked;          /* hash of type and addresses */
     bool kept;
     uint16_t key_n;
     char key[]; /* "ns/name" */
@@ -64,15 +71,15 @@ struct address_book {
 void address_ports_assign(struct address_book *b, struct address_gateway **sorted, size_t n);
 
 /* ---- gateway_service.c ---- */
-/* "GATEWAY-CLASS" as a Service may be called: cut, with a hash, when it can not. In a. */
-str gateway_service_name(struct arena *a, str gateway, str class_name);
+/* "GATEWAY-CLASS", the ones after the first "GATEWAY-CLASS-2" and so on, as a Service may be called: cut, with a hash, when it can not. In a. */
+str gateway_service_name(struct arena *a, str gateway, str class_name, uint32_t part);
 /* A label's value: cut, with a hash, when it is longer than 63. In a. */
 str gateway_service_label(struct arena *a, str value);
 /* As it should be, in a; NULL: there should be none. */
 struct node *gateway_service_make(struct arena *a, const struct address_book *b,
-                                  const struct address_gateway *g);
+                                  const struct address_gateway *g, uint32_t part);
 struct node *gateway_service_make_slice(struct arena *a, const struct address_book *b,
-                                        const struct address_gateway *g, bool v6);
+                                        const struct address_gateway *g, uint32_t part, bool v6);
 
 /* ---- address_facts.c ---- */
 /* What follows for the Gateway; in a. Returns when time alone changes it; UINT64_MAX: never. */

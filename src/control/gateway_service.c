@@ -26,15 +26,19 @@ str gateway_service_label(struct arena *a, str value) {
 }
 
 /* [GEP-1762]: GATEWAY-CLASS. A Service's name has no dots and begins with a letter [RFC 1035]. */
-str gateway_service_name(struct arena *a, str gateway, str class_name) {
-    str plain = arena_printf(a, STR_FMT "-" STR_FMT, STR_ARG(gateway), STR_ARG(class_name));
+str gateway_service_name(struct arena *a, str gateway, str class_name, uint32_t part) {
+    str number = part ? arena_printf(a, "-%u", part + 1) : S("");
+    str plain =
+        arena_printf(a, STR_FMT "-" STR_FMT STR_FMT, STR_ARG(gateway), STR_ARG(class_name), STR_ARG(number));
     bool fits = plain.n <= NAME_BYTES_MAX && is_letter(plain.p[0]);
     for (size_t i = 0; i < plain.n; i++) fits &= is_name_byte(plain.p[i]);
     if (fits) return plain;
     str changed = arena_printf(a, "%s" STR_FMT, is_letter(plain.p[0]) ? "" : "g", STR_ARG(plain));
     for (size_t i = 0; i < changed.n; i++)
         if (!is_name_byte(changed.p[i])) ((char *)(uintptr_t)changed.p)[i] = '-';
-    return with_hash(a, changed, arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(gateway), STR_ARG(class_name)));
+    str whole =
+        arena_printf(a, STR_FMT "/" STR_FMT STR_FMT, STR_ARG(gateway), STR_ARG(class_name), STR_ARG(number));
+    return with_hash(a, changed, whole);
 }
 
 /* ---- nodes ---- */
@@ -137,16 +141,16 @@ static void add_cluster_ips(struct arena *a, const struct address_gateway *g, st
 }
 
 struct node *gateway_service_make(struct arena *a, const struct address_book *b,
-                                  const struct address_gateway *g) {
+                                  const struct address_gateway *g, uint32_t part) {
     if (!is_complete(g)) return NULL;
-    struct node *labels, *o = begin(a, b, g, "v1", "Service", g->service, &labels);
+    struct node *labels, *o = begin(a, b, g, "v1", "Service", g->parts[part].service, &labels);
     add_users(a, labels, g->d.labels, g->d.labels_n);
     struct node *spec = add_map(a, o, "spec");
     add_str(a, spec, "type", str_of(address_book_type_name(g->d.type)));
     add_str(a, spec, "ipFamilyPolicy", S("PreferDualStack"));
     /* Deprecated, since not every load balancer obeys; those that do not are found out by what they give. */
-    if (g->d.type == ADDRESS_LOAD_BALANCER && first_asked(g).n)
-        add_str(a, spec, "loadBalancerIP", first_asked(g));
+    if (g->d.type == ADDRESS_LOAD_BALANCER && g->d.addresses_n && g->d.addresses[part].n)
+        add_str(a, spec, "loadBalancerIP", g->d.addresses[part]);
     if (g->d.type == ADDRESS_CLUSTER_IP) add_cluster_ips(a, g, spec);
     add_ports(a, g, spec);
     return o;
@@ -164,12 +168,13 @@ static void add_endpoint(struct arena *a, struct node *list, const struct addres
 }
 
 struct node *gateway_service_make_slice(struct arena *a, const struct address_book *b,
-                                        const struct address_gateway *g, bool v6) {
+                                        const struct address_gateway *g, uint32_t part, bool v6) {
     if (!is_complete(g)) return NULL;
     struct node *labels;
-    str name = arena_printf(a, STR_FMT "-%s", STR_ARG(g->service), v6 ? "ipv6" : "ipv4");
+    str service = g->parts[part].service,
+        name = arena_printf(a, STR_FMT "-%s", STR_ARG(service), v6 ? "ipv6" : "ipv4");
     struct node *o = begin(a, b, g, "discovery.k8s.io/v1", "EndpointSlice", name, &labels);
-    add_str(a, labels, "kubernetes.io/service-name", g->service);
+    add_str(a, labels, "kubernetes.io/service-name", service);
     add_str(a, labels, "endpointslice.kubernetes.io/managed-by", str_of(b->label));
     add_users(a, labels, g->d.labels, g->d.labels_n);
     add_str(a, o, "addressType", v6 ? S("IPv6") : S("IPv4"));

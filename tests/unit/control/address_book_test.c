@@ -266,6 +266,40 @@ static void test_static_addresses(void **state) {
     assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 good");
 }
 
+/* A load balancer gives a Service one address: there is a Service for each that is asked for, all with the same container ports. */
+static void test_several_addresses(void **state) {
+    struct world *w = *state;
+    str asked[] = {S("192.0.2.1"), S("192.0.2.2"), S("")};
+    struct address_demand d = demand("shop", "gw");
+    d.addresses = asked, d.addresses_n = 3;
+    begin(w, &d, 1);
+    static const char *const names[] = {"gw-postern", "gw-postern-2", "gw-postern-3"};
+    assert_true(says(w, KIND_SERVICE, names[0], "\"loadBalancerIP\":\"192.0.2.1\""));
+    assert_true(says(w, KIND_SERVICE, names[1], "\"loadBalancerIP\":\"192.0.2.2\""));
+    assert_false(says(w, KIND_SERVICE, names[2], "loadBalancerIP"));
+    assert_true(
+        says(w, KIND_ENDPOINT_SLICE, "gw-postern-2-ipv4", "\"kubernetes.io/service-name\":\"gw-postern-2\""));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(target_port(w, names[i], "443"), target_port(w, names[0], "443"));
+        snprintf(stored(w, KIND_SERVICE, names[i])->status, 256,
+                 "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.%u\"}]}}", i + 1);
+    }
+    struct stored *second = stored(w, KIND_SERVICE, names[1]);
+    second->status[0] = 0;
+    echo(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 192.0.2.3 Pending");
+    snprintf(second->status, sizeof second->status,
+             "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.2\"}]}}");
+    echo(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 192.0.2.2 192.0.2.3 good");
+    d.addresses_n = 1;
+    address_book_demand(w->book, &d, 1);
+    work(w);
+    assert_int_equal(w->removals, 4); /* two Services, and their EndpointSlices */
+    echo(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 good");
+}
+
 static void test_other_types(void **state) {
     struct world *w = *state;
     struct need_port port = {30080, false};
@@ -482,6 +516,7 @@ int main(void) {
         BOOK_TEST(test_a_port_that_two_have),
         BOOK_TEST(test_no_address_comes),
         BOOK_TEST(test_static_addresses),
+        BOOK_TEST(test_several_addresses),
         BOOK_TEST(test_other_types),
         BOOK_TEST(test_a_stranger_has_the_name),
         BOOK_TEST(test_only_the_leader_writes),
