@@ -50,6 +50,16 @@ static struct verdict judge_gateway(struct pass *p, const struct gateway_state *
                                            : S("no listener is accepted; see status.listeners")};
 }
 
+/* In a cluster with what is worth knowing of the way to it: ports of the nodes. */
+static str say_programmed(struct pass *p, const struct gateway_state *g, const struct listener_tally *t) {
+    const struct fact_gateway *f = p->facts->cluster ? facts_gateway(p->facts, g->key) : NULL;
+    str words = t->programmed < g->own_n
+                    ? arena_printf(p->scratch, "%u of %u listeners take connections", t->programmed, g->own_n)
+                    : S("all listeners take connections");
+    if (!f || f->reason || !f->message.n) return words;
+    return arena_printf(p->scratch, STR_FMT "; " STR_FMT, STR_ARG(words), STR_ARG(f->message));
+}
+
 /* Returns how Programmed stands. */
 static struct verdict build(struct pass *p, const struct gateway_state *g, struct gateway_status *st) {
     struct listener_tally t = {0};
@@ -66,10 +76,7 @@ static struct verdict build(struct pass *p, const struct gateway_state *g, struc
     struct verdict programmed = judge_gateway(p, g, &t);
     struct conditions c = conditions_begin(p->scratch, g->generation);
     add_accepted(&c, g, &t);
-    conditions_judge(&c, "Programmed", programmed, "Programmed",
-                     t.programmed < g->own_n ? arena_printf(p->scratch, "%u of %u listeners take connections",
-                                                            t.programmed, g->own_n)
-                                             : S("all listeners take connections"));
+    conditions_judge(&c, "Programmed", programmed, "Programmed", say_programmed(p, g, &t));
     conditions_judge(&c, "ResolvedRefs", refs, "ResolvedRefs",
                      g->notice.n ? g->notice : S("all references are resolved"));
     if (g->is_default)
