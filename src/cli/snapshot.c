@@ -16,6 +16,7 @@
 
 enum {
     PATIENCE_US = 30000000,
+    TROUBLED_US = 3000000, /* once the server could not be asked: it is tried again meanwhile */
     FINDINGS_MAX = 1000,
     NOTES_BYTES_MAX = 1 << 16,
     PORT_FIRST = 10000,
@@ -43,7 +44,10 @@ static void on_late(struct timer *t, uint64_t now_us) {
 
 static void on_facts(void *arg, const struct kube_facts *f) {
     struct reading *r = arg;
+    bool before = r->facts.trouble[0];
     r->facts = *f;
+    if (f->trouble[0] && !before)
+        timer_set(&r->loop.timers, &r->patience, clock_monotonic_us() + TROUBLED_US);
     if (f->complete) loop_stop(&r->loop);
 }
 
@@ -243,6 +247,11 @@ static bool begin(struct reading *r, const struct cli_options *o, str ns, int *r
 
 static void say_late(const struct reading *r, const struct cli_options *o) {
     const char *words = "";
+    if (r->facts.trouble[0]) {
+        fprintf(stderr, "postern %s: the API server can not be asked: %s\n", o->command->name,
+                r->facts.trouble);
+        return;
+    }
     for (enum api_kind k = KIND_NONE + 1; k < KIND_COUNT && !*words; k++)
         if (r->facts.kinds[k].presence <= KUBE_LISTING) words = r->facts.kinds[k].message;
     fprintf(stderr, "postern %s: the API server did not tell everything within %d s%s%s\n", o->command->name,

@@ -144,6 +144,8 @@ static void on_found(void *arg, const struct kube_found *found) {
         s->facts_changed = true;
     memcpy(s->facts.server_version, found->server_version, sizeof s->facts.server_version);
     s->discovered = s->facts.connected = true;
+    if (s->facts.trouble[0]) s->facts_changed = true;
+    s->facts.trouble[0] = 0;
     if (s->asks_left) {
         s->asks_left--;
         kube_discovery_ask(s->discovery, CRD_LATER_US);
@@ -161,6 +163,7 @@ static void on_discovery_trouble(void *arg, str message) {
     log_warn("kube discovery err=\"" STR_FMT "\" next=\"it is tried again\"", STR_ARG(message));
     s->facts.connected = false;
     s->facts_changed = true;
+    snprintf(s->facts.trouble, sizeof s->facts.trouble, STR_FMT, STR_ARG(message));
     kube_feed_wake(s);
 }
 

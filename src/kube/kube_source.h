@@ -28,7 +28,8 @@ struct kube_kind_facts {
 struct kube_facts {
     /* Every kind was asked for, and what can be read was listed whole once: the first pass may begin. Stays true. */
     bool complete;
-    bool connected;          /* the last request was answered */
+    bool connected;    /* the last request was answered */
+    char trouble[256]; /* why it can not be learned what the server has; "" = it can, or was not asked yet */
     char server_version[32]; /* "v1.37.0" */
     /* Of the Gateway API's CRDs: of GatewayClass, else of the first that says. "" = none is installed or readable. */
     char bundle_version[32], channel[16];
