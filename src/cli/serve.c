@@ -43,6 +43,10 @@ static const struct cli_option options[] = {
      "With --kube: what Gateways' Services are: LoadBalancer, NodePort, ClusterIP, or HostPort: none, the "
      "pods "
      "have the node's network (default LoadBalancer)."},
+    {"lease", 0, "NAME",
+     "With --kube: of those that share this Lease one writes; another installation in the same namespace "
+     "needs another one "
+     "(default postern)."},
     {"health", 0, "ADDRESS",
      "Where /healthz, /readyz and /metrics alone are answered, too (default with --kube :9902, else "
      "nowhere)."},

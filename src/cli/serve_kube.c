@@ -58,9 +58,17 @@ static err read_type(const struct cli_options *o, struct serve_kube *k) {
     return OK;
 }
 
+/* Several installations in one namespace have a lease each. */
+static err read_lease(const struct cli_options *o, struct serve_kube *k) {
+    const char *name = options_get(o, "lease", "postern");
+    k->config.lease = str_of(name);
+    if (k->config.lease.n && pattern_subdomain.holds(k->config.lease)) return OK;
+    return wrong(options_wrong(o->command, "--lease \"%s\" is no object's name, as in postern-edge", name));
+}
+
 /* --kube follows an API server alone, and what is for it is for nothing else. */
 static err check_alone(const struct cli_options *o, bool kube) {
-    static const char *const ours[] = {"kubeconfig", "context", "namespace", "gateway-service"};
+    static const char *const ours[] = {"kubeconfig", "context", "namespace", "gateway-service", "lease"};
     static const char *const files[] = {"file", "infra", "tenant", "tenant-endpoints", "tls", "map-port"};
     for (size_t i = 0; i < COUNT_OF(ours) && !kube; i++)
         if (options_has(o, ours[i]))
@@ -80,6 +88,7 @@ err serve_kube_read(const struct cli_options *o, struct serve_kube *k, bool *ret
     *ret_given = options_has(o, "kube");
     TRY(check_alone(o, *ret_given));
     if (!*ret_given) return OK;
+    TRY(read_lease(o, k));
     TRY(read_namespaces(o, k));
     TRY(read_type(o, k));
     struct cluster_config *c = &k->config;

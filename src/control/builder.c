@@ -22,6 +22,12 @@ enum {
 
 static void pass(struct builder *b);
 
+/* Where the time between a change and the first answer by it goes: bench/kube -l puts these lines together. */
+static void tell_phase(const char *phase, uint64_t revision) {
+    log_debug("phase=%s revision=%llu at_us=%llu", phase, (unsigned long long)revision,
+              (unsigned long long)clock_monotonic_us());
+}
+
 static struct builder_news *news_new(struct builder *b, enum builder_event event) {
     struct builder_news *n = base_zalloc(sizeof *n);
     n->post.deliver = b->deliver;
@@ -35,7 +41,11 @@ void builder_news_free(struct builder_news *n) {
     free(n);
 }
 
-static void on_facts(void *arg) { pass(arg); }
+static void on_facts(void *arg) {
+    struct builder *b = arg;
+    tell_phase("facts", b->pipeline.facts.revision_adopted);
+    pass(b);
+}
 
 static void on_drained(void *arg) {
     struct builder *b = arg;
@@ -238,11 +248,13 @@ static void send_table(struct builder *b, bool asked, bool changed, struct table
     }
     b->is_settled = false;
     if (holds(b, asked)) {
+        tell_phase("held", b->pipeline.facts.revision_adopted);
         b->publish.held = true;
         return;
     }
     stats_add(&b->stats.reloads, 1);
     publish_table(&b->publish);
+    tell_phase("sent", b->pipeline.facts.revision_adopted);
 }
 
 /* One pass over what changed. While a table is on its way it waits: that table's facts come with it. */
@@ -263,6 +275,7 @@ static void pass(struct builder *b) {
             true); /* all that the last pass made is adopted, and what it said of that is not judged anew yet */
     int64_t now_s = clock_wall_s();
     struct table *before = NULL;
+    tell_phase("pass", adopted);
     bool changed = pipeline_pass(&b->pipeline, now_s, b->workers_n, &before);
     count_false(b);
     b->passed_many |= b->pipeline.resolved.routes >= ROUTES_MANY;

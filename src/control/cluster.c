@@ -397,6 +397,7 @@ static void watch_all(struct cluster *c) {
 
 static void on_batch(void *arg, struct kube_batch *b) {
     const struct cluster *c = arg;
+    log_debug("phase=batch changes=%u at_us=%llu", b->n, (unsigned long long)clock_monotonic_us());
     if (c->ended)
         kube_batch_free(b);
     else
@@ -450,7 +451,7 @@ static void on_lead(void *arg, bool leads) {
 
 static void start_lease(struct cluster *c) {
     struct kube_lease_config k = {.ns = c->c.pod_namespace,
-                                  .name = S("postern"),
+                                  .name = c->c.lease,
                                   .identity = str_of(c->c.identity),
                                   .on_change = on_lead,
                                   .arg = c};

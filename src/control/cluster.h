@@ -14,6 +14,7 @@ struct cluster_config {
     const str *namespaces;            /* to be bound to; none: the whole cluster */
     size_t namespaces_n;
     const char *identity; /* which of several we are: the pod's name, or host and process */
+    str lease;            /* the name of what they contend for, in pod_namespace */
     str pod_namespace;    /* "" = not in a pod: the configuration's namespace */
     str pod_service;      /* the Service of postern's own pods, in pod_namespace */
     const str *pod_ips, *host_ips;

@@ -11,6 +11,7 @@ static const struct cli_option options[] = {
     {"file", 'f', "PATH", ""},
     {"map-port", 0, "FROM:TO", ""},
     {"gateway-service", 0, "TYPE", ""},
+    {"lease", 0, "NAME", ""},
 };
 static const struct cli_command command = {.name = "serve",
                                            .args = "",
@@ -57,6 +58,9 @@ static void test_words_that_are_wrong(void **state) {
     bool given;
     clear_environment();
     assert_int_equal(READ(&k, &given, "--kube", "--gateway-service", "Nowhere"), ERR_PROTO);
+    assert_int_equal(READ(&k, &given, "--lease", "edge"), ERR_PROTO);
+    assert_int_equal(READ(&k, &given, "--kube", "--lease", "No_Name"), ERR_PROTO);
+    assert_int_equal(READ(&k, &given, "--kube", "--lease", ""), ERR_PROTO);
     serve_kube_fini(&k);
     assert_int_equal(READ(&k, &given, "--kube", "--namespace", "Not_One"), ERR_PROTO);
     serve_kube_fini(&k);
