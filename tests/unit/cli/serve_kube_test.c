@@ -58,10 +58,10 @@ static void test_words_that_are_wrong(void **state) {
     bool given;
     clear_environment();
     assert_int_equal(READ(&k, &given, "--kube", "--gateway-service", "Nowhere"), ERR_PROTO);
+    serve_kube_fini(&k);
     assert_int_equal(READ(&k, &given, "--lease", "edge"), ERR_PROTO);
     assert_int_equal(READ(&k, &given, "--kube", "--lease", "No_Name"), ERR_PROTO);
     assert_int_equal(READ(&k, &given, "--kube", "--lease", ""), ERR_PROTO);
-    serve_kube_fini(&k);
     assert_int_equal(READ(&k, &given, "--kube", "--namespace", "Not_One"), ERR_PROTO);
     serve_kube_fini(&k);
     setenv("HOST_IPS", "10.0.0.1,node", 1);
