@@ -52,6 +52,10 @@ static str outcome_of(struct arena *a, const struct table_rule *r, const struct 
             buf_printf(&b, "answers %u", t->answer);
         }
         add_filters(&b, t->filters, t->filters_n);
+        if (t->session) {
+            buf_add(&b, S("; session by "));
+            filter_describe_session(&b, t->session);
+        }
     }
     add_filters(&b, r->filters, r->filters_n);
     uint64_t request_us = table_request_timeout_us(r, s), backend_us = table_backend_timeout_us(r, s);

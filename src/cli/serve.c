@@ -6,6 +6,7 @@
 #include "cli/serve_access.h"
 #include "cli/serve_files.h"
 #include "cli/serve_kube.h"
+#include "cli/serve_secret.h"
 #include "control/control.h"
 #include "control/supervisor.h"
 #include "io/log.h"
@@ -54,6 +55,10 @@ static const struct cli_option options[] = {
      "The GatewayClasses to serve: those whose spec.controllerName is NAME (default "
      "postern.dev/gateway-controller)."},
     {"map-port", 0, "FROM:TO", "Listen on TO for listeners of port FROM, as in 80:8080. May be repeated."},
+    {"secret-file", 0, "FILE",
+     "A secret of 32 bytes or more, the same for all replicas and over restarts: what clients keep of their "
+     "sessions is sealed by it "
+     "(default: one of this start; docs/choices.md)."},
     {"workers", 0, "N", "Threads that serve traffic (default: one per core)."},
     {"access-log", 0, "FORM",
      "A line a request: off, json, text, a template such as '%{client} %{status} %{total_us:ms}', or @FILE "
@@ -195,6 +200,7 @@ static err read_settings(struct settings *s) {
         return wrong(options_wrong(&command,
                                    "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
                                    s->config.controller_name));
+    TRY(serve_secret_read(&s->given, s->config.session_key));
     s->config.workers = (unsigned)workers;
     s->config.metrics_series = (uint32_t)series;
     s->config.access = s->access.form;

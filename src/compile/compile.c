@@ -16,7 +16,7 @@ static bool carries_rule(const struct plan_rule *r) {
     if (!carries_filters(r->filters.p, r->filters.n)) return false;
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];
-        if (t->session || !carries_filters(t->filters.p, t->filters.n)) return false;
+        if (!carries_filters(t->filters.p, t->filters.n)) return false;
     }
     return true;
 }

@@ -14,6 +14,13 @@ static uint64_t join_retry(uint64_t h, const struct plan_retry *r) {
     return hash_join(hash_join(h, r->backoff.set), (uint64_t)r->backoff.v);
 }
 
+static uint64_t join_session(uint64_t h, const struct plan_session *s) {
+    if (!s) return h;
+    h = join_str(join_str(hash_join(h, s->type), s->name), s->path);
+    h = hash_join(hash_join(h, s->permanent), s->absolute_timeout.set);
+    return hash_join(h, (uint64_t)s->absolute_timeout.v);
+}
+
 uint64_t compile_rule_hash(const struct plan_route *route, const struct plan_rule *r) {
     uint64_t h = join_str(join_str(1, route->piece.key), r->name);
     h = hash_join(h, (uint64_t)r->index);
@@ -23,7 +30,7 @@ uint64_t compile_rule_hash(const struct plan_route *route, const struct plan_rul
         const struct plan_target *t = &r->targets.p[i];
         h = join_str(h, t->backend);
         h = hash_join(hash_join(h, (uint64_t)t->weight), (uint64_t)t->answer);
-        h = compile_filters_hash(h, t->filters.p, t->filters.n);
+        h = join_session(compile_filters_hash(h, t->filters.p, t->filters.n), t->session);
     }
     h = hash_join(hash_join(h, r->request_timeout.set), (uint64_t)r->request_timeout.v);
     h = hash_join(hash_join(h, r->backend_timeout.set), (uint64_t)r->backend_timeout.v);
@@ -37,6 +44,21 @@ static const struct table_retry *put_retry(struct compile_block *b, const struct
     *to = (struct table_retry){.attempts = (uint32_t)num_min((uint64_t)r->attempts, TABLE_ATTEMPTS_MAX),
                                .backoff_us = r->backoff.set ? (uint64_t)r->backoff.v : TABLE_BACKOFF_US};
     for (uint32_t i = 0; i < r->codes.n; i++) table_retry_add(to, (uint32_t)r->codes.p[i]);
+    return to;
+}
+
+static const struct table_session *put_session(struct compile_block *b, const struct plan_session *s) {
+    if (!s) return NULL;
+    struct table_session *to = compile_block_array(b, 1, sizeof *to);
+    struct table_session session = {
+        .header = s->type == PLAN_SESSION_HEADER,
+        .permanent = s->permanent,
+        /* what is less than a second is one: 0 is none */
+        .absolute_s = s->absolute_timeout.set ? ((uint64_t)s->absolute_timeout.v + 999999) / 1000000 : 0,
+        .name = compile_block_str(b, s->name),
+        .path = compile_block_str(b, s->path),
+    };
+    if (to) *to = session;
     return to;
 }
 
@@ -63,6 +85,7 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
             .weight = (uint32_t)t->weight,
             .filters_n = t->filters.n,
             .filters = compile_filters_put(c, b, t->filters.p, t->filters.n),
+            .session = put_session(b, t->session),
         };
         rule.weight_sum += target.weight;
         if (!targets) continue;

@@ -280,6 +280,7 @@ static err start_workers(struct control *k) {
                               .tallies = metrics_routes_max(k->metrics) + TABLE_TALLY_FIRST,
                               .home = &k->builder.box};
     tls_random(w.ticket_keys, sizeof w.ticket_keys);
+    memcpy(w.session_key, k->c->session_key, sizeof w.session_key);
     k->workers = base_zalloc(n * sizeof(struct worker *));
     k->threads = base_zalloc(n * sizeof(struct thread *));
     for (; k->workers_n < n; k->workers_n++) {

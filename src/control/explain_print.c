@@ -130,6 +130,11 @@ static void text_target(struct buf *b, const struct explain_story *s, const stru
     if (n > ENDPOINTS_SHOWN) buf_printf(b, " and %u more", n - ENDPOINTS_SHOWN);
     buf_add(b, n ? S("\n") : S("no ready endpoint: 503\n"));
     text_filters(b, "  filters", t->target->filters, t->target->filters_n);
+    if (t->target->session) {
+        label(b, "  session");
+        filter_describe_session(b, t->target->session);
+        buf_add(b, S(": who brings it back goes to the endpoint it is for\n"));
+    }
     if (t->target->filters_n && !t->location.p) text_message(b, "  sends", s, &t->message);
     if (t->response.preflight) {
         label(b, "");
@@ -253,6 +258,15 @@ static void json_response(struct buf *b, const struct explain_response *r) {
     buf_add_char(b, ']');
 }
 
+static void json_session(struct buf *b, const struct table_session *s) {
+    struct buf words;
+    buf_init(&words, WORDS_BYTES_MAX);
+    filter_describe_session(&words, s);
+    member(b, "session", buf_str(&words));
+    buf_add(b, S(", "));
+    buf_fini(&words);
+}
+
 static void json_target(struct buf *b, const struct explain_target *t) {
     buf_printf(b, "{\"weight\": %u, ", t->target->weight);
     if (!t->target->backend) {
@@ -271,6 +285,7 @@ static void json_target(struct buf *b, const struct explain_target *t) {
     buf_add(b, S("], "));
     json_filters(b, t->target->filters, t->target->filters_n);
     buf_add(b, S(", "));
+    if (t->target->session) json_session(b, t->target->session);
     json_message(b, &t->message);
     if (t->response.n) json_response(b, &t->response);
     if (t->response.preflight) buf_add(b, S(", \"answer\": 204"));

@@ -68,4 +68,6 @@ void filter_response(const struct table_filter *filters, uint32_t n, struct http
     }
 }
 
+void filter_describe_session(struct buf *b, const struct table_session *s) { dump_session(s, b); }
+
 void filter_describe(struct buf *b, const struct table_filter *f) { dump_filter(f, b); }

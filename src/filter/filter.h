@@ -35,5 +35,7 @@ void filter_preflight(const struct table_cors *c, const struct http_msg *request
 void filter_cors(const struct table_cors *c, str origin, struct http_msg *response);
 /* Applies TABLE_RESPONSE_HEADERS in order. */
 void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m);
+/* A session in words: "cookie sid path /". */
+void filter_describe_session(struct buf *b, const struct table_session *s);
 /* One filter in words, without an end of line: "request header set X-Env: prod"; for explain. */
 void filter_describe(struct buf *b, const struct table_filter *f);

@@ -4,6 +4,7 @@
 #include "filter/filter.h"
 #include "filter/forwarded.h"
 #include "http/http_uri.h"
+#include "proxy/affinity.h"
 
 static enum http_reason check_message(struct exchange *x) {
     struct http_msg *m = x->request;
@@ -64,6 +65,7 @@ static enum http_reason choose(struct exchange *x) {
     x->target = choose_target(&x->proxy->rng, r);
     if (!x->target) return REASON_NO_BACKEND;
     if (!x->target->backend) return REASON_INVALID_BACKEND;
+    if (x->target->session) affinity_find(x); /* by what came, before filters change it */
     if (x->target->filters_n && !x->cors) note_cors(x, x->target->filters, x->target->filters_n);
     x->redirect =
         x->target->filters_n ? filter_find_redirect(x->target->filters, x->target->filters_n) : NULL;

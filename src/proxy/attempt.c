@@ -73,6 +73,7 @@ static err take(struct exchange *x, bool fresh) {
                               .tried = &x->tried,
                               .again = x->attempts > 0,
                               .fresh = fresh,
+                              .preferred = x->preferred.port ? &x->preferred : NULL,
                               .connect_us = x->connect_max_us,
                               .idle_us = x->backend_idle_us};
     err e;

@@ -70,8 +70,8 @@ struct exchange {          /* owner: worker */
     uint64_t bytes_in, bytes_out;
     uint16_t status, listener_port;
     uint8_t version;
-    struct table_endpoint endpoint;
-    struct ip sender; /* who asks, as far as trusted proxies tell */
+    struct table_endpoint endpoint, preferred; /* preferred: of the client's session; port 0: none */
+    struct ip sender;                          /* who asks, as far as trusted proxies tell */
     str host, method, authority, path, query;
     struct record record;
 };

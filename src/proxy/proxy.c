@@ -37,6 +37,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->common.arg = p;
     p->rng.state = seeds[0];
     p->matching = table_work_new();
+    if (c->session_key) memcpy(p->session_key, c->session_key, sizeof p->session_key);
     p->limits = c->limits ? *c->limits : proxy_limits_usual;
     p->upstream = upstream_new(&p->common, &(struct upstream_config){.codec = backend_limits,
                                                                      .connect_us = p->limits.connect_us,
@@ -62,6 +63,7 @@ void proxy_free(struct proxy *p) {
     tls_server_free(p->tls);
     tls_scratch_free(p->tls_scratch);
     table_work_free(p->matching);
+    seal_free(p->seal);
     free(p->uses);
     free(p->port_tls);
     free(p);

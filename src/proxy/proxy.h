@@ -29,6 +29,7 @@ extern const struct proxy_limits proxy_limits_usual;
 struct proxy_config {
     struct loop *loop;
     const uint8_t *ticket_keys; /* 80 bytes, for the call */
+    const uint8_t *session_key; /* SEAL_KEY_BYTES, for the call; NULL: nobody else's sessions are known */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
     void *arg;

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/rng.h"
 #include "conn/conn.h"
+#include "io/seal.h"
 #include "io/tls_server.h"
 #include "proxy/proxy.h"
 #include "upstream/upstream.h"
@@ -30,6 +31,8 @@ struct proxy { /* owner: worker */
     uint32_t ports_n;
     struct rng rng;
     struct table_work *matching;
+    struct seal *seal; /* of sessions; once there is one */
+    uint8_t session_key[SEAL_KEY_BYTES];
     struct proxy_counts counts;
     uint64_t arena_misses;
     int64_t wall_offset_us; /* wall clock less monotonic, read again every second */

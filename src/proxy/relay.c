@@ -2,6 +2,7 @@
 #include "proxy/relay.h"
 
 #include "filter/filter.h"
+#include "proxy/affinity.h"
 #include "proxy/attempt.h"
 
 /* ---- the response ---- */
@@ -72,6 +73,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
+    if (x->target->session) affinity_say(x, m);
     if (client->codec->ops->submit(client->codec, &x->client_stream, m, end) != OK) {
         to_client_failed(x);
         return;

@@ -50,12 +50,12 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(EXTERNAL_AUTH_GRPC, NULL, RESOLVED, "the filter ExternalAuth with protocol GRPC", "use HTTP")          \
     X(EXTERNAL_AUTH_BODY, NULL, RESOLVED, "forwardBody of the filter ExternalAuth", "remove the field")      \
     X(EXTENSION_REF, NULL, REFUSED, "the filter ExtensionRef", "remove the filter")                          \
-    X(BACKEND_REDIRECT, NULL, SERVED, "the filter RequestRedirect on a backendRef",                        \
+    X(BACKEND_REDIRECT, NULL, SERVED, "the filter RequestRedirect on a backendRef",                          \
       "move the filter to a rule without backendRefs")                                                       \
     X(RETRY, "HTTPRouteRetryCodes", SERVED, NULL, NULL)                                                      \
     X(RETRY_CONNECTION, "HTTPRouteRetryConnectionError", SERVED, NULL, NULL)                                 \
     X(RETRY_BACKOFF, NULL, SERVED, NULL, NULL)                                                               \
-    X(SESSION, NULL, RESOLVED, "sessionPersistence", "remove the field")                                     \
+    X(SESSION, NULL, SERVED, "sessionPersistence", "remove the field")                                       \
     X(H2C, "HTTPRouteBackendProtocolH2C", RESOLVED, "the appProtocol kubernetes.io/h2c",                     \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
     X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", RESOLVED, "the appProtocol kubernetes.io/ws",          \

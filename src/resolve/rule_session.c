@@ -3,6 +3,7 @@
 
 #include "resolve/backend_traffic.h"
 #include "resolve/backends.h"
+#include "resolve/rule_filters.h"
 #include "resolve/rules.h"
 #include "resolve/xbackends.h"
 #include "text/base64.h"
@@ -60,6 +61,25 @@ static struct verdict check_shared(struct arena *a, str path, const struct plan_
     return (struct verdict){0};
 }
 
+/* What can not stand in a Set-Cookie [RFC 6265 4.1.1], and names that are not a user's. */
+static struct verdict check_one(struct arena *a, str path, const struct plan_session *s) {
+    if (s->type == PLAN_SESSION_HEADER) {
+        if (!rule_filters_reserved(s->name)) return (struct verdict){0};
+        return resolver_refuse(a, "UnsupportedValue",
+                               STR_FMT ": the session's header " STR_FMT
+                                       " is the gateway's own; name another",
+                               STR_ARG(path), STR_ARG(s->name));
+    }
+    bool fine = s->path.n && s->path.p[0] == '/';
+    for (size_t i = 0; i < s->path.n; i++)
+        fine &= s->path.p[i] > 0x20 && s->path.p[i] < 0x7f && s->path.p[i] != ';';
+    if (fine) return (struct verdict){0};
+    return resolver_refuse(a, "UnsupportedValue",
+                           STR_FMT ": the path of the session's cookie is \"" STR_FMT
+                                   "\"; it must begin with / and be without spaces, \";\" and controls",
+                           STR_ARG(path), STR_ARG(s->path));
+}
+
 struct verdict rule_session_apply(struct pass *p, str path, const struct session_persistence *from,
                                   struct plan_rule *to) {
     if (from && !features_served(p->facts, FEATURE_SESSION))
@@ -69,7 +89,8 @@ struct verdict rule_session_apply(struct pass *p, str path, const struct session
         const struct session_persistence *s = t->answer ? NULL : find(p, t->backend, from);
         if (!s) continue;
         t->session = make(p->scratch, s, t->backend);
-        struct verdict v = check_shared(p->scratch, path, to, i);
+        struct verdict v = check_one(p->scratch, path, t->session);
+        if (!v.reason) v = check_shared(p->scratch, path, to, i);
         if (v.reason) return v;
     }
     return (struct verdict){0};

@@ -129,6 +129,20 @@ static void add_retry(struct buf *b, const struct table_retry *r) {
     buf_add(b, S("}  "));
 }
 
+void dump_session(const struct table_session *s, struct buf *b) {
+    buf_printf(b, "%s " STR_FMT, s->header ? "header" : "cookie", STR_ARG(s->name));
+    if (!s->header) buf_printf(b, " path " STR_FMT, STR_ARG(s->path));
+    if (s->absolute_s)
+        buf_printf(b, " %s %llus", s->permanent ? "permanent" : "ends after",
+                   (unsigned long long)s->absolute_s);
+}
+
+static void add_session(struct buf *b, const struct table_session *s) {
+    buf_add(b, S(" session{"));
+    dump_session(s, b);
+    buf_add_char(b, '}');
+}
+
 static void add_rule(struct buf *b, const struct table *t, const struct table_rule *r) {
     buf_printf(b, "-> " STR_FMT "[%d]  ", STR_ARG(r->route), (int)r->index);
     if (r->name.n) buf_printf(b, "name=" STR_FMT "  ", STR_ARG(r->name));
@@ -144,6 +158,7 @@ static void add_rule(struct buf *b, const struct table *t, const struct table_ru
             buf_printf(b, STR_FMT " w%u", STR_ARG(target->backend->name), target->weight);
         else
             buf_printf(b, "%u w%u", target->answer, target->weight);
+        if (target->session) add_session(b, target->session);
         if (target->backend) add_endpoints(b, table_endpoints(t, target->backend->slot));
     }
     while (b->n && b->p[b->n - 1] == ' ') b->n--;

@@ -74,8 +74,16 @@ struct table_backend {
     uint64_t id; /* never reused: tells whether what stands in the slot is of this backend */
     str name;    /* "ns/name:port" */
 };
+/* A client's requests go to one endpoint of the backend.                                       [GW SessionPersistence] */
+struct table_session {
+    bool header;         /* else a cookie */
+    bool permanent;      /* the cookie lives for absolute_s */
+    uint64_t absolute_s; /* the session's end, from its begin; 0: none */
+    str name, path;      /* path: the cookie's */
+};
 struct table_target {
     const struct table_backend *backend; /* NULL: `answer` */
+    const struct table_session *session; /* NULL: none */
     uint16_t answer;
     uint32_t weight;
     uint32_t filters_n;

@@ -150,6 +150,18 @@ struct balance_endpoint *balance_pick(struct balance *b, const struct table_back
     return best;
 }
 
+struct balance_endpoint *balance_find(struct balance *b, const struct table_backend *backend,
+                                      const struct table_endpoint *at, const struct balance_tried *tried,
+                                      bool known, uint64_t now_us) {
+    struct balance_backend *s = state_of(b, backend, known);
+    for (uint32_t i = 0; s && i < s->n; i++) {
+        struct balance_endpoint *e = s->v[i];
+        if (e->at.port != at->port || !ip_eq(&e->at.ip, &at->ip)) continue;
+        return e->shunned_until_us <= now_us && !was_tried(tried, e) ? e : NULL;
+    }
+    return NULL;
+}
+
 void balance_tried_add(struct balance_tried *t, struct balance_endpoint *e) {
     assert(t->n < BALANCE_TRIES);
     t->v[t->n++] = balance_hold(e);

@@ -43,6 +43,10 @@ void balance_adopt(struct balance *b, const struct table *t);
 /* NULL: none that was not tried. known: only when the slot's state is of this very backend, for a rule older than the table. */
 struct balance_endpoint *balance_pick(struct balance *b, const struct table_backend *backend,
                                       const struct balance_tried *tried, bool known, uint64_t now_us);
+/* The endpoint at this address, if it may be taken as well as others; NULL: not so. */
+struct balance_endpoint *balance_find(struct balance *b, const struct table_backend *backend,
+                                      const struct table_endpoint *at, const struct balance_tried *tried,
+                                      bool known, uint64_t now_us);
 /* Every endpoint that is known. */
 void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_endpoint *e), void *arg);
 struct balance_endpoint *balance_hold(struct balance_endpoint *e);

@@ -249,8 +249,10 @@ err upstream_take(struct upstream *s, const struct upstream_want *w, struct upst
     assert(!upstream_lent(l));
     uint64_t now_us = s->common->loop->now_us;
     struct balance_tried *tried = w->tried;
-    struct balance_endpoint *e =
-        tried->n < BALANCE_TRIES ? balance_pick(&s->balance, w->backend, tried, w->again, now_us) : NULL;
+    if (tried->n >= BALANCE_TRIES) return ERR_ABSENT;
+    struct balance_endpoint *e = NULL;
+    if (w->preferred) e = balance_find(&s->balance, w->backend, w->preferred, tried, w->again, now_us);
+    if (!e) e = balance_pick(&s->balance, w->backend, tried, w->again, now_us);
     if (!e) return ERR_ABSENT;
     struct upstream_conn *u = w->fresh ? NULL : take_idle(s, e);
     if (!u && dial(s, e, w->connect_us ? w->connect_us : s->config.connect_us, &u) != OK) {

@@ -73,10 +73,11 @@ void upstream_adopt(struct upstream *s, const struct table *t);
 
 struct upstream_want {
     const struct table_backend *backend;
-    struct balance_tried *tried;  /* endpoints that are not to be taken */
-    bool again;                   /* the rule may be of an older table than the endpoints */
-    bool fresh;                   /* no pooled connection */
-    uint64_t connect_us, idle_us; /* instead of the usual bounds; 0: those */
+    struct balance_tried *tried;            /* endpoints that are not to be taken */
+    bool again;                             /* the rule may be of an older table than the endpoints */
+    bool fresh;                             /* no pooled connection */
+    const struct table_endpoint *preferred; /* of the backend; NULL: none */
+    uint64_t connect_us, idle_us;           /* instead of the usual bounds; 0: those */
 };
 /* Begins a loan, l->events set, to an endpoint that was not tried. OK: it is OPEN, or WAITS and opened() or failed() follows. ERR_ABSENT:
  * the backend has no (further) endpoint. ERR_IO: the system refused at once; the endpoint is among the tried now. */

@@ -353,6 +353,7 @@ struct worker *worker_new(const struct worker_config *c) {
     tally_init(&w->tally, c->tallies);
     struct proxy_config pc = {.loop = &w->loop,
                               .ticket_keys = w->config.ticket_keys,
+                              .session_key = w->config.session_key,
                               .finished = on_finished,
                               .arg = w,
                               .records = c->access > ACCESS_OFF};

@@ -18,6 +18,8 @@ struct worker_config {
     str access_program;      /* outlives the worker */
     uint32_t tallies;        /* one past the highest number of a route that is counted apart */
     uint8_t ticket_keys[80];
+    uint8_t
+        session_key[32]; /* of all workers, restarts and replicas that are to know one another's sessions */
     struct mailbox
         *home; /* where what follows is posted to; the `done` posts below run there with home->receiver */
 };
