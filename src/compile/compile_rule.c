@@ -62,6 +62,12 @@ static const struct table_session *put_session(struct compile_block *b, const st
     return to;
 }
 
+static bool has_mirror(const struct plan_filter *v, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].type == PLAN_FILTER_MIRROR) return true;
+    return false;
+}
+
 static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
                                    const struct plan_route *route, const struct plan_rule *r) {
     struct table_rule *to = compile_block_array(b, 1, sizeof *to);
@@ -77,6 +83,7 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
         .request_timeout_us = r->request_timeout.set ? (uint64_t)r->request_timeout.v : TABLE_TIME_UNSET,
         .backend_timeout_us = r->backend_timeout.set ? (uint64_t)r->backend_timeout.v : TABLE_TIME_UNSET,
         .retry = put_retry(b, r->retry),
+        .mirrors = has_mirror(r->filters.p, r->filters.n),
     };
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];
@@ -88,6 +95,7 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
             .session = put_session(b, t->session),
         };
         rule.weight_sum += target.weight;
+        rule.mirrors |= has_mirror(t->filters.p, t->filters.n);
         if (!targets) continue;
         if (!t->answer) target.backend = compile_backend_hold(c, t->backend);
         targets[i] = target;

@@ -90,3 +90,23 @@ void http_msg_set(struct http_msg *m, str name, str value) {
     http_msg_remove(m, name);
     http_msg_add(m, name, value);
 }
+
+struct http_msg *http_msg_copy(struct arena *a, const struct http_msg *m) {
+    struct http_msg *to = arena_make(a, struct http_msg);
+    *to = *m;
+    to->arena = a;
+    to->method = arena_str(a, m->method);
+    to->authority = arena_str(a, m->authority);
+    to->host = m->host.p ? arena_str(a, m->host) : m->host;
+    to->path = arena_str(a, m->path);
+    to->query = arena_str(a, m->query);
+    to->fields = NULL, to->fields_n = to->fields_cap = 0;
+    http_msg_reserve(to, m->fields_n);
+    for (uint32_t i = 0; i < m->fields_n; i++) {
+        const struct http_field *f = &m->fields[i];
+        if (f->gone) continue;
+        to->fields[to->fields_n++] =
+            (struct http_field){.name = arena_str(a, f->name), .value = arena_str(a, f->value), .id = f->id};
+    }
+    return to;
+}

@@ -79,6 +79,8 @@ struct http_msg {
     uint32_t fields_n, fields_cap;
     uint32_t ids; /* a bit for each http_field_id that came or was added, gone or not */
 };
+/* A message of its own in a, with what is live of m. */
+struct http_msg *http_msg_copy(struct arena *a, const struct http_msg *m);
 void http_msg_init(struct http_msg *m, struct arena *a, bool is_request);
 /* Room for n fields in all, in one block. */
 void http_msg_reserve(struct http_msg *m, uint32_t n);

@@ -6,6 +6,7 @@
 #include "proxy/admission.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
+#include "proxy/mirror.h"
 #include "proxy/relay.h"
 
 static const uint8_t exchange_moves[] = {
@@ -133,10 +134,8 @@ static void done(struct exchange *x) {
         p->counts.requests_open--;
         record_report(x);
     }
-    if (x->rule) {
-        assert(p->uses[x->rule->slot] > 0);
-        if (--p->uses[x->rule->slot] == 0) p->rule_freed = true;
-    }
+    if (x->rule) proxy_core_unuse(p, x->rule);
+    if (x->mirrors) mirror_cut(x);
     balance_tried_fini(&x->tried);
     kept_drop(&x->kept, &p->common.buffers);
     link_remove(&x->on_client);
@@ -223,6 +222,7 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
         answer_redirect(x);
     } else {
         if (x->request_timeout_us) x->request_due_us = x->start_us + x->request_timeout_us;
+        if (x->rule->mirrors) mirror_begin(x);
         attempt_start(x, false);
     }
 }
@@ -235,6 +235,7 @@ void exchange_body(struct exchange *x, str bytes) {
         exchange_fail(x, REASON_BODY_TOO_LARGE);
         return;
     }
+    if (x->mirrors) mirror_body(x, bytes);
     if (exchange_keeps(x)) {
         kept_add(&x->kept, &x->proxy->common.buffers, bytes);
     } else if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) {
@@ -250,5 +251,6 @@ void exchange_end(struct exchange *x, struct http_msg *trailers) {
     if (x->request_ended) return;
     x->request_ended = true;
     x->trailers = trailers;
+    if (x->mirrors) mirror_end(x, trailers);
     if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) relay_request_end(x);
 }

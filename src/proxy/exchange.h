@@ -58,6 +58,7 @@ struct exchange {          /* owner: worker */
     struct kept kept;   /* of the body: what came before it could be sent, or might have to be sent again */
     struct kept_at fed; /* how far it has gone to the backend in this attempt */
     struct retry retry;
+    struct mirror *mirrors;      /* that still follow the request's body */
     size_t owed_client, owed_up; /* body bytes read from there that the other side has not taken yet */
     /* microseconds, monotonic */
     uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;

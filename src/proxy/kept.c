@@ -41,6 +41,17 @@ str kept_next(const struct kept *k, struct kept_at *at) {
     return (str){at->piece + sizeof(char *) + from, to - from};
 }
 
+size_t kept_trim(struct kept *k, struct pool *buffers, const struct kept_at *at) {
+    size_t n = 0;
+    while (at->piece && k->first != at->piece) {
+        char *next = next_of(k->first);
+        pool_give(buffers, k->first);
+        k->first = next;
+        n += KEPT_PIECE_BYTES;
+    }
+    return n;
+}
+
 void kept_drop(struct kept *k, struct pool *buffers) {
     for (char *piece = k->first, *next; piece; piece = next) {
         next = next_of(piece);

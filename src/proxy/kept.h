@@ -22,4 +22,6 @@ static inline void kept_step(struct kept_at *at, size_t n) { at->n += n; }
 static inline struct kept_at kept_end(const struct kept *k) {
     return (struct kept_at){k->last, k->n ? (k->n - 1) / KEPT_PIECE_BYTES * KEPT_PIECE_BYTES : 0, k->n};
 }
+/* What lies before a place and is not borrowed any more is given back: nobody may ask for it again. Returns how many bytes. */
+size_t kept_trim(struct kept *k, struct pool *buffers, const struct kept_at *at);
 void kept_drop(struct kept *k, struct pool *buffers);

@@ -4,6 +4,7 @@
 #include "proxy/attempt.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
+#include "proxy/mirror.h"
 #include "proxy/relay.h"
 
 /* Of a response: backends are ours, but a broken one must not make memory grow. */
@@ -21,11 +22,14 @@ const struct proxy_limits proxy_limits_usual = {
     .upstream_idle_us =
         60000000, /* below the keep-alive of common servers (75 s and more), so that we close first */
     .exchanges_max = 100000,
+    .mirrors_max = 4096, /* 2,000 requests a second that are answered in two seconds each */
+    .mirror_us = 15000000,
 };
 
 static void on_settled(void *arg) {
     struct proxy *p = arg;
     if (!link_empty(&p->finished)) exchange_reap(p);
+    if (!link_empty(&p->mirrors_done)) mirror_reap(p);
 }
 
 struct proxy *proxy_new(const struct proxy_config *c) {
@@ -47,6 +51,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     pool_init(&p->exchanges, sizeof(struct exchange), PROXY_EXCHANGES_KEPT, exchange_drop);
     link_init(&p->clients);
     link_init(&p->finished);
+    mirror_setup(p);
     memcpy(p->ticket_keys, c->ticket_keys, sizeof p->ticket_keys);
     p->report = c->finished;
     p->report_arg = c->arg;
@@ -59,6 +64,7 @@ void proxy_free(struct proxy *p) {
     upstream_free(p->upstream);
     pool_fini(&p->downstreams);
     pool_fini(&p->exchanges);
+    pool_fini(&p->mirrors);
     conn_common_fini(&p->common);
     tls_server_free(p->tls);
     tls_scratch_free(p->tls_scratch);
@@ -126,7 +132,7 @@ void proxy_drain(struct proxy *p) {
     conn_settle(&p->common);
 }
 
-bool proxy_is_idle(const struct proxy *p) { return link_empty(&p->clients); }
+bool proxy_is_idle(const struct proxy *p) { return link_empty(&p->clients) && link_empty(&p->mirrors_open); }
 
 void proxy_cut(struct proxy *p) {
     p->draining = true;
@@ -134,6 +140,7 @@ void proxy_cut(struct proxy *p) {
         list_each (struct exchange, x, &d->exchanges, on_client) exchange_abort(x, REASON_DRAINING);
         conn_close(&d->conn);
     }
+    mirror_cut_all(p);
     upstream_drain(p->upstream);
     conn_settle(&p->common);
 }
@@ -146,6 +153,7 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
     ret->upstream_reused = u->reused;
     ret->upstream_idle = u->idle;
     ret->expressions_given_up = p->matching->given_up;
-    ret->allocations = p->downstreams.misses + p->exchanges.misses + p->common.buffers.misses +
-                       p->common.large.misses + upstream_misses(p->upstream) + p->arena_misses;
+    ret->allocations = p->downstreams.misses + p->exchanges.misses + p->mirrors.misses +
+                       p->common.buffers.misses + p->common.large.misses + upstream_misses(p->upstream) +
+                       p->arena_misses;
 }

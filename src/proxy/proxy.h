@@ -24,6 +24,9 @@ struct proxy_limits {
     uint64_t connect_us; /* to an endpoint: 504 */
     uint64_t upstream_idle_us;
     uint32_t exchanges_max; /* at once: 503 */
+    uint32_t mirrors_max;   /* at once: further ones are left out */
+    uint64_t
+        mirror_us; /* a mirror without progress while its request comes; until its answer is over after that */
 };
 extern const struct proxy_limits proxy_limits_usual;
 struct proxy_config {
@@ -42,6 +45,8 @@ struct proxy_counts {
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed;
     uint64_t requests_open;
     uint64_t expressions_given_up; /* searches that reached the bound of their request */
+    uint64_t mirrors, mirrors_dropped,
+        mirrors_failed; /* begun; not begun or cut at a bound; cut by their backend */
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];
     uint64_t upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
     uint64_t allocations; /* times a pool or an arena asked the system */
@@ -61,7 +66,7 @@ uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot);
 bool proxy_freed_a_rule(struct proxy *p);
 /* Idle connections end now, the others after their response. */
 void proxy_drain(struct proxy *p);
-bool proxy_is_idle(const struct proxy *p); /* no connection of a client is open */
+bool proxy_is_idle(const struct proxy *p); /* no connection of a client is open, and no mirror under way */
 /* Everything ends at once. */
 void proxy_cut(struct proxy *p);
 void proxy_count(const struct proxy *p, struct proxy_counts *ret);

@@ -29,6 +29,10 @@ struct proxy { /* owner: worker */
     bool rule_freed, draining;
     bool *port_tls; /* by port slot */
     uint32_t ports_n;
+    struct pool mirrors;
+    struct link mirrors_open; /* mirror.on_proxy */
+    struct link mirrors_done; /* reused once no call of theirs is on the stack */
+    size_t mirror_bytes;      /* of bodies that wait for mirrors */
     struct rng rng;
     struct table_work *matching;
     struct seal *seal; /* of sessions; once there is one */
@@ -44,6 +48,15 @@ struct proxy { /* owner: worker */
     bool records;
 };
 /* What the files of this folder read of the clock is the turn's time, but where a record is to show what a turn itself takes. */
+/* Somebody uses the rule, and with it the backends it names, past its table. */
+static inline void proxy_core_use(struct proxy *p, const struct table_rule *r) {
+    assert(r->slot < p->uses_n);
+    p->uses[r->slot]++;
+}
+static inline void proxy_core_unuse(struct proxy *p, const struct table_rule *r) {
+    assert(p->uses[r->slot] > 0);
+    if (--p->uses[r->slot] == 0) p->rule_freed = true;
+}
 static inline uint64_t proxy_core_now(const struct proxy *p) { return p->common.loop->now_us; }
 /* The wall clock of this turn, and its text as a Date. */
 int64_t proxy_core_wall_us(struct proxy *p);

@@ -40,11 +40,9 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(PATH_REGEX, NULL, SERVED, "path matches of type RegularExpression", "use Exact or PathPrefix")         \
     X(HEADER_REGEX, NULL, SERVED, "header matches of type RegularExpression", "use Exact")                   \
     X(QUERY_REGEX, NULL, SERVED, "query parameter matches of type RegularExpression", "use Exact")           \
-    X(MIRROR, "HTTPRouteRequestMirror", RESOLVED, "the filter RequestMirror", "remove the filter")           \
-    X(MIRRORS, "HTTPRouteRequestMultipleMirrors", RESOLVED, "a second filter RequestMirror",                 \
-      "leave one of them")                                                                                   \
-    X(MIRROR_PERCENT, "HTTPRouteRequestPercentageMirror", RESOLVED, "a share of requests to mirror",         \
-      "remove percent and fraction")                                                                         \
+    X(MIRROR, "HTTPRouteRequestMirror", SERVED, NULL, NULL)                                                  \
+    X(MIRRORS, "HTTPRouteRequestMultipleMirrors", SERVED, NULL, NULL)                                        \
+    X(MIRROR_PERCENT, "HTTPRouteRequestPercentageMirror", SERVED, NULL, NULL)                                \
     X(CORS, "HTTPRouteCORS", SERVED, "the filter CORS", "remove the filter")                                 \
     X(EXTERNAL_AUTH, NULL, RESOLVED, "the filter ExternalAuth", "remove the filter")                         \
     X(EXTERNAL_AUTH_GRPC, NULL, RESOLVED, "the filter ExternalAuth with protocol GRPC", "use HTTP")          \

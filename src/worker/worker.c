@@ -290,6 +290,9 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->upstream_connect_failures, c.upstream_connect_failures);
     stats_set(&s->upstream_reused, c.upstream_reused);
     stats_set(&s->upstream_idle, c.upstream_idle);
+    stats_set(&s->mirrors, c.mirrors);
+    stats_set(&s->mirrors_dropped, c.mirrors_dropped);
+    stats_set(&s->mirrors_failed, c.mirrors_failed);
     stats_set(&s->retries, c.retries);
     for (int i = 0; i < RETRY_STOP_COUNT; i++) stats_set(&s->retries_stopped[i], c.retries_stopped[i]);
     stats_set(&s->allocations_after_warmup, c.allocations);
