@@ -28,6 +28,7 @@ void conn_common_init(struct conn_common *k, struct loop *l) {
     link_init(&k->soon);
     link_init(&k->later);
     link_init(&k->flush);
+    link_init(&k->gathered);
     link_init(&k->dead);
 }
 
@@ -170,7 +171,10 @@ void conn_deadline(struct conn *c, uint64_t due_us) {
 }
 
 void conn_want_flush(struct conn *c) {
-    if (c->state == CONN_OPEN && !link_is_on(&c->flush)) link_append(&c->common->flush, &c->flush);
+    if (c->state != CONN_OPEN) return;
+    /* one that is gathered has to look anew: what was added may be borrowed for this event alone */
+    if (c->gathers && link_is_on(&c->flush)) link_remove(&c->flush);
+    if (!link_is_on(&c->flush)) link_append(&c->common->flush, &c->flush);
 }
 
 void conn_flush(struct conn *c) { conn_io_flush(c); }
@@ -201,6 +205,10 @@ bool conn_alive(const struct conn *c) {
 
 void conn_forget(struct conn *c) {
     if (c->common) timer_forget(&c->common->loop->timers, &c->timer);
+}
+
+void conn_flush_gathered(struct conn_common *k) {
+    for (struct link *l; (l = link_pop(&k->gathered));) conn_io_flush(container_of(l, struct conn, flush));
 }
 
 void conn_settle(struct conn_common *k) {

@@ -22,8 +22,10 @@ enum {
     CONN_LINGER_BYTES = 1 << 20, /* and how much of it */
     CONN_HIGH_WATER_BYTES = 64 << 10, /* waiting to be written: the source is not read further */
     CONN_PIECES = 64,                 /* of one write */
-    CONN_BUFFERS_KEPT = 1024,         /* 16 MB a worker */
-    CONN_LARGE_KEPT = 64,             /* 2 MB */
+    CONN_GATHER_BYTES =
+        16 << 10, /* less than that waits for the end of the turn, where many streams share a connection */
+    CONN_BUFFERS_KEPT = 1024, /* 16 MB a worker */
+    CONN_LARGE_KEPT = 64,     /* 2 MB */
 };
 
 enum conn_state {
@@ -63,10 +65,11 @@ struct conn_ops {
 struct conn_common { /* owner: worker */
     struct loop *loop;
     struct pool buffers, large;
-    struct link soon;  /* to be run before this turn ends */
-    struct link later; /* over their budget: next turn */
-    struct link flush; /* their codecs have something to write */
-    struct link dead;  /* closed, to be told gone() */
+    struct link soon;     /* to be run before this turn ends */
+    struct link later;    /* over their budget: next turn */
+    struct link flush;    /* their codecs have something to write */
+    struct link gathered; /* the same, at the end of the turn */
+    struct link dead;     /* closed, to be told gone() */
     uint64_t turn;
     uint32_t handshakes; /* this turn */
     bool settling;
@@ -95,11 +98,12 @@ struct conn { /* owner: who embeds it */
     bool blocked;    /* the codec takes no more until conn_resume() */
     bool held;       /* by the owner: nothing is read */
     bool idle;       /* pooled: whatever comes ends it */
-    bool bulk;       /* by the owner: a read may give more than CONN_BUFFER_BYTES, once one gave as many */
-    bool filled;     /* the last read gave as many */
-    bool in_large;   /* `in` is one of common.large */
-    bool on_stack;   /* within its own read */
-    uint64_t turn;   /* the two below are of this turn */
+    bool gathers; /* by the owner: the codec is multiplexed. What its streams write in a turn goes together */
+    bool bulk;    /* by the owner: a read may give more than CONN_BUFFER_BYTES, once one gave as many */
+    bool filled;  /* the last read gave as many */
+    bool in_large; /* `in` is one of common.large */
+    bool on_stack; /* within its own read */
+    uint64_t turn; /* the two below are of this turn */
     uint32_t turn_bytes, turn_reads;
     uint32_t lingered; /* bytes thrown away */
 };
@@ -110,9 +114,12 @@ void conn_common_fini(struct conn_common *k);
 void conn_common_turn(struct conn_common *k);
 /* Runs what was asked for, writes what waits, ends what was closed. At the end of every event and turn. */
 void conn_settle(struct conn_common *k);
+/* Writes what was gathered: when the turn's events were handled. */
+void conn_flush_gathered(struct conn_common *k);
 /* Is there work that must not wait for an event? */
 static inline bool conn_busy(const struct conn_common *k) {
-    return !link_empty(&k->soon) || !link_empty(&k->later) || !link_empty(&k->dead) || !link_empty(&k->flush);
+    return !link_empty(&k->soon) || !link_empty(&k->later) || !link_empty(&k->dead) ||
+           !link_empty(&k->flush) || !link_empty(&k->gathered);
 }
 
 /* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_CONNECTING, HANDSHAKING (tls is set) or

@@ -32,7 +32,7 @@ static err send_pieces(struct conn *c, const str *pieces, size_t n, size_t *ret_
 static bool write_once(struct conn *c, bool *ret_some) {
     str pieces[CONN_PIECES];
     size_t n = c->codec->ops->write(c->codec, pieces, CONN_PIECES), all = 0, went = 0;
-    if (n == 0 && !c->tls) return false;
+    if (n == 0 && !(c->tls && tls_pending(c->tls))) return false;
     for (size_t i = 0; i < n; i++) all += pieces[i].n;
     err e = send_pieces(c, pieces, n, &went);
     if (e == OK) {
@@ -64,8 +64,20 @@ void conn_io_flush(struct conn *c) {
         c->ops->wrote(c);
 }
 
+/* Answers that come one by one leave in one call, for a copy of what is small. */
+static bool gather(struct conn *c) {
+    if (!c->gathers || c->state != CONN_OPEN || c->codec->ops->pending(c->codec) >= CONN_GATHER_BYTES)
+        return false;
+    c->codec->ops->keep(c->codec);
+    link_append(&c->common->gathered, &c->flush);
+    return true;
+}
+
 void conn_io_flush_all(struct conn_common *k) {
-    for (struct link *l; (l = link_pop(&k->flush));) conn_io_flush(container_of(l, struct conn, flush));
+    for (struct link *l; (l = link_pop(&k->flush));) {
+        struct conn *c = container_of(l, struct conn, flush);
+        if (!gather(c)) conn_io_flush(c);
+    }
 }
 
 /* ---- reading ---- */
@@ -133,6 +145,7 @@ static void feed(struct conn *c) {
     c->in_at += (uint32_t)used;
     if (e == ERR_AGAIN) c->blocked = true; /* before the events below, which may lift it */
     if (e != OK && e != ERR_AGAIN) c->read_over = true;
+    if (c->gathers && c->codec->ops->pending(c->codec)) conn_want_flush(c); /* frames of its own */
     conn_io_flush_all(c->common); /* others have borrowed from the buffer */
     if (c->state != CONN_OPEN) return;
     if (e == ERR_PROTO || e == ERR_LIMIT) {

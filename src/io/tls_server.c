@@ -62,18 +62,22 @@ static int on_hello(SSL *ssl, int *alert, void *arg) {
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* HTTP/1.1 is what is served. No protocol in common ends the handshake [RFC 7301 3.2]. */
+static const unsigned char *offered(const unsigned char *in, unsigned n, const char *name, unsigned name_n) {
+    for (unsigned at = 0; at < n && at + in[at] < n; at += in[at] + 1u)
+        if (in[at] == name_n && memcmp(in + at + 1, name, name_n) == 0) return in + at;
+    return NULL;
+}
+
+/* HTTP/2 rather than HTTP/1.1, whatever order the client has. No protocol in common ends the handshake [RFC 7301 3.2]. */
 static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *in,
                    unsigned n, void *arg) {
     (void)ssl, (void)arg;
-    static const char http1[] = "http/1.1";
-    for (unsigned at = 0; at < n && at + in[at] < n; at += in[at] + 1u) {
-        if (in[at] != sizeof http1 - 1 || memcmp(in + at + 1, http1, sizeof http1 - 1) != 0) continue;
-        *ret = in + at + 1;
-        *ret_n = in[at];
-        return SSL_TLSEXT_ERR_OK;
-    }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
+    const unsigned char *name = offered(in, n, "h2", 2);
+    if (!name) name = offered(in, n, "http/1.1", 8);
+    if (!name) return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *ret = name + 1;
+    *ret_n = *name;
+    return SSL_TLSEXT_ERR_OK;
 }
 
 /* ---- the server ---- */

@@ -4,7 +4,7 @@
 #include "base/num.h"
 #include "proto/h2_core.h"
 
-const char h2_preface[H2_PREFACE_BYTES] __attribute__((nonstring)) = NGHTTP2_CLIENT_MAGIC;
+const char h2_preface[H2_PREFACE_BYTES + 1] = NGHTTP2_CLIENT_MAGIC;
 
 static struct h2 *self(struct codec *c) { return container_of(c, struct h2, codec); }
 static const struct h2 *self_const(const struct codec *c) { return container_of(c, const struct h2, codec); }

@@ -14,7 +14,7 @@ enum {
         1 << 20,           /* bytes submitted on a stream and not written; nothing is taken above it */
     H2_PREFACE_BYTES = 24, /* what a client says first [RFC 9113 3.4] */
 };
-extern const char h2_preface[H2_PREFACE_BYTES];
+extern const char h2_preface[H2_PREFACE_BYTES + 1];
 struct codec *h2_server(const struct codec_sink *sink, void *arg, const struct codec_limits *limits);
 /* tls: what the scheme of its requests is. */
 struct codec *h2_client(const struct codec_sink *sink, void *arg, const struct codec_limits *limits,

@@ -37,9 +37,8 @@ static void answer(struct exchange *x, const struct http_msg *m, str body) {
     x->status = m->status;
     x->record.response = m;
     x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
-    if (send_it(x, m, body) != OK) { /* the codec can not say it: the connection is beyond repair */
-        exchange_abort(x, x->reason);
-        conn_close(&d->conn);
+    if (send_it(x, m, body) != OK) { /* the codec can not say it: beyond repair */
+        exchange_give_up(x, x->reason);
         return;
     }
     exchange_progress(x);
@@ -85,22 +84,28 @@ void answer_redirect(struct exchange *x) {
     answer(x, m, S(""));
 }
 
-void answer_overload(struct downstream *d) {
-    OWNED(arena) a = arena_new();
+static void report(const struct downstream *d, uint16_t status, size_t bytes_out) {
     struct proxy *p = d->proxy;
-    struct codec *c = d->conn.codec;
-    str body = words_of(a, REASON_OVERLOAD);
-    const struct http_msg *m = make(p, a, http_reason_status(REASON_OVERLOAD), body);
-    if (c->ops->submit(c, &d->refused_stream, m, false) == OK &&
-        c->ops->submit_body(c, d->refused_stream, body, true) == OK)
-        conn_flush(&d->conn); /* within the call, for the words are borrowed */
     struct access_record r = {.time_us = proxy_core_wall_us(p),
                               .client = d->peer,
                               .client_port = d->peer_port,
                               .tls = d->tls,
-                              .status = m->status,
+                              .status = status,
                               .reason = REASON_OVERLOAD,
                               .rule = -1,
-                              .bytes_out = body.n};
+                              .bytes_out = bytes_out};
     if (p->report) p->report(p->report_arg, &r);
 }
+
+void answer_overload(struct downstream *d) {
+    OWNED(arena) a = arena_new();
+    struct codec *c = d->conn.codec;
+    str body = words_of(a, REASON_OVERLOAD);
+    const struct http_msg *m = make(d->proxy, a, http_reason_status(REASON_OVERLOAD), body);
+    if (c->ops->submit(c, &d->refused_stream, m, false) == OK &&
+        c->ops->submit_body(c, d->refused_stream, body, true) == OK)
+        conn_flush(&d->conn); /* within the call, for the words are borrowed */
+    report(d, m->status, body.n);
+}
+
+void answer_refused(struct downstream *d) { report(d, 0, 0); }

@@ -9,3 +9,5 @@ void answer_redirect(struct exchange *x);
 void answer_preflight(struct exchange *x);
 /* To a request for which there was no exchange. The connection is to be ended. */
 void answer_overload(struct downstream *d);
+/* The same, where the codec has answered by resetting the stream. */
+void answer_refused(struct downstream *d);

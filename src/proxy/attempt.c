@@ -112,7 +112,7 @@ void attempt_start(struct exchange *x, bool fresh) {
     if (x->up.state == UPSTREAM_OPEN) {
         send_request(x);
     } else {
-        x->client->conn.held = !x->request_ended;
+        downstream_hold(x->client, !x->request_ended);
         exchange_set_timer(x);
     }
 }
@@ -123,7 +123,7 @@ void attempt_start(struct exchange *x, bool fresh) {
 static void pause_it(struct exchange *x) {
     exchange_move(x, X_PAUSE);
     x->attempt_due_us = UINT64_MAX;
-    x->client->conn.held = !x->request_ended;
+    downstream_hold(x->client, !x->request_ended);
     exchange_set_timer(x);
 }
 

@@ -4,6 +4,7 @@
 #include "base/ip.h"
 #include "base/num.h"
 #include "proto/h1.h"
+#include "proto/h2.h"
 #include "proxy/answer.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
@@ -16,11 +17,16 @@ static struct downstream *of(struct conn *c) { return container_of(c, struct dow
 
 /* ---- the client's codec ---- */
 
+/* What is read mostly concerns the last that began. */
 static struct exchange *find(struct downstream *d, uint32_t stream) {
-    list_each (struct exchange, x, &d->exchanges, on_client) {
+    for (struct link *l = d->exchanges.prev; l != &d->exchanges; l = l->prev) {
+        struct exchange *x = container_of(l, struct exchange, on_client);
         if (x->client_stream == stream) return x;
     }
     return NULL;
+}
+static struct exchange *last_exchange(struct downstream *d) {
+    return link_empty(&d->exchanges) ? NULL : container_of(d->exchanges.prev, struct exchange, on_client);
 }
 
 static struct arena *on_begin(void *arg, uint32_t stream) {
@@ -28,6 +34,7 @@ static struct arena *on_begin(void *arg, uint32_t stream) {
     d->asked = true;
     struct exchange *x = exchange_begin(d, stream);
     if (!x) d->refused_stream = stream;
+    if (!x && downstream_is_shared(d)) answer_refused(d); /* the codec resets the stream */
     return x ? x->arena : NULL;
 }
 
@@ -51,18 +58,64 @@ static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
 }
 
 static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
-    (void)why;
-    struct exchange *x = find(arg, stream);
-    if (x) exchange_abort(x, REASON_CLIENT_GONE);
+    struct downstream *d = arg;
+    struct exchange *x = find(d, stream);
+    if (!x) return;
+    exchange_abort(x, why == REASON_BAD_REQUEST ? why : REASON_CLIENT_GONE);
+    downstream_next(d, false);
 }
 
-static const struct codec_sink sink = {
-    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
+static void on_refused_stream(void *arg, uint32_t stream, enum http_reason why) {
+    struct exchange *x = find(arg, stream);
+    if (x && x->state != X_SEND) exchange_fail(x, why);
+}
+
+static const struct codec_sink sink = {.begin = on_begin,
+                                       .head = on_head,
+                                       .body = on_body,
+                                       .end = on_end,
+                                       .reset = on_reset,
+                                       .refused = on_refused_stream};
+
+static void limit_head(struct downstream *d, uint64_t bytes) {
+    struct codec *c = d->conn.codec;
+    d->head_bytes = (uint32_t)bytes;
+    c->ops->limit_head(c, d->head_bytes);
+}
+
+/* Which version it is has shown. */
+static struct codec *choose_codec(void *arg, bool h2) {
+    struct downstream *d = arg;
+    struct codec *c = h2 ? h2_server(&sink, d, &limits) : d->h1;
+    d->conn.codec = c;
+    d->conn.gathers = h2;
+    d->asked |= h2; /* whether its client has asked is the protocol's to know: GOAWAY says where it ends */
+    limit_head(d, d->head_bytes);
+    if (d->proxy->draining) c->ops->drain(c);
+    return c;
+}
+
+/* Before the connection is closed or its memory goes. */
+static void drop_codec(struct downstream *d) {
+    struct codec *c = d->conn.codec;
+    if (downstream_is_shared(d)) c->ops->free(c);
+    d->conn.codec = d->h1;
+}
 
 /* ---- the connection ---- */
 
 static void abort_all(struct downstream *d) {
     list_each (struct exchange, x, &d->exchanges, on_client) exchange_abort(x, REASON_CLIENT_GONE);
+}
+
+/* Nothing more is to be told but what waits already. */
+static void finish(struct downstream *d, bool more) {
+    if (downstream_is_shared(d)) {
+        conn_flush(&d->conn);
+        if (d->conn.state != CONN_OPEN) return;
+        abort_all(d);
+    }
+    conn_finish(&d->conn, more);
 }
 
 static void set_idle_deadline(struct downstream *d) {
@@ -75,6 +128,8 @@ static void on_opened(struct conn *c) {
     uint64_t *count =
         tls_resumed(c->tls) ? &d->proxy->counts.handshakes_resumed : &d->proxy->counts.handshakes_full;
     ++*count;
+    choose_codec(d, str_eq(tls_alpn(c->tls), S("h2")));
+    if (c->gathers) conn_want_flush(c); /* SETTINGS */
     set_idle_deadline(d);
 }
 
@@ -90,8 +145,21 @@ static void note_head(struct downstream *d, struct exchange *x) {
     conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->head_us);
 }
 
+/* Heads come one by one; what runs is held stream by stream. */
+static void did_read_shared(struct downstream *d) {
+    struct exchange *x = last_exchange(d);
+    if (x && x->state == X_HEAD)
+        note_head(d, x);
+    else if (x)
+        conn_deadline(&d->conn, UINT64_MAX);
+}
+
 static void on_did_read(struct conn *c) {
     struct downstream *d = of(c);
+    if (downstream_is_shared(d)) {
+        did_read_shared(d);
+        return;
+    }
     bool arriving = false, any = false;
     list_each (struct exchange, x, &d->exchanges, on_client) {
         any = true;
@@ -111,12 +179,17 @@ static void on_wrote(struct conn *c) {
 static void on_refused(struct conn *c, err e, enum http_reason why) {
     (void)e;
     struct downstream *d = of(c);
+    if (downstream_is_shared(d)) { /* the codec has told every stream, and its GOAWAY waits */
+        abort_all(d);
+        finish(d, true);
+        return;
+    }
     if (link_empty(&d->exchanges)) {
         if (why == REASON_OVERLOAD) answer_overload(d);
         conn_finish(c, true);
         return;
     }
-    struct exchange *x = container_of(d->exchanges.prev, struct exchange, on_client);
+    struct exchange *x = last_exchange(d);
     if (x->state != X_SEND) exchange_fail(x, why == REASON_NONE ? REASON_BAD_REQUEST : why);
 }
 
@@ -129,7 +202,7 @@ static void on_ended(struct conn *c, bool cut) {
         else if (c->peer_shut || cut)
             exchange_half_closed(x);
     }
-    if (link_empty(&d->exchanges)) conn_finish(c, false);
+    if (link_empty(&d->exchanges)) finish(d, false);
 }
 
 static void on_closing(struct conn *c, bool dead) {
@@ -149,16 +222,36 @@ static void on_write_failed(struct conn *c) {
     conn_close(c);
 }
 
+/* HTTP/2: the codec says so twice, the last time once the client has heard it; streams that run do so to their end [RFC 9113 6.8]. */
+static void end_softly(struct downstream *d) {
+    struct codec *c = d->conn.codec;
+    d->ending = true;
+    c->ops->drain(c);
+    conn_want_flush(&d->conn);
+    if (link_empty(&d->exchanges))
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.drain_idle_us);
+}
+
+/* An idle client is told before it is left; one that stops within a head stops all streams. */
+static void shared_deadline(struct downstream *d) {
+    if (link_empty(&d->exchanges) && !d->ending)
+        end_softly(d);
+    else if (link_empty(&d->exchanges) || last_exchange(d)->state == X_HEAD)
+        finish(d, true);
+}
+
 static void on_deadline(struct conn *c, uint64_t now_us) {
     (void)now_us;
     struct downstream *d = of(c);
     if (c->state == CONN_HANDSHAKING) {
         d->proxy->counts.handshakes_failed++;
         conn_close(c);
+    } else if (downstream_is_shared(d)) {
+        shared_deadline(d);
     } else if (link_empty(&d->exchanges)) {
         conn_finish(c, true); /* a request may be on its way: it shall not meet a reset */
     } else {
-        struct exchange *x = container_of(d->exchanges.prev, struct exchange, on_client);
+        struct exchange *x = last_exchange(d);
         if (x->state == X_HEAD) exchange_fail(x, REASON_REQUEST_TIMEOUT);
     }
 }
@@ -166,6 +259,7 @@ static void on_deadline(struct conn *c, uint64_t now_us) {
 static void on_gone(struct conn *c) {
     struct downstream *d = of(c);
     abort_all(d);
+    drop_codec(d);
     link_remove(&d->all);
     d->proxy->counts.connections_open--;
     pool_give(&d->proxy->downstreams, d);
@@ -184,9 +278,33 @@ static const struct conn_ops ops = {
     .gone = on_gone,
 };
 
+void downstream_cut(struct downstream *d, uint32_t stream, enum http_reason why) {
+    struct codec *c = d->conn.codec;
+    if (!downstream_is_shared(d)) {
+        conn_close(&d->conn);
+        return;
+    }
+    c->ops->reset(c, stream, why);
+    conn_want_flush(&d->conn);
+    downstream_next(d, false);
+}
+
+static void next_shared(struct downstream *d) {
+    struct conn *c = &d->conn;
+    if (!link_empty(&d->exchanges)) return;
+    if (c->read_over || !c->codec->ops->reusable(c->codec))
+        finish(d, true);
+    else
+        set_idle_deadline(d);
+}
+
 void downstream_next(struct downstream *d, bool more) {
     struct conn *c = &d->conn;
     if (c->state != CONN_OPEN) return;
+    if (downstream_is_shared(d)) {
+        next_shared(d);
+        return;
+    }
     c->held = false;
     if (!link_empty(&d->exchanges)) {
         conn_resume(c);
@@ -200,6 +318,10 @@ void downstream_next(struct downstream *d, bool more) {
 
 /* Who was accepted and has not asked yet gets an answer: its request may be under way. Between two requests a connection may end any time. */
 void downstream_drain(struct downstream *d) {
+    if (d->conn.state == CONN_OPEN && downstream_is_shared(d)) {
+        end_softly(d);
+        return;
+    }
     d->conn.codec->ops->drain(d->conn.codec);
     if (d->conn.state != CONN_OPEN || !d->asked)
         conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.drain_idle_us);
@@ -215,18 +337,16 @@ static uint64_t most_of(uint64_t set, bool usual_too, uint64_t usual) {
 /* A plain connection carries requests for any listener of its port: heads are bounded before theirs is known. */
 static void settle_by_port(struct downstream *d, const struct table_port_settings *s) {
     const struct proxy_limits *usual = &d->proxy->limits;
-    struct codec *c = d->conn.codec;
     d->idle_us = most_of(s->idle_us, s->usual_idle, usual->idle_us);
     d->head_us = most_of(s->head_us, s->usual_head, usual->head_us);
-    c->ops->limit_head(c, (uint32_t)most_of(s->head_bytes, s->usual_bytes, limits.head_bytes_max));
+    limit_head(d, most_of(s->head_bytes, s->usual_bytes, limits.head_bytes_max));
 }
 
 static void settle_by_listener(struct downstream *d, const struct table_settings *s) {
     const struct proxy_limits *usual = &d->proxy->limits;
-    struct codec *c = d->conn.codec;
     d->idle_us = most_of(s->idle_us, false, usual->idle_us);
     d->head_us = most_of(s->head_us, false, usual->head_us);
-    c->ops->limit_head(c, s->head_bytes ? s->head_bytes : limits.head_bytes_max);
+    limit_head(d, s->head_bytes ? s->head_bytes : limits.head_bytes_max);
 }
 
 void downstream_settle(struct downstream *d, const struct table_port *port, const struct table_listener *l) {
@@ -272,16 +392,18 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         return;
     }
     p->counts.connections_open++;
-    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = false, d->listener_id = 0;
+    d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = d->ending = false;
+    d->listener_id = 0;
     set_peer(d, peer, peer_port);
     d->all = (struct link){0};
     link_append(&p->clients, &d->all);
     link_init(&d->exchanges);
-    if (d->conn.codec)
-        h1_recycle(d->conn.codec, &sink, d);
+    if (d->h1)
+        h1_recycle(d->h1, &sink, d);
     else
-        d->conn.codec = h1_server(&sink, d, &limits);
-    if (p->draining) d->conn.codec->ops->drain(d->conn.codec);
+        d->h1 = h1_server(&sink, d, &limits);
+    detect_init(&d->detect, choose_codec, d);
+    d->conn.codec = tls ? d->h1 : &d->detect.codec;
     const struct table_port *port = p->table ? table_port(p->table, port_slot) : NULL;
     settle_by_port(d, port ? table_port_settings(port) : &(struct table_port_settings){0});
     if (tls)
@@ -293,5 +415,5 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
 void downstream_drop(void *item) {
     struct downstream *d = item;
     conn_forget(&d->conn);
-    if (d->conn.codec) d->conn.codec->ops->free(d->conn.codec);
+    if (d->h1) d->h1->ops->free(d->h1);
 }

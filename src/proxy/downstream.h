@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "proto/detect.h"
 #include "proxy/proxy_core.h"
 
 /* A client's connection and the exchanges on it. */
 struct downstream { /* owner: worker */
     struct conn conn;
+    struct codec *h1;     /* stays when the memory is reused; that of HTTP/2 goes with its connection */
+    struct detect detect; /* until the first bytes told which it is */
     struct proxy *proxy;
     struct link all;       /* proxy.clients */
     struct link exchanges; /* exchange.on_client; HTTP/1 has one at most that is not over */
@@ -16,14 +19,29 @@ struct downstream { /* owner: worker */
     uint64_t idle_us,
         head_us; /* as the settings of its listener say, or of its port while that is not known */
     bool tls;
-    bool asked; /* a request has begun on it */
+    bool asked;          /* a request has begun on it */
+    bool ending;         /* HTTP/2: the client was told that nothing more is to begin */
+    uint32_t head_bytes; /* of a request, as the settings say */
     uint8_t peer_text_n;
     char peer_text[46]; /* X-Forwarded-For */
 };
 void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port,
                        uint32_t port_slot);
+/* HTTP/2: exchanges run side by side, and each has its own share of everything. */
+static inline bool downstream_is_shared(const struct downstream *d) { return d->conn.gathers; }
+/* Bytes of an exchange's answer that wait to be written. */
+static inline size_t downstream_pending(const struct downstream *d, uint32_t stream) {
+    struct codec *c = d->conn.codec;
+    return downstream_is_shared(d) ? c->ops->stream_pending(c, stream) : conn_pending(&d->conn);
+}
+/* HTTP/1: nothing more is read meanwhile. Elsewhere an exchange holds its stream by not consuming. */
+static inline void downstream_hold(struct downstream *d, bool hold) {
+    if (!downstream_is_shared(d)) d->conn.held = hold;
+}
 /* A request for this listener has come: what its settings say of the connection holds from now on. */
 void downstream_settle(struct downstream *d, const struct table_port *port, const struct table_listener *l);
+/* The client can not or shall not have the rest of an exchange that is over: its stream is reset, a connection of HTTP/1 closed. */
+void downstream_cut(struct downstream *d, uint32_t stream, enum http_reason why);
 /* An exchange on it is over: what comes next is read, or the connection ends. more: the client may still be sending its request. */
 void downstream_next(struct downstream *d, bool more);
 void downstream_drain(struct downstream *d);

@@ -51,11 +51,9 @@ void exchange_progress(struct exchange *x) { x->progress_us = proxy_core_now(x->
 
 /* Nothing moved for too long: who is to blame? */
 static void stalled(struct exchange *x) {
-    bool client_takes_none = conn_pending(&x->client->conn) > 0;
+    bool client_takes_none = downstream_pending(x->client, x->client_stream) > 0;
     if (x->state == X_SEND || (x->state == X_RELAY && client_takes_none)) {
-        struct downstream *d = x->client;
-        exchange_abort(x, REASON_CLIENT_GONE);
-        conn_close(&d->conn);
+        exchange_give_up(x, REASON_CLIENT_GONE);
     } else if (x->state == X_RELAY) {
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
     } else {
@@ -70,9 +68,7 @@ static void on_due(struct timer *t, uint64_t now_us) {
     if (next_due(x) > now_us) {
         exchange_set_timer(x);
     } else if (x->half_closed_due_us <= now_us) {
-        struct downstream *d = x->client;
-        exchange_abort(x, REASON_CLIENT_GONE);
-        conn_close(&d->conn);
+        exchange_give_up(x, REASON_CLIENT_GONE);
     } else if (x->state != X_SEND && x->request_due_us <= now_us) {
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
     } else if (x->state != X_SEND && x->attempt_due_us <= now_us) {
@@ -167,10 +163,21 @@ void exchange_abort(struct exchange *x, enum http_reason why) {
     done(x);
 }
 
+void exchange_give_up(struct exchange *x, enum http_reason why) {
+    struct downstream *d = x->client;
+    uint32_t stream = x->client_stream;
+    exchange_abort(x, why);
+    downstream_cut(d, stream, why);
+}
+
 /* The response has begun and can not be completed: the client must be able to tell. */
 static void cut(struct exchange *x, enum http_reason why) {
     struct downstream *d = x->client;
     struct codec *c = d->conn.codec;
+    if (downstream_is_shared(d)) {
+        exchange_give_up(x, why);
+        return;
+    }
     c->ops->reset(c, x->client_stream, why);
     exchange_abort(x, why);
     if (c->ops->reusable(c)) return;

@@ -58,7 +58,8 @@ struct exchange {          /* owner: worker */
     struct kept kept;   /* of the body: what came before it could be sent, or might have to be sent again */
     struct kept_at fed; /* how far it has gone to the backend in this attempt */
     struct retry retry;
-    struct mirror *mirrors;      /* that still follow the request's body */
+    struct mirror *mirrors; /* that still follow the request's body */
+    size_t to_client;       /* of a shared connection: bytes that waited to be written when last looked at */
     size_t owed_client, owed_up; /* body bytes read from there that the other side has not taken yet */
     /* microseconds, monotonic */
     uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;
@@ -95,6 +96,8 @@ void exchange_refuse(struct exchange *x, enum http_reason why);
 void exchange_fail(struct exchange *x, enum http_reason why);
 /* It ends without an answer: the client is gone. */
 void exchange_abort(struct exchange *x, enum http_reason why);
+/* It ends, and the client gets no more of it: downstream_cut(). */
+void exchange_give_up(struct exchange *x, enum http_reason why);
 /* All is written. */
 void exchange_finish(struct exchange *x);
 void exchange_progress(struct exchange *x);

@@ -167,28 +167,38 @@ void relay_request_end(struct exchange *x) {
 /* ---- back-pressure ---- */
 
 void relay_hold_client(struct exchange *x) {
-    struct conn *c = &x->client->conn;
     bool connecting = exchange_keeps(x) && !x->request_ended;
-    c->held =
-        connecting || (x->up.state == UPSTREAM_OPEN && upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES);
+    downstream_hold(x->client, connecting || (x->up.state == UPSTREAM_OPEN &&
+                                              upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES));
 }
 
 void relay_hold_backend(struct exchange *x) {
-    if (conn_pending(&x->client->conn) > CONN_HIGH_WATER_BYTES) x->up.conn->conn.held = true;
+    struct conn *c = &x->up.conn->conn;
+    if (!c->gathers && downstream_pending(x->client, x->client_stream) > CONN_HIGH_WATER_BYTES)
+        c->held = true;
 }
 
 static void give_way(struct conn *from, uint32_t stream, size_t *owed) {
     bool waits = from->held || (*owed && from->blocked);
     if (*owed) from->codec->ops->consume(from->codec, stream, *owed);
+    if (*owed && from->gathers) conn_want_flush(from); /* a window opens */
     *owed = 0;
     from->held = false;
     if (waits) conn_resume(from);
 }
 
+/* What others wrote on a shared connection is no progress of this exchange. */
+static bool moved(struct exchange *x, size_t pending) {
+    bool same = pending && pending == x->to_client;
+    x->to_client = pending;
+    return !downstream_is_shared(x->client) || !same;
+}
+
 void relay_client_wrote(struct exchange *x) {
     if (x->state == X_HEAD) return; /* what was written is of the one before */
-    exchange_progress(x);
-    size_t pending = conn_pending(&x->client->conn);
+    if (x->state < X_RELAY && downstream_is_shared(x->client)) return;
+    size_t pending = downstream_pending(x->client, x->client_stream);
+    if (moved(x, pending)) exchange_progress(x);
     if (x->up.state == UPSTREAM_OPEN && pending <= CONN_HIGH_WATER_BYTES)
         give_way(&x->up.conn->conn, x->up.stream, &x->owed_up);
     if (x->state == X_SEND && pending == 0) exchange_finish(x);

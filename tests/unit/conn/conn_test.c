@@ -16,6 +16,7 @@ struct bytes {
     size_t most; /* of one read */
     err next;    /* what read() says */
     bool reusable;
+    unsigned kept; /* calls of keep() */
 };
 static struct bytes *self(struct codec *c) { return container_of(c, struct bytes, codec); }
 static err bytes_read(struct codec *c, str in, uint64_t now_us, size_t *ret_used, enum http_reason *ret_why) {
@@ -37,7 +38,7 @@ static size_t bytes_write(struct codec *c, str *out, size_t out_max) {
     return out[0].n > 0;
 }
 static void bytes_wrote(struct codec *c, size_t n) { buf_consume(&self(c)->out, n); }
-static void bytes_keep(struct codec *c) { (void)c; }
+static void bytes_keep(struct codec *c) { self(c)->kept++; }
 static size_t bytes_pending(const struct codec *c) { return self((struct codec *)(uintptr_t)c)->out.n; }
 static bool bytes_reusable(const struct codec *c) { return self((struct codec *)(uintptr_t)c)->reusable; }
 static const struct codec_ops bytes_ops = {
@@ -364,6 +365,42 @@ static void tells_its_deadline_once(void **state) {
     world_fini(&w);
 }
 
+/* A connection of many streams writes once a turn what is little, and at once what is much. */
+static void gathers_what_a_turn_has_to_write(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct owner *o = &w.owners[0];
+    until(&w, o->conn.writable && !o->conn.readable);
+    o->conn.gathers = true;
+    o->wrote = 0;
+    for (int i = 0; i < 3; i++) {
+        buf_add(&o->bytes.out, S("abc"));
+        conn_want_flush(&o->conn);
+        conn_settle(&w.common); /* the end of an event */
+    }
+    assert_int_equal(o->wrote, 0);
+    assert_int_equal(o->bytes.kept, 3); /* what an event lent is not there at the end of the turn */
+    assert_true(conn_busy(&w.common));
+    conn_flush_gathered(&w.common);
+    assert_int_equal(o->wrote, 1);
+    assert_false(conn_busy(&w.common));
+    char got[16];
+    assert_int_equal(recv(o->peer, got, sizeof got, 0), 9);
+    static const char much[CONN_GATHER_BYTES];
+    buf_add(&o->bytes.out, (str){much, sizeof much});
+    conn_want_flush(&o->conn);
+    conn_settle(&w.common);
+    assert_int_equal(o->wrote, 2);
+    buf_add(&o->bytes.out, S("x"));
+    conn_want_flush(&o->conn);
+    conn_settle(&w.common);
+    conn_close(&o->conn); /* while it is gathered */
+    conn_settle(&w.common);
+    assert_false(conn_busy(&w.common));
+    world_fini(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_within_a_turn_no_more_than_its_share),
@@ -378,6 +415,7 @@ int main(void) {
         cmocka_unit_test(lingers_for_so_many_bytes),
         cmocka_unit_test(closes_at_once_when_nothing_is_under_way),
         cmocka_unit_test(tells_its_deadline_once),
+        cmocka_unit_test(gathers_what_a_turn_has_to_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

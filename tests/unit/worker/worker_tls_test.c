@@ -165,21 +165,30 @@ static void refuses_unknown_names(void **state) {
     usual_fini(&u);
 }
 
-static void agrees_on_http1(void **state) {
+static void agrees_on_a_protocol(void **state) {
     (void)state;
     struct usual u;
     usual_init(&u);
-    static const unsigned char both[] = "\x02h2\x08http/1.1", h2[] = "\x02h2";
-    const unsigned char *chosen;
-    unsigned n;
-    SSL_CTX_set_alpn_protos(u.client, both, sizeof both - 1);
-    SSL *s = connect_to(&u, "a.example");
-    SSL_get0_alpn_selected(s, &chosen, &n);
-    assert_str(((str){(const char *)chosen, n}), "http/1.1");
-    finish(s);
-    SSL_CTX_set_alpn_protos(u.client, h2, sizeof h2 - 1);
+    static const struct {
+        const char *offered, *chosen;
+    } cases[] = {{"\x02h2\x08http/1.1", "h2"},
+                 {"\x08http/1.1\x02h2", "h2"},
+                 {"\x02h2", "h2"},
+                 {"\x08http/1.1", "http/1.1"},
+                 {"\x02hx\x08http/1.1", "http/1.1"}};
     bool ok;
-    s = try_connect(&u, "a.example", NULL, &ok);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const unsigned char *chosen;
+        unsigned n;
+        str offered = str_of(cases[i].offered);
+        SSL_CTX_set_alpn_protos(u.client, (const unsigned char *)offered.p, (unsigned)offered.n);
+        SSL *s = connect_to(&u, "a.example");
+        SSL_get0_alpn_selected(s, &chosen, &n);
+        assert_str(((str){(const char *)chosen, n}), cases[i].chosen);
+        finish(s);
+    }
+    SSL_CTX_set_alpn_protos(u.client, (const unsigned char *)"\x02h3", 3);
+    SSL *s = try_connect(&u, "a.example", NULL, &ok);
     assert_false(ok);
     ERR_clear_error();
     finish(s);
@@ -310,7 +319,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_the_listener_of_the_name),
         cmocka_unit_test(refuses_unknown_names),
-        cmocka_unit_test(agrees_on_http1),
+        cmocka_unit_test(agrees_on_a_protocol),
         cmocka_unit_test(resumes_sessions),
         cmocka_unit_test(relays_bodies),
         cmocka_unit_test(rotates_certificates),
