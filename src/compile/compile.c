@@ -26,8 +26,7 @@ static bool carries_rule(const struct plan_rule *r) {
 bool compile_carries(const struct plan_piece *p) {
     if (p->kind == PLAN_LISTENER) {
         const struct plan_listener *l = container_of(p, const struct plan_listener, piece);
-        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->clients && !l->tracing &&
-               !l->client_certificate.n;
+        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->clients && !l->tracing;
     }
     if (p->kind != PLAN_ROUTE) return true;
     const struct plan_route *r = container_of(p, const struct plan_route, piece);
@@ -69,6 +68,7 @@ static struct spine *make_spine(const struct compiler *c, uint64_t revision, uin
     s->table.rule_slots = c->rule_slots.next;
     s->table.backend_slots = c->backend_slots.next;
     s->table.port_slots = (uint32_t)c->ports.n;
+    s->table.system_trust = c->system_trust > 0;
     s->sockets = c->sockets;
     s->ports = put_array(&at, &c->port_array);
     s->hosts = put_array(&at, &c->host_array);
@@ -84,6 +84,7 @@ struct table *compile_apply(struct compiler *c, const struct plan *p, const stru
                             uint32_t workers, struct compile_work *ret_work) {
     struct compile_work work = {0};
     c->work = &work;
+    c->plan = p;
     c->generation++;
     c->touched_n = 0;
     each_change(c, d, PLAN_BACKEND, compile_backend_change);
@@ -99,6 +100,7 @@ struct table *compile_apply(struct compiler *c, const struct plan *p, const stru
     struct spine *s = make_spine(c, p->revision, workers);
     compiler_add_generation(c, s);
     c->work = NULL;
+    c->plan = NULL;
     *ret_work = work;
     return &s->table;
 }

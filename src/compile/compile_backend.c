@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/compile_backend.h"
 
+#include "compile/compile_reach.h"
+
 static struct compiler_backend *of(const struct table_backend *b) {
     return container_of((struct table_backend *)b, struct compiler_backend, b);
 }
@@ -28,6 +30,31 @@ void compile_backend_release(struct compiler *c, const struct table_backend *b) 
     free(s);
 }
 
+static void show_endpoints(struct compiler *c, struct compiler_backend *s, struct table_endpoints *e) {
+    compiler_die(c, DEATH_BLOCK, (void *)s->endpoints);
+    s->endpoints = e;
+    compiler_array_set(c, &c->endpoint_array, s->b.slot, e);
+    COMPILER_ROOM(c->touched, c->touched_n, c->touched_cap);
+    c->touched[c->touched_n++] = s->b.slot;
+}
+
+/* The endpoints show how they are reached: another way makes them anew. */
+static void change_reach(struct compiler *c, struct compiler_backend *s, const struct plan_piece *plan) {
+    const struct table_reach *before = s->reach;
+    s->reach = plan ? compile_reach_hold(c, plan_open(c->scratch, plan)) : NULL;
+    arena_reset(c->scratch);
+    if (s->reach != before && s->endpoints) {
+        size_t n = sizeof *s->endpoints + s->endpoints->n * sizeof s->endpoints->v[0];
+        struct table_endpoints *e = base_alloc(n);
+        memcpy(e, s->endpoints, n);
+        e->version = ++c->ids;
+        e->reach = s->reach;
+        show_endpoints(c, s, e);
+        c->work->endpoints++;
+    }
+    if (before) compiler_die(c, DEATH_REACH, (void *)before);
+}
+
 /* The plan's own hold goes when no table shows the backend any more, so that its slot is not taken again before all workers know. */
 void compile_backend_change(struct compiler *c, const struct plan_change *change) {
     str key = change->after ? change->after->key : change->before->key;
@@ -35,16 +62,20 @@ void compile_backend_change(struct compiler *c, const struct plan_change *change
     if (change->after && (!s || !s->in_plan)) {
         s = of(compile_backend_hold(c, key));
         s->in_plan = true;
-    } else if (!change->after && s && s->in_plan) {
+    }
+    if (s && s->in_plan) change_reach(c, s, change->after);
+    if (!change->after && s && s->in_plan) {
         s->in_plan = false;
         compiler_die(c, DEATH_BACKEND, &s->b);
     }
 }
 
 /* An address that is none can not be dialled: left out. */
-static struct table_endpoints *make_endpoints(struct compiler *c, const struct plan_endpoints *plan) {
+static struct table_endpoints *make_endpoints(struct compiler *c, const struct table_reach *reach,
+                                              const struct plan_endpoints *plan) {
     struct table_endpoints *e = base_zalloc(sizeof *e + plan->endpoints.n * sizeof e->v[0]);
     e->version = ++c->ids;
+    e->reach = reach;
     for (uint32_t i = 0; i < plan->endpoints.n; i++) {
         const struct plan_endpoint *p = &plan->endpoints.p[i];
         if (p->port < 1 || p->port > 65535 || ip_parse(p->address, &e->v[e->n].ip) != OK) continue;
@@ -62,12 +93,10 @@ void compile_backend_change_endpoints(struct compiler *c, const struct plan_chan
         s = of(compile_backend_hold(c, key));
         s->has_endpoints = true;
     }
-    compiler_die(c, DEATH_BLOCK, (void *)s->endpoints);
-    s->endpoints = change->after ? make_endpoints(c, plan_open(c->scratch, change->after)) : NULL;
+    struct table_endpoints *e =
+        change->after ? make_endpoints(c, s->reach, plan_open(c->scratch, change->after)) : NULL;
     arena_reset(c->scratch);
-    compiler_array_set(c, &c->endpoint_array, s->b.slot, s->endpoints);
-    COMPILER_ROOM(c->touched, c->touched_n, c->touched_cap);
-    c->touched[c->touched_n++] = s->b.slot;
+    show_endpoints(c, s, e);
     if (change->after) return;
     s->has_endpoints = false;
     compiler_die(c, DEATH_BACKEND, &s->b);

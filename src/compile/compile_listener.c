@@ -270,23 +270,32 @@ static void make_piece(struct compiler *c, struct compiler_listener *l) {
         const struct compiler_certificate *s = get_certificate(c, p->certificates.p[i]);
         if (s->piece) certificates[t->certificates_n++] = s->piece;
     }
+    if (p->client_certificate.n) t->client = get_certificate(c, p->client_certificate)->piece;
     compiler_die(c, DEATH_BLOCK, (void *)l->piece);
     l->piece = t;
     l->dirty = false;
     c->work->listeners++;
 }
 
+/* Those that clients are shown, and the one that backends are. */
+static uint32_t certificates_n(const struct plan_listener *p) {
+    return p->certificates.n + (p->client_certificate.n > 0);
+}
+static str certificate_key(const struct plan_listener *p, uint32_t i) {
+    return i < p->certificates.n ? p->certificates.p[i] : p->client_certificate;
+}
+
 static void use_certificates(struct compiler *c, struct compiler_listener *l) {
-    for (uint32_t i = 0; i < l->plan->certificates.n; i++) {
-        struct compiler_certificate *s = get_certificate(c, l->plan->certificates.p[i]);
+    for (uint32_t i = 0; i < certificates_n(l->plan); i++) {
+        struct compiler_certificate *s = get_certificate(c, certificate_key(l->plan, i));
         COMPILER_ROOM(s->users, s->users_n, s->users_cap);
         s->users[s->users_n++] = l;
     }
 }
 
 static void leave_certificates(struct compiler *c, const struct compiler_listener *l) {
-    for (uint32_t i = 0; i < l->plan->certificates.n; i++) {
-        struct compiler_certificate *s = map_get(&c->certificates, l->plan->certificates.p[i]);
+    for (uint32_t i = 0; i < certificates_n(l->plan); i++) {
+        struct compiler_certificate *s = map_get(&c->certificates, certificate_key(l->plan, i));
         uint32_t k = 0;
         while (s->users[k] != l) k++;
         s->users[k] = s->users[--s->users_n];

@@ -6,6 +6,7 @@
 #include "compile/compile_host.h"
 #include "compile/compile_listener.h"
 #include "compile/compile_paths.h"
+#include "compile/compile_reach.h"
 #include "compile/compile_tally.h"
 
 uint32_t compiler_take_slot(struct compiler_pool *p) { return p->free_n ? p->free[--p->free_n] : p->next++; }
@@ -73,6 +74,7 @@ static void dispose(struct compiler *c, struct compiler_deads *d) {
         case DEATH_RULE: add_dead(&c->retired, DEATH_RULE, p); break;
         case DEATH_BACKEND: compile_backend_release(c, p); break;
         case DEATH_PATHS: compile_paths_free(c, p); break;
+        case DEATH_REACH: compile_reach_release(c, p); break;
         case DEATH_CERTIFICATE: compile_listener_free_certificate(p); break;
         }
     }
@@ -162,6 +164,7 @@ void compiler_free(struct compiler *c) {
     free_retired(c);
     free_routes(c);
     compile_backend_free_all(c);
+    compile_reach_free_all(c);
     compile_listener_free_all(c);
     assert(!c->expressions.n);
     map_fini(&c->expressions);

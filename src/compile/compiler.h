@@ -22,7 +22,7 @@ struct compiler_array {
     uint32_t n, cap;
 };
 
-enum compiler_death { DEATH_BLOCK, DEATH_RULE, DEATH_BACKEND, DEATH_PATHS, DEATH_CERTIFICATE };
+enum compiler_death { DEATH_BLOCK, DEATH_RULE, DEATH_BACKEND, DEATH_PATHS, DEATH_CERTIFICATE, DEATH_REACH };
 struct compiler_dead {
     enum compiler_death how;
     void *p;
@@ -53,6 +53,7 @@ struct compiler_expression { /* there while a shard holds it */
 struct compiler_backend {
     struct table_backend b;
     const struct table_endpoints *endpoints;
+    const struct table_reach *reach; /* held; NULL: as table_endpoints.reach */
     bool in_plan, has_endpoints;
     char name[];
 };
@@ -136,6 +137,8 @@ struct compiler {
     struct compiler_tally *tallies; /* by number, from TABLE_TALLY_FIRST */
     uint32_t tallies_n, tallies_max, tally_news_n, tally_news_at;
     struct compiler_pool tally_slots;
+    struct map reaches;    /* content -> struct compiler_reach */
+    uint32_t system_trust; /* of them, how many go by the system's certificates */
     struct compiler_pool rule_slots, backend_slots, host_slots;
     struct compiler_array port_array, host_array, endpoint_array;
     struct spine_sockets *sockets;
@@ -146,6 +149,7 @@ struct compiler {
     struct compiler_grave *graves; /* given out, not buried */
     /* Of the pass. */
     struct compile_work *work;
+    const struct plan *plan;
     struct arena *scratch;
     struct compiler_host **dirty_hosts;
     uint32_t dirty_hosts_n, dirty_hosts_cap;

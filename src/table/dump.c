@@ -91,7 +91,33 @@ static void add_filters(struct buf *b, const struct table_filter *v, uint32_t n)
     buf_add(b, S("}  "));
 }
 
+/* How a backend is reached, when it is not by HTTP/1.1 in the clear. The CA's certificates are told by their number. */
+static void add_reach(struct buf *b, const struct table_reach *r) {
+    static const char *const protocols[] = {[TABLE_HTTP1] = "",
+                                            [TABLE_HTTP2] = " h2",
+                                            [TABLE_BYTES] = " bytes",
+                                            [TABLE_DATAGRAMS] = " datagrams"};
+    buf_printf(b, "%s", protocols[r->protocol]);
+    if (r->refused.n) buf_add(b, S(" refused"));
+    if (!r->tls) return;
+    const struct table_backend_tls *tls = r->tls;
+    buf_printf(b, " tls{" STR_FMT, STR_ARG(tls->hostname));
+    for (uint32_t i = 0; i < tls->alt_names_n; i++)
+        buf_printf(b, " %s=" STR_FMT, tls->alt_names[i].uri ? "uri" : "dns",
+                   STR_ARG(tls->alt_names[i].value));
+    unsigned cas = 0;
+    for (str s = tls->ca_pem; s.n; s = str_from(s, 1))
+        if (s.p[0] == '-' && str_starts(s, S("-----BEGIN CERTIFICATE-----"))) cas++;
+    if (tls->ca_pem.n)
+        buf_printf(b, " ca=%u", cas);
+    else
+        buf_add(b, S(" ca=system"));
+    if (tls->client) buf_add(b, S(" client"));
+    buf_add_char(b, '}');
+}
+
 static void add_endpoints(struct buf *b, const struct table_endpoints *e) {
+    if (e && e->reach) add_reach(b, e->reach);
     buf_add(b, S(" {"));
     for (uint32_t i = 0; e && i < e->n; i++) {
         const struct table_endpoint *p = &e->v[i];
@@ -271,6 +297,7 @@ static void add_listener(struct buf *b, const struct table *t, str at, const str
             buf_printf(b, "%s" STR_FMT, k ? " " : "", STR_ARG(c->names[k]));
         buf_add_char(b, '}');
     }
+    if (l->client) buf_add(b, S("  client-certificate"));
     if (any_settings(l->settings)) add_settings(b, l->settings);
     buf_add_char(b, '\n');
     size_t n;

@@ -125,6 +125,33 @@ struct table_rule {
     const struct table_retry *retry; /* NULL: as every proxy does */
 };
 
+struct table_certificate {
+    uint64_t id; /* never reused */
+    str chain_pem, key_pem;
+    uint32_t names_n;
+    const str *names; /* lower case, wildcards as "*.x" */
+};
+
+/* How a backend is reached. A piece of its own, shared by all that are reached in the same way. */
+enum table_protocol { TABLE_HTTP1, TABLE_HTTP2, TABLE_BYTES, TABLE_DATAGRAMS };
+struct table_alt_name {
+    bool uri; /* else a DNS name */
+    str value;
+};
+struct table_backend_tls {
+    str hostname; /* the server name, and the name to verify unless there are alt_names */
+    uint32_t alt_names_n;
+    const struct table_alt_name *alt_names; /* the certificate must have one of them */
+    str ca_pem;                             /* who may have signed; "" = the system's */
+    const struct table_certificate *client; /* to show, rather than the listener's; NULL: none */
+};
+struct table_reach {
+    uint64_t id;                         /* never reused: tells one content from another */
+    uint8_t protocol;                    /* enum table_protocol */
+    const struct table_backend_tls *tls; /* NULL: in the clear */
+    str refused;                         /* not "": no connection may be made, and this is why */
+};
+
 /* The endpoints of a backend in one state. version: never reused, so that a worker knows whether its own state is of this one. */
 struct table_endpoint {
     struct ip ip;
@@ -132,15 +159,9 @@ struct table_endpoint {
 };
 struct table_endpoints {
     uint64_t version;
+    const struct table_reach *reach; /* NULL: HTTP/1.1 in the clear */
     uint32_t n;
     struct table_endpoint v[];
-};
-
-struct table_certificate {
-    uint64_t id; /* never reused */
-    str chain_pem, key_pem;
-    uint32_t names_n;
-    const str *names; /* lower case, wildcards as "*.x" */
 };
 
 /* What a Gateway's settings say for a listener. */
@@ -178,7 +199,8 @@ struct table_listener {
     uint8_t tls_min; /* 12 or 13 */
     uint32_t certificates_n;
     const struct table_certificate *const *certificates;
-    const struct table_settings *settings; /* never NULL */
+    const struct table_certificate *client; /* shown to backends that speak TLS; NULL: none */
+    const struct table_settings *settings;  /* never NULL */
 };
 
 struct table_port;
@@ -187,7 +209,8 @@ struct table {           /* owner: builder; immutable once published */
     uint64_t generation; /* of tables, from 1 */
     atomic_uint workers; /* that have not let go of it yet */
     uint32_t rule_slots, backend_slots,
-        port_slots; /* one past the highest in use in this generation or any before */
+        port_slots;    /* one past the highest in use in this generation or any before */
+    bool system_trust; /* some backend's certificate is to be signed by whom the system trusts */
     /* Backends whose endpoints are not those of the table before (or that are gone), so that workers close what is idle to them. */
     const uint32_t *touched;
     uint32_t touched_n;
