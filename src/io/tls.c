@@ -149,6 +149,7 @@ void tls_free(struct tls_conn *c) {
 static err fail(struct tls_conn *c) {
     c->failed = true;
     unsigned long e = ERR_peek_error();
+    c->alerted = ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) >= SSL_AD_REASON_OFFSET;
     if (!c->why && c->io_errno)
         snprintf(c->error, sizeof c->error, "%s", strerror(c->io_errno));
     else if (!c->why && e)
@@ -272,6 +273,8 @@ str tls_alpn(const struct tls_conn *c) {
     SSL_get0_alpn_selected(c->ssl, &p, &n);
     return (str){(const char *)p, n};
 }
+
+bool tls_alerted(const struct tls_conn *c) { return c->alerted; }
 
 str tls_error(const struct tls_conn *c) { return str_of(c->error); }
 

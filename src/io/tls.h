@@ -29,4 +29,6 @@ str tls_alpn(const struct tls_conn *c); /* the protocol chosen; "" = none */
 str tls_version(const struct tls_conn *c); /* "TLSv1.3" */
 str tls_cipher(const struct tls_conn *c);  /* "TLS_AES_128_GCM_SHA256" */
 str tls_error(const struct tls_conn *c);   /* static or of the connection */
+/* It failed because the peer refuses what we show, or how we speak. */
+bool tls_alerted(const struct tls_conn *c);
 void tls_random(void *p, size_t n);

@@ -4,6 +4,8 @@
 
 #include "io/tls.h"
 
+struct tls_trust;
+
 /* What tls.c shares with the two sides. A side embeds struct tls_conn as its first member, so that the one block is freed by tls_free(). */
 struct tls_scratch { /* owner: worker */
     BIO_METHOD *method;
@@ -19,6 +21,7 @@ struct tls_conn { /* owner: worker */
     char *stash;                      /* records that the socket did not take */
     size_t stash_at, stash_n;
     bool drained, to_the_end, failed, closed;
+    bool alerted; /* it failed because the peer said so */
     int io_errno;
     const char *why; /* set by a side's callback: the reason of a failure, in words */
     char error[120];
@@ -27,3 +30,5 @@ struct tls_conn { /* owner: worker */
 void tls_open(struct tls_conn *c, struct tls_scratch *s, SSL_CTX *context, int fd);
 /* What both sides ask of a context. */
 void tls_set_context(SSL_CTX *x);
+/* The store that the system's bundle is in, counted once more; NULL: none was read. version: changes with it. */
+X509_STORE *tls_trust_hold(struct tls_trust *t, uint64_t *ret_version);
