@@ -9,7 +9,7 @@
 
 static const uint8_t conn_moves[] = {
     [CONN_NEW] = 1 << CONN_CONNECTING | 1 << CONN_HANDSHAKING | 1 << CONN_OPEN,
-    [CONN_CONNECTING] = 1 << CONN_OPEN | 1 << CONN_CLOSED,
+    [CONN_CONNECTING] = 1 << CONN_HANDSHAKING | 1 << CONN_OPEN | 1 << CONN_CLOSED,
     [CONN_HANDSHAKING] = 1 << CONN_OPEN | 1 << CONN_CLOSED,
     [CONN_OPEN] = 1 << CONN_LINGERING | 1 << CONN_CLOSED,
     [CONN_LINGERING] = 1 << CONN_CLOSED,
@@ -56,9 +56,15 @@ static void fail(struct conn *c, const char *why) {
 
 static void connect_step(struct conn *c) {
     int why = c->peer_dead ? sock_error(c->watch.fd) : 0;
-    if (c->peer_dead)
+    if (c->peer_dead) {
         fail(c, why ? strerror(why) : "closed at once");
-    else if (c->writable)
+        return;
+    }
+    if (!c->writable) return;
+    c->connected = true;
+    if (c->tls)
+        move(c, CONN_HANDSHAKING);
+    else
         begin_open(c);
 }
 

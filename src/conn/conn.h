@@ -89,6 +89,7 @@ struct conn { /* owner: who embeds it */
     char *in; /* a pooled buffer while it holds something */
     uint32_t in_at, in_n;
     uint8_t state;   /* enum conn_state */
+    bool connected;  /* CONNECTING ended well */
     bool readable;   /* a read may give something */
     bool writable;   /* a write may take something */
     bool peer_shut;  /* RDHUP, HUP or ERR was seen: read until the end is read */
@@ -122,8 +123,8 @@ static inline bool conn_busy(const struct conn_common *k) {
            !link_empty(&k->flush) || !link_empty(&k->gathered);
 }
 
-/* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_CONNECTING, HANDSHAKING (tls is set) or
- * OPEN. ERR_IO: it could not be registered; fd is closed, gone() will not be called. */
+/* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_CONNECTING (with tls, HANDSHAKING follows), HANDSHAKING (tls is
+ * set) or OPEN. ERR_IO: it could not be registered; fd is closed, gone() will not be called. */
 err conn_open(struct conn *c, bool fresh, struct conn_common *k, const struct conn_ops *ops, int fd,
               enum conn_state state, struct tls_conn *tls);
 /* Closes at once; gone() follows from conn_settle(). Nothing happens when it is closed already. */

@@ -326,6 +326,7 @@ void builder_run(void *builder) {
     publish_init(&b->publish, &(struct publish_config){.pipeline = &b->pipeline,
                                                        .workers = b->workers,
                                                        .workers_n = b->workers_n,
+                                                       .trust = b->trust,
                                                        .supervisor = b->config->supervisor,
                                                        .loop = &b->loop,
                                                        .changed = on_facts,

@@ -31,6 +31,7 @@ struct builder {
     const struct control_config *config;
     struct worker *const *workers;
     unsigned workers_n;
+    struct tls_trust *trust;
     struct loop loop;
     struct mailbox box; /* home of the workers' messages, too */
     struct mailbox *to;

@@ -16,6 +16,7 @@
 #include "io/log.h"
 #include "io/thread.h"
 #include "io/tls.h"
+#include "io/tls_trust.h"
 
 enum {
     /* What is as large comes from the system and goes back to it: lists of 100,000 things that are made anew with each change would leave
@@ -42,6 +43,7 @@ struct control {
     struct worker **workers;
     struct thread **threads;
     unsigned workers_n;
+    struct tls_trust *trust;
     struct access_writer *access;
     struct metrics *metrics;
     uint32_t series;
@@ -275,10 +277,12 @@ static err open_health(struct control *k) {
 /* As many as threads can be had; ERR_IO: none. */
 static err start_workers(struct control *k) {
     unsigned n = k->c->workers ? k->c->workers : thread_cores();
+    k->trust = k->builder.trust = tls_trust_new();
     struct worker_config w = {.access = k->c->access,
                               .access_program = k->c->access_program,
                               .tallies = metrics_routes_max(k->metrics) + TABLE_TALLY_FIRST,
-                              .home = &k->builder.box};
+                              .home = &k->builder.box,
+                              .trust = k->trust};
     tls_random(w.ticket_keys, sizeof w.ticket_keys);
     memcpy(w.session_key, k->c->session_key, sizeof w.session_key);
     k->workers = base_zalloc(n * sizeof(struct worker *));
@@ -367,6 +371,7 @@ static void end(struct control *k) {
     files_watch_free(k->watch);
     timer_forget(&k->loop.timers, &k->linger_timer);
     loop_fini(&k->loop);
+    tls_trust_free(k->trust);
     free(k->workers);
     free(k->threads);
 }

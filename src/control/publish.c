@@ -7,6 +7,7 @@
 #include "control/supervisor.h"
 #include "io/clock.h"
 #include "io/log.h"
+#include "io/tls_trust.h"
 
 enum { RETRY_US = 5000000 };
 
@@ -276,6 +277,9 @@ void publish_table(struct publish *p) {
     unsigned n = p->c.workers_n;
     assert(!p->adopting && !p->draining);
     p->held = false;
+    if (p->c.pipeline->table->system_trust && tls_trust_load(p->c.trust) != OK)
+        log_warn("trust err=\"this system has no certificates of authorities\" remedy=\"install "
+                 "ca-certificates\"");
     close_vanished(p);
     struct publish_generation *g = base_zalloc(sizeof *g + n * sizeof g->slots[0]);
     g->p = p, g->t = p->c.pipeline->table;

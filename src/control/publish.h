@@ -12,6 +12,7 @@ struct publish_config {
     struct worker *const *workers;
     unsigned workers_n;
     int supervisor;
+    struct tls_trust *trust; /* read before a table goes out that asks for it */
     struct loop *loop;
     /* Every worker serves by the table (or a socket came or was refused later): facts have changed. */
     void (*changed)(void *arg);

@@ -27,6 +27,9 @@
     X(BACKEND_REFUSED, "backend_refused", 502, "no connection to the backend could be made")                 \
     X(BACKEND_RESET, "backend_reset", 502, "the backend closed or reset before a whole response head")       \
     X(BACKEND_PROTOCOL, "backend_protocol", 502, "the backend's response breaks HTTP")                       \
+    X(BACKEND_TLS, "backend_tls", 502, "no TLS connection to the backend could be made")                     \
+    X(BACKEND_INVALID, "backend_invalid", 503,                                                               \
+      "how the backend is to be reached is not valid: see its policy")                                       \
     X(NO_ENDPOINTS, "no_endpoints", 503, "the backend has no ready endpoint")                                \
     X(OVERLOAD, "overload", 503, "a limit of this gateway was reached")                                      \
     X(DRAINING, "draining", 503, "the gateway is ending")                                                    \

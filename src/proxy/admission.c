@@ -30,10 +30,19 @@ static enum http_reason find_listener(struct exchange *x, const struct table_lis
     /* A connection serves the listener that its handshake was for, and a plain one never a TLS listener. */
     if (l->tls != d->tls || (d->tls && l->id != d->listener_id)) return REASON_MISDIRECTED;
     x->listener_port = l->port;
+    x->client_certificate = l->client, x->client_generation = t->generation;
     downstream_settle(x->client, port, l);
     record_settle(x, l);
     *ret = l;
     return REASON_NONE;
+}
+
+const struct table_certificate *admission_client(const struct exchange *x) {
+    const struct table *t = x->proxy->table;
+    if (t && t->generation == x->client_generation) return x->client_certificate;
+    const struct table_port *port = t ? table_port(t, x->client->port_slot) : NULL;
+    const struct table_listener *l = port ? table_listener_for(port, x->host) : NULL;
+    return l && l->tls == x->client->tls ? l->client : NULL;
 }
 
 /* One share of the rule's targets, by weight.                                                        [GW HTTPBackendRef.weight] */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/attempt.h"
 
+#include "proxy/admission.h"
 #include "proxy/answer.h"
 #include "proxy/relay.h"
 
@@ -72,6 +73,7 @@ static err take(struct exchange *x, bool fresh) {
     struct upstream_want w = {.backend = x->target->backend,
                               .tried = &x->tried,
                               .again = x->attempts > 0,
+                              .client = admission_client(x),
                               .fresh = fresh,
                               .preferred = x->preferred.port ? &x->preferred : NULL,
                               .connect_us = x->connect_max_us,
@@ -98,11 +100,13 @@ void attempt_start(struct exchange *x, bool fresh) {
     err e = x->rule->retry ? take_another(x, fresh) : take(x, fresh);
     if (e == ERR_IO) {
         x->attempts++;
-        attempt_failed(x, REASON_BACKEND_REFUSED);
+        attempt_failed(x, x->up.why);
         return;
     }
     if (e != OK) {
-        exchange_refuse(x, x->connect_reason ? x->connect_reason : REASON_NO_ENDPOINTS);
+        exchange_refuse(x, e == ERR_REFUSED    ? REASON_BACKEND_INVALID
+                           : x->connect_reason ? x->connect_reason
+                                               : REASON_NO_ENDPOINTS);
         return;
     }
     x->attempts++;
@@ -211,7 +215,7 @@ static void on_ended(struct upstream_loan *l, bool cut) {
     (void)cut;
     struct exchange *x = of(l);
     if (x->state == X_WAIT)
-        attempt_lost(x, REASON_BACKEND_RESET, false);
+        attempt_lost(x, l->why ? l->why : REASON_BACKEND_RESET, false);
     else if (x->state != X_SEND && x->state != X_PAUSE)
         exchange_fail(x, REASON_BACKEND_CUT);
 }

@@ -54,6 +54,8 @@ struct exchange {          /* owner: worker */
     str origin;                          /* as the client sent it, with cors */
     bool preflight;                      /* of cors: the answer */
     struct table_match match;
+    const struct table_certificate *client_certificate; /* of the listener, in the table of the generation */
+    uint64_t client_generation;
     struct balance_tried tried;
     struct kept kept;   /* of the body: what came before it could be sent, or might have to be sent again */
     struct kept_at fed; /* how far it has gone to the backend in this attempt */

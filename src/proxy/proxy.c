@@ -46,7 +46,9 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->upstream = upstream_new(&p->common, &(struct upstream_config){.codec = backend_limits,
                                                                      .connect_us = p->limits.connect_us,
                                                                      .idle_us = p->limits.upstream_idle_us,
-                                                                     .seed = seeds[1]});
+                                                                     .seed = seeds[1],
+                                                                     .scratch = &p->tls_scratch,
+                                                                     .trust = c->trust});
     pool_init(&p->downstreams, sizeof(struct downstream), PROXY_DOWNSTREAMS_KEPT, downstream_drop);
     pool_init(&p->exchanges, sizeof(struct exchange), PROXY_EXCHANGES_KEPT, exchange_drop);
     link_init(&p->clients);
@@ -152,6 +154,7 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
     *ret = p->counts;
     ret->upstream_connects = u->connects;
     ret->upstream_connect_failures = u->connect_failures;
+    ret->upstream_tls_failures = u->tls_failures;
     ret->upstream_reused = u->reused;
     ret->upstream_idle = u->idle;
     ret->expressions_given_up = p->matching->given_up;

@@ -12,6 +12,7 @@
 #include "table/table.h"
 
 struct proxy;
+struct tls_trust;
 /* How long what may take, in microseconds, and how much there may be. */
 struct proxy_limits {
     uint64_t head_us; /* from its first byte to the end of a head: 408 */
@@ -33,6 +34,7 @@ struct proxy_config {
     struct loop *loop;
     const uint8_t *ticket_keys; /* 80 bytes, for the call */
     const uint8_t *session_key; /* SEAL_KEY_BYTES, for the call; NULL: nobody else's sessions are known */
+    struct tls_trust *trust;    /* whom the system trusts; outlives the proxy; NULL: nobody */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
     void *arg;
@@ -48,7 +50,8 @@ struct proxy_counts {
     uint64_t mirrors, mirrors_dropped,
         mirrors_failed; /* begun; not begun or cut at a bound; cut by their backend */
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];
-    uint64_t upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
+    uint64_t upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
+        upstream_idle;
     uint64_t allocations; /* times a pool or an arena asked the system */
 };
 struct proxy *proxy_new(const struct proxy_config *c);

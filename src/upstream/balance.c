@@ -2,10 +2,13 @@
 #include "upstream/balance.h"
 
 #include "base/num.h"
+#include "upstream/upstream_core.h"
 
 struct balance_backend {
     uint64_t id;      /* table_backend.id; 0: not known */
     uint64_t version; /* table_endpoints.version; 0: to be read again */
+    const struct table_reach *reach;
+    uint64_t reach_id; /* 0: none */
     uint32_t n;
     struct balance_endpoint **v;
 };
@@ -23,7 +26,14 @@ struct balance_endpoint *balance_hold(struct balance_endpoint *e) {
 void balance_release(struct balance_endpoint *e) {
     if (!e) return;
     assert(e->holds > 0);
-    if (--e->holds == 0) free(e);
+    if (--e->holds) return;
+    lane_free_all(e);
+    struct balance_health *h = e->health;
+    if (--h->holds == 0) {
+        map_take(&e->in->healths, (str){h->key, sizeof h->key});
+        free(h);
+    }
+    free(e);
 }
 
 static void lose(struct balance *b, struct balance_endpoint *e) {
@@ -45,6 +55,8 @@ void balance_fini(struct balance *b) {
         free(b->backends[i]);
     }
     free(b->backends);
+    assert(!b->healths.n);
+    map_fini(&b->healths);
     *b = (struct balance){0};
 }
 
@@ -53,12 +65,16 @@ static void set_key(char *key, const struct table_endpoint *at) {
     memcpy(key + sizeof at->ip, &at->port, sizeof at->port);
 }
 
-static struct balance_endpoint *make(const struct table_endpoint *at) {
+static struct balance_endpoint *make(struct balance *b, const char *key, const struct table_endpoint *at) {
     struct balance_endpoint *e = base_zalloc(sizeof *e);
-    e->at = *at;
-    e->holds = 1;
-    set_key(e->key, at);
-    link_init(&e->idle);
+    struct balance_health *h = map_get(&b->healths, (str){key, BALANCE_KEY_BYTES});
+    if (!h) {
+        h = base_zalloc(sizeof *h);
+        memcpy(h->key, key, sizeof h->key);
+        map_put(&b->healths, (str){h->key, sizeof h->key}, h);
+    }
+    h->holds++;
+    *e = (struct balance_endpoint){.at = *at, .in = b, .health = h, .holds = 1};
     return e;
 }
 
@@ -67,14 +83,20 @@ static void bring_up_to_date(struct balance *b, struct balance_backend *s,
                              const struct table_endpoints *now) {
     struct map before;
     map_init(&before);
-    for (uint32_t i = 0; i < s->n; i++) map_put(&before, (str){s->v[i]->key, sizeof s->v[i]->key}, s->v[i]);
+    for (uint32_t i = 0; i < s->n; i++)
+        map_put(&before, (str){s->v[i]->health->key, BALANCE_KEY_BYTES}, s->v[i]);
     struct balance_endpoint **v = base_alloc((now->n ? now->n : 1) * sizeof(struct balance_endpoint *));
     for (uint32_t i = 0; i < now->n; i++) {
-        char key[sizeof v[i]->key];
+        char key[BALANCE_KEY_BYTES];
         set_key(key, &now->v[i]);
         v[i] = map_take(&before, (str){key, sizeof key});
-        if (!v[i]) v[i] = make(&now->v[i]);
+        bool other = v[i] && s->reach_id != (now->reach ? now->reach->id : 0);
+        if (!v[i]) v[i] = make(b, key, &now->v[i]);
+        v[i]->reach = now->reach;
+        if (other) b->gone(b->arg, v[i]);
     }
+    s->reach = now->reach;
+    s->reach_id = now->reach ? now->reach->id : 0;
     map_each (it, &before) lose(b, it->value);
     map_fini(&before);
     free(s->v);
@@ -114,6 +136,11 @@ static struct balance_backend *state_of(struct balance *b, const struct table_ba
     return s;
 }
 
+const struct table_reach *balance_reach(const struct balance *b, const struct table_backend *backend) {
+    const struct balance_backend *s = backend->slot < b->backends_n ? b->backends[backend->slot] : NULL;
+    return s && s->id == backend->id ? s->reach : NULL;
+}
+
 void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_endpoint *e), void *arg) {
     for (uint32_t i = 0; i < b->backends_n; i++) {
         struct balance_backend *s = b->backends[i];
@@ -129,7 +156,7 @@ static bool was_tried(const struct balance_tried *t, const struct balance_endpoi
 
 /* Lower is better: shunned ones after all others. */
 static uint64_t load(const struct balance_endpoint *e, uint64_t now_us) {
-    return e->outstanding + (e->shunned_until_us > now_us ? UINT64_C(1) << 40 : 0);
+    return e->health->outstanding + (e->health->shunned_until_us > now_us ? UINT64_C(1) << 40 : 0);
 }
 
 struct balance_endpoint *balance_pick(struct balance *b, const struct table_backend *backend,
@@ -139,7 +166,7 @@ struct balance_endpoint *balance_pick(struct balance *b, const struct table_back
     struct balance_endpoint *one = s->v[rng_below(&b->rng, s->n)], *two = one;
     if (s->n > 1) two = s->v[rng_below(&b->rng, s->n)];
     if (load(two, now_us) < load(one, now_us)) one = two;
-    if (one->shunned_until_us <= now_us && !was_tried(tried, one)) return one;
+    if (one->health->shunned_until_us <= now_us && !was_tried(tried, one)) return one;
     /* Rarely: the two drawn were tried or shunned. The best of all that were not tried, from a random place on. */
     struct balance_endpoint *best = NULL;
     uint32_t from = rng_below(&b->rng, s->n);
@@ -179,7 +206,8 @@ void balance_tried_fini(struct balance_tried *t) {
 }
 
 void balance_refused(struct balance_endpoint *e, uint64_t now_us) {
-    uint32_t doublings = e->failures < 8 ? e->failures : 8;
-    e->failures++;
-    e->shunned_until_us = now_us + num_min((uint64_t)BALANCE_SHUN_US << doublings, BALANCE_SHUN_US_MAX);
+    struct balance_health *h = e->health;
+    uint32_t doublings = h->failures < 8 ? h->failures : 8;
+    h->failures++;
+    h->shunned_until_us = now_us + num_min((uint64_t)BALANCE_SHUN_US << doublings, BALANCE_SHUN_US_MAX);
 }

@@ -10,7 +10,7 @@
 #include "table/table.h"
 #include "upstream/balance.h"
 
-enum { UPSTREAM_IDLE_MAX = 1024 }; /* of an endpoint and worker */
+enum { UPSTREAM_IDLE_MAX = 1024 }; /* of an endpoint and worker, reached in one way */
 
 struct upstream;
 struct upstream_loan;
@@ -19,10 +19,11 @@ struct upstream_conn {
         conn; /* the first: a pooled item's first pointer is free to use, conn_open() sets all of it */
     struct upstream *set;
     struct balance_endpoint *endpoint; /* held */
-    struct link idle;
-    struct link loans; /* upstream_loan.on_conn, in the order they came */
-    bool used;         /* by a loan before those it has */
-    uint64_t idle_us;  /* how long it may be kept */
+    struct upstream_lane *lane;
+    struct link place;          /* of the lane's idle ones */
+    struct upstream_loan *loan; /* NULL: idle, or ending */
+    bool used;                  /* by a loan before the one it has */
+    uint64_t idle_us;           /* how long it may be kept */
 };
 
 /* What a user is told of its loan; container_of() leads to the user. An event may end its own loan, and begin others. */
@@ -31,13 +32,14 @@ struct upstream_events {
     const struct codec_sink *sink;
     /* There is a connection: upstream_submit() may be called. */
     void (*opened)(struct upstream_loan *l);
-    /* No connection: BACKEND_REFUSED, or BACKEND_TIMEOUT; words are for people, borrowed. The loan is over, but for l->endpoint during
-     * the call. */
+    /* No connection: BACKEND_REFUSED, BACKEND_TLS or BACKEND_TIMEOUT; words are for people, borrowed. The loan is over, but for l->endpoint
+     * during the call. */
     void (*failed)(struct upstream_loan *l, enum http_reason why, const char *words);
     /* What was read concerned it, and all that was in it has been told. */
     void (*did_read)(struct upstream_loan *l);
     void (*wrote)(struct upstream_loan *l); /* conn_ops.wrote */
-    /* The backend breaks the protocol (conn_ops.refused); its side ended (conn_ops.ended). The loan is over. */
+    /* The backend breaks the protocol (conn_ops.refused); its side ended (conn_ops.ended), l->why: NONE, or BACKEND_TLS when it let us know
+     * that it wants no such connection. The loan is over. */
     void (*refused)(struct upstream_loan *l, err e, enum http_reason why);
     void (*ended)(struct upstream_loan *l, bool cut);
     void (*write_failed)(struct upstream_loan *l); /* what it has said before the end is read still */
@@ -49,21 +51,25 @@ struct upstream_loan { /* owner: who embeds it */
     const struct upstream_events *events;
     struct upstream_conn *conn;        /* OPEN: never NULL */
     struct balance_endpoint *endpoint; /* while it is not NONE */
-    struct link on_conn;
-    uint32_t stream; /* of the codec, once submitted */
-    uint8_t state;   /* enum upstream_loan_state */
-    bool reused;     /* the connection has carried others before; stays when the loan is over */
+    uint32_t stream;                   /* of the codec, once submitted */
+    uint8_t state;                     /* enum upstream_loan_state */
+    uint8_t why;                       /* enum http_reason: why upstream_take() gave ERR_IO, or it ended */
+    bool reused;       /* the connection has carried others before; stays when the loan is over */
+    const char *words; /* with ERR_IO: why, for people; static */
 };
 static inline bool upstream_lent(const struct upstream_loan *l) { return l->state != UPSTREAM_NONE; }
 
 struct upstream_counts {
-    uint64_t connects, connect_failures, reused, idle;
+    uint64_t connects, connect_failures, tls_failures, reused, idle;
 };
 
 struct upstream_config {
     struct codec_limits codec;
     uint64_t connect_us, idle_us; /* how long connecting may take; a connection is kept idle */
     uint64_t seed;
+    struct tls_scratch *
+        *scratch;            /* made with the first of those who need it; outlives the set, as trust does */
+    struct tls_trust *trust; /* NULL: the system is trusted in nobody */
 };
 struct upstream *upstream_new(struct conn_common *k, const struct upstream_config *c);
 /* Every connection must be gone. */
@@ -77,10 +83,13 @@ struct upstream_want {
     bool again;                             /* the rule may be of an older table than the endpoints */
     bool fresh;                             /* no pooled connection */
     const struct table_endpoint *preferred; /* of the backend; NULL: none */
-    uint64_t connect_us, idle_us;           /* instead of the usual bounds; 0: those */
+    /* What backends that speak TLS are shown, unless they ask for their own; NULL: none. */
+    const struct table_certificate *client;
+    uint64_t connect_us, idle_us; /* instead of the usual bounds; 0: those */
 };
 /* Begins a loan, l->events set, to an endpoint that was not tried. OK: it is OPEN, or WAITS and opened() or failed() follows. ERR_ABSENT:
- * the backend has no (further) endpoint. ERR_IO: the system refused at once; the endpoint is among the tried now. */
+ * the backend has no (further) endpoint. ERR_REFUSED: how it is to be reached is not valid. ERR_IO: no connection can be begun, l->why and
+ * l->words say why; the endpoint is among the tried now. */
 err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l);
 /* The user is through with it: the request and its answer are complete, and the connection carries others. */
 void upstream_release(struct upstream_loan *l);

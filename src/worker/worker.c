@@ -288,6 +288,7 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->expressions_given_up, c.expressions_given_up);
     stats_set(&s->upstream_connects, c.upstream_connects);
     stats_set(&s->upstream_connect_failures, c.upstream_connect_failures);
+    stats_set(&s->upstream_tls_failures, c.upstream_tls_failures);
     stats_set(&s->upstream_reused, c.upstream_reused);
     stats_set(&s->upstream_idle, c.upstream_idle);
     stats_set(&s->mirrors, c.mirrors);
@@ -357,6 +358,7 @@ struct worker *worker_new(const struct worker_config *c) {
     struct proxy_config pc = {.loop = &w->loop,
                               .ticket_keys = w->config.ticket_keys,
                               .session_key = w->config.session_key,
+                              .trust = w->config.trust,
                               .finished = on_finished,
                               .arg = w,
                               .records = c->access > ACCESS_OFF};

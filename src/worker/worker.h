@@ -12,6 +12,7 @@
 #include "worker/worker_stats.h"
 
 struct worker;
+struct tls_trust;
 struct worker_config {
     unsigned index;
     enum access_form access; /* of Gateways that say nothing; ACCESS_OWN: access_program */
@@ -20,6 +21,7 @@ struct worker_config {
     uint8_t ticket_keys[80];
     uint8_t
         session_key[32]; /* of all workers, restarts and replicas that are to know one another's sessions */
+    struct tls_trust *trust; /* whom the system trusts; outlives the worker; NULL: nobody */
     struct mailbox
         *home; /* where what follows is posted to; the `done` posts below run there with home->receiver */
 };

@@ -12,7 +12,8 @@ struct worker_stats {
     stats_counter responses_by_class[6]; /* [1]..[5] */
     stats_counter reasons[HTTP_REASON_COUNT];
     stats_counter bytes_in, bytes_out; /* of bodies */
-    stats_counter upstream_connects, upstream_connect_failures, upstream_reused, upstream_idle;
+    stats_counter upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
+        upstream_idle;
     stats_counter mirrors, mirrors_dropped, mirrors_failed;
     stats_counter retries, retries_stopped[RETRY_STOP_COUNT];
     stats_counter access_dropped;

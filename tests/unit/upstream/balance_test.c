@@ -97,11 +97,11 @@ static struct balance_endpoint *pick(struct world *w, const struct balance_tried
 static void spreads_by_load(void **state) {
     struct world *w = *state;
     struct balance_tried none = {0};
-    for (int i = 0; i < 300; i++) pick(w, &none, 0)->outstanding++;
+    for (int i = 0; i < 300; i++) pick(w, &none, 0)->health->outstanding++;
     struct balance_tried seen = {0};
     for (int i = 0; i < 3; i++) { /* two draws keep the three close */
         struct balance_endpoint *e = pick(w, &seen, 0);
-        assert_in_range(e->outstanding, 90, 110);
+        assert_in_range(e->health->outstanding, 90, 110);
         balance_tried_add(&seen, e);
     }
     assert_null(pick(w, &seen, 0)); /* all were tried */
@@ -114,9 +114,9 @@ static void shuns_for_a_while(void **state) {
     struct balance_endpoint *bad = pick(w, &none, 0);
     balance_refused(bad, 1000);
     for (int i = 0; i < 100; i++) assert_ptr_not_equal(pick(w, &none, 1000), bad);
-    assert_int_equal(bad->shunned_until_us, 1000 + BALANCE_SHUN_US);
+    assert_int_equal(bad->health->shunned_until_us, 1000 + BALANCE_SHUN_US);
     for (int i = 0; i < 10; i++) balance_refused(bad, 1000);
-    assert_int_equal(bad->shunned_until_us, 1000 + BALANCE_SHUN_US_MAX);
+    assert_int_equal(bad->health->shunned_until_us, 1000 + BALANCE_SHUN_US_MAX);
     bool again = false;
     for (int i = 0; i < 100; i++) again |= pick(w, &none, 1000 + BALANCE_SHUN_US_MAX) == bad;
     assert_true(again);
@@ -127,10 +127,10 @@ static void keeps_what_stays(void **state) {
     struct balance_tried none = {0};
     struct balance_endpoint *e = pick(w, &none, 0);
     while (e->at.ip.bytes[3] != 3) e = pick(w, &none, 0);
-    e->outstanding = 5;
+    e->health->outstanding = 5;
     apply(w, 3, 2); /* .3 stays, .1 and .2 go, .4 is new */
     assert_int_equal(w->gone, 2);
-    assert_int_equal(e->outstanding, 5);
+    assert_int_equal(e->health->outstanding, 5);
     for (int i = 0; i < 50; i++) assert_in_range(pick(w, &none, 0)->at.ip.bytes[3], 3, 4);
     apply(w, 1, 0);
     assert_int_equal(w->gone, 4);

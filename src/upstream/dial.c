@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
+#include "io/sock.h"
+#include "proto/h1.h"
+#include "upstream/upstream_core.h"
+
+static struct upstream_conn *of(struct conn *c) { return container_of(c, struct upstream_conn, conn); }
+
+/* ---- what the codec says when nobody has asked: the rest of an answer that was given up ---- */
+
+static struct arena *no_begin(void *arg, uint32_t stream) {
+    (void)arg, (void)stream;
+    return NULL;
+}
+
+static void no_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
+    (void)arg, (void)stream, (void)m, (void)end;
+}
+
+static void no_body(void *arg, uint32_t stream, str bytes) {
+    struct codec *c = ((struct upstream_conn *)arg)->conn.codec;
+    c->ops->consume(c, stream, bytes.n);
+}
+
+static void no_end(void *arg, uint32_t stream, struct http_msg *trailers) {
+    (void)arg, (void)stream, (void)trailers;
+}
+
+static void no_reset(void *arg, uint32_t stream, enum http_reason why) { (void)arg, (void)stream, (void)why; }
+
+const struct codec_sink dial_nobody = {
+    .begin = no_begin, .head = no_head, .body = no_body, .end = no_end, .reset = no_reset};
+
+/* ---- events of the connection ---- */
+
+void dial_close(struct upstream_conn *u) {
+    assert(!u->loan);
+    lane_leave(u);
+    conn_close(&u->conn);
+}
+
+static void on_opened(struct conn *c) {
+    struct upstream_conn *u = of(c);
+    struct upstream_loan *l = u->loan;
+    balance_opened(u->endpoint);
+    conn_deadline(c, UINT64_MAX);
+    if (!l) {
+        dial_close(u);
+        return;
+    }
+    l->state = UPSTREAM_OPEN;
+    l->events->opened(l);
+}
+
+static void refuse(struct upstream_conn *u, enum http_reason why, const char *words) {
+    struct upstream_loan *l = u->loan;
+    u->set->counts.connect_failures++;
+    if (why == REASON_BACKEND_TLS) u->set->counts.tls_failures++;
+    balance_refused(u->endpoint, u->set->common->loop->now_us);
+    if (l) {
+        upstream_end(l);
+        l->events->failed(l, why, words);
+    }
+    dial_close(u);
+}
+
+static void on_failed(struct conn *c, const char *why) {
+    struct upstream_conn *u = of(c);
+    refuse(u, c->connected ? REASON_BACKEND_TLS : REASON_BACKEND_REFUSED, why);
+}
+
+static void on_did_read(struct conn *c) {
+    struct upstream_loan *l = of(c)->loan;
+    if (l) l->events->did_read(l);
+}
+
+static void on_wrote(struct conn *c) {
+    struct upstream_loan *l = of(c)->loan;
+    if (l) l->events->wrote(l);
+}
+
+static void on_refused(struct conn *c, err e, enum http_reason why) {
+    struct upstream_loan *l = of(c)->loan;
+    if (l) {
+        upstream_end(l);
+        l->events->refused(l, e, why);
+    }
+    dial_close(of(c));
+}
+
+/* With TLS 1.3 a backend that wants another certificate, or one at all, says so only once the handshake is over for us. */
+static void on_ended(struct conn *c, bool cut) {
+    struct upstream_loan *l = of(c)->loan;
+    if (l) {
+        bool barred = c->tls && tls_alerted(c->tls);
+        upstream_end(l);
+        l->why = barred ? REASON_BACKEND_TLS : REASON_NONE;
+        of(c)->set->counts.tls_failures += barred;
+        l->events->ended(l, cut);
+    }
+    dial_close(of(c));
+}
+
+static void on_closing(struct conn *c, bool dead) {
+    (void)c, (void)dead; /* what it still has to say is read first */
+}
+
+static void on_write_failed(struct conn *c) {
+    struct upstream_loan *l = of(c)->loan;
+    if (!l) {
+        dial_close(of(c));
+        return;
+    }
+    c->readable = true; /* a response may have come before the end, and why it ended */
+    conn_resume(c);
+    l->events->write_failed(l);
+}
+
+static void on_deadline(struct conn *c, uint64_t now_us) {
+    (void)now_us;
+    if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKING)
+        refuse(of(c), REASON_BACKEND_TIMEOUT, "connecting took too long");
+    else
+        dial_close(of(c));
+}
+
+static void on_gone(struct conn *c) {
+    struct upstream_conn *u = of(c);
+    struct upstream *s = u->set;
+    u->lane->conns_n--;
+    lane_end_unused(u->endpoint, u->lane);
+    balance_release(u->endpoint);
+    u->endpoint = NULL, u->lane = NULL;
+    pool_give(&s->conns, u);
+}
+
+static const struct conn_ops ops = {
+    .opened = on_opened,
+    .failed = on_failed,
+    .did_read = on_did_read,
+    .wrote = on_wrote,
+    .refused = on_refused,
+    .ended = on_ended,
+    .closing = on_closing,
+    .write_failed = on_write_failed,
+    .deadline = on_deadline,
+    .gone = on_gone,
+};
+
+/* ---- a new connection ---- */
+
+enum { NAMES_MAX = 16 }; /* the API has five at most */
+
+static err secure(struct upstream *s, int fd, const struct table_reach *r, struct upstream_lane *lane,
+                  const struct table_certificate *client, struct tls_conn **ret, const char **ret_words) {
+    const struct table_backend_tls *t = r->tls;
+    struct tls_client_name names[NAMES_MAX];
+    struct tls_client_identity who = {
+        .id = r->id, .hostname = t->hostname, .ca_pem = t->ca_pem, .names = names};
+    *ret_words = "too many names for its certificate";
+    if (t->alt_names_n > NAMES_MAX) return ERR_PROTO;
+    who.names_n = t->alt_names_n;
+    for (uint32_t i = 0; i < t->alt_names_n; i++)
+        names[i] = (struct tls_client_name){t->alt_names[i].uri, t->alt_names[i].value};
+    if (client) {
+        who.certificate_id = client->id;
+        who.chain_pem = client->chain_pem;
+        who.key_pem = client->key_pem;
+    }
+    if (!*s->config.scratch) *s->config.scratch = tls_scratch_new();
+    if (!s->tls) s->tls = tls_client_new(*s->config.scratch, s->config.trust);
+    return tls_client_connect(s->tls, fd, &who, TLS_CLIENT_HTTP1, &lane->session, ret, ret_words);
+}
+
+err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
+              const struct table_certificate *client, struct upstream_conn **ret, const char **ret_words) {
+    int fd;
+    struct tls_conn *tls = NULL;
+    s->counts.connects++;
+    *ret_words = "the system refuses";
+    TRY(sock_connect(&e->at.ip, e->at.port, &fd));
+    if (e->reach && e->reach->tls && secure(s, fd, e->reach, lane, client, &tls, ret_words) != OK) {
+        close(fd);
+        return ERR_PROTO;
+    }
+    bool fresh;
+    struct upstream_conn *u = pool_take(&s->conns, &fresh);
+    struct codec *codec = u->conn.codec;
+    if (conn_open(&u->conn, fresh, s->common, &ops, fd, CONN_CONNECTING, tls) != OK) {
+        pool_give(&s->conns, u);
+        return ERR_IO;
+    }
+    u->set = s, u->used = false, u->place = (struct link){0}, u->loan = NULL;
+    u->endpoint = balance_hold(e);
+    u->lane = lane;
+    lane->conns_n++;
+    u->conn.bulk = true; /* responses; of a request, as much as one read gives is kept in a usual buffer */
+    if (codec)
+        h1_recycle(codec, &dial_nobody, u);
+    else
+        u->conn.codec = h1_client(&dial_nobody, u, &s->config.codec);
+    *ret = u;
+    return OK;
+}

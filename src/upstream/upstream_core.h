@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "io/tls_client.h"
+#include "upstream/upstream.h"
+
+/* What the files of this folder share. upstream.c: the set and its loans; lane.c: which connections an endpoint has;
+ * dial.c: one connection from its socket to its end. */
+struct upstream { /* owner: worker */
+    struct conn_common *common;
+    struct upstream_config config;
+    struct tls_client *tls; /* once a backend asks for it */
+    struct balance balance;
+    struct pool conns;
+    struct upstream_counts counts;
+    bool draining;
+};
+
+/* The connections to one endpoint that serve the same: reached in the same way, as the same client. Nearly always an endpoint has one. */
+struct upstream_lane {
+    struct upstream_lane *next; /* of the endpoint, the latest made first */
+    uint64_t reach_id, client_id;
+    struct link idle; /* upstream_conn.place, the latest first */
+    uint32_t idle_n, conns_n;
+    bool stale; /* the endpoint is reached otherwise now, or gone: nothing more is pooled */
+    struct tls_session *session;
+};
+
+/* lane.c */
+struct upstream_lane *lane_of(struct balance_endpoint *e, uint64_t client_id);
+/* An idle connection; NULL: none. */
+struct upstream_conn *lane_take_idle(struct upstream_lane *lane);
+/* false: it can not be kept. */
+bool lane_give_idle(struct upstream_conn *u);
+void lane_leave(struct upstream_conn *u);
+void lane_close_idle(struct balance_endpoint *e);
+/* The endpoint is gone, or reached otherwise: what was of before ends with its loans. */
+void lane_close_stale(struct balance_endpoint *e);
+void lane_end_unused(struct balance_endpoint *e, struct upstream_lane *lane);
+void lane_free_all(struct balance_endpoint *e);
+
+/* dial.c */
+/* ERR_IO: the system refused. ERR_PROTO: nobody can be asked who it is. */
+err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
+              const struct table_certificate *client, struct upstream_conn **ret, const char **ret_words);
+void dial_close(struct upstream_conn *u);
+extern const struct codec_sink dial_nobody; /* arg: the upstream_conn */
+
+/* upstream.c */
+void upstream_end(struct upstream_loan *l);
