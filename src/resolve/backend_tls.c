@@ -106,14 +106,9 @@ struct verdict backend_tls_validate(struct pass *p, str ns, const char *path,
 }
 
 static struct verdict judge_fields(struct pass *p, const struct backend_tls_policy *policy) {
-    struct arena *a = p->scratch;
-    if (!features_served(p->facts, FEATURE_BACKEND_TLS))
-        return resolver_refuse(
-            a, "Invalid",
-            STR_FMT " are not served by this version: requests to its backends get 503; " STR_FMT,
-            STR_ARG(features_what(FEATURE_BACKEND_TLS)), STR_ARG(features_remedy(FEATURE_BACKEND_TLS)));
     if (policy->spec.options.n)
-        return resolver_refuse(a, "Invalid", "spec.options: \"" STR_FMT "\" is unknown; there are no options",
+        return resolver_refuse(p->scratch, "Invalid",
+                               "spec.options: \"" STR_FMT "\" is unknown; there are no options",
                                STR_ARG(policy->spec.options.p[0].key));
     return (struct verdict){0};
 }

@@ -64,8 +64,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
     X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", RESOLVED,                                  \
       "validation of client certificates", "remove the field")                                               \
-    X(BACKEND_CLIENT, "GatewayBackendClientCertificate", RESOLVED, "client certificates towards backends",   \
-      "remove the field")                                                                                    \
+    X(BACKEND_CLIENT, "GatewayBackendClientCertificate", SERVED, NULL, NULL)                                 \
     X(LISTENER_FILTERS, "GatewayListenerFilters", RESOLVED, "filters of listeners", "remove the field")      \
     X(GRPC_ROUTE, "GRPCRoute", RESOLVED, "GRPCRoutes", "remove the route")                                   \
     X(GRPC_RULE_NAME, "GRPCRouteNamedRouteRule", RESOLVED, "names of GRPCRoute rules", "remove the field")   \
@@ -78,12 +77,9 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(TLS_MIXED, "TLSRouteModeMixed", RESOLVED, "Terminate and Passthrough on one port", "use two ports")    \
     X(TCP_ROUTE, "TCPRoute", RESOLVED, "TCPRoutes", "remove the route")                                      \
     X(UDP_ROUTE, "UDPRoute", RESOLVED, "UDPRoutes", "remove the route")                                      \
-    X(BACKEND_TLS, "BackendTLSPolicy", RESOLVED, "BackendTLSPolicies",                                       \
-      "remove the policy, or give the backends a sidecar that speaks TLS")                                   \
-    X(BACKEND_TLS_NAMES, "BackendTLSPolicySANValidation", RESOLVED, "subjectAltNames of BackendTLSPolicies", \
-      "remove the field")                                                                                    \
-    X(TRUST_BUNDLE, "ClusterTrustBundle", RESOLVED, "ClusterTrustBundles as a source of certificates",       \
-      "use a ConfigMap")                                                                                     \
+    X(BACKEND_TLS, "BackendTLSPolicy", SERVED, NULL, NULL)                                                   \
+    X(BACKEND_TLS_NAMES, "BackendTLSPolicySANValidation", SERVED, NULL, NULL)                                \
+    X(TRUST_BUNDLE, "ClusterTrustBundle", SERVED, NULL, NULL)                                                \
     X(XBACKEND, NULL, RESOLVED, "XBackends", "use a Service")                                                \
     X(XBACKEND_EXTERNAL, NULL, RESOLVED, "an external hostname", "use a Service")                            \
     X(XBACKEND_TLS, NULL, RESOLVED, "TLS of XBackends", "remove the field")                                  \

@@ -73,8 +73,10 @@ class Stream:
 
 
 class Backend:
-    def __init__(self, name='b', handler=None, port=0):
-        self.name, self.handler, self.requests, self.connections = name, handler, [], 0
+    def __init__(self, name='b', handler=None, port=0, context=None):
+        """context: an ssl.SSLContext, to be changed while it runs; None: in the clear."""
+        self.name, self.handler, self.requests, self.connections, self.context = name, handler, [], 0, context
+        self.resumed = 0
         self.listener = socket.create_server(('127.0.0.1', port), backlog=512)
         self.port = self.listener.getsockname()[1]
         self.release = threading.Event()  # handlers that hold an answer back wait for this
@@ -91,6 +93,13 @@ class Backend:
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock):
+        if self.context:
+            try:
+                sock = self.context.wrap_socket(sock, server_side=True)
+            except (OSError, ValueError):
+                sock.close()
+                return
+            self.resumed += sock.session_reused
         stream = Stream(sock)
         try:
             while (r := stream.head()) is not None:

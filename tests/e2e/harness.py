@@ -204,8 +204,8 @@ class Case:
             f.write(text)
         os.rename(staged, os.path.join(self.manifests, name))
 
-    def backend(self, name='b', handler=None):
-        b = Backend(name, handler, self.port())
+    def backend(self, name='b', handler=None, context=None):
+        b = Backend(name, handler, self.port(), context)
         self.finally_(b.close)
         return b
 
