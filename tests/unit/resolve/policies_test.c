@@ -9,6 +9,11 @@
     "spec: {targetRefs: [{group: \"\", kind: Service, name: %s}], validation: {hostname: h.test, "           \
     "wellKnownCACertificates: System}}"
 
+#define POLICY_WITHOUT_TRUST                                                                                 \
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {name: %s}\n"               \
+    "spec: {targetRefs: [{group: \"\", kind: Service, name: %s}], validation: {hostname: h.test, "           \
+    "caCertificateRefs: [{group: \"\", kind: ConfigMap, name: missing}]}}"
+
 static void put_base(struct world *w) {
     manifest_put(w->store, MANIFEST_CLASS);
     manifest_put(w->store, MANIFEST_GATEWAY, "gw", WORLD_HTTP);
@@ -37,19 +42,19 @@ static bool tls(struct world *w, const char *key) {
     return b && b->tls;
 }
 
-/* What is not served takes the backend away rather than the encryption. */
+/* What can not be verified takes the backend away rather than the encryption. */
 static void test_nothing_goes_out_in_the_clear(void **state) {
     struct world *w = *state;
     put_base(w);
     world_pass(w);
     assert_int_equal(endpoints(w, "default/web:80"), 1);
-    manifest_put(w->store, POLICY, "p", "web");
+    manifest_put(w->store, POLICY_WITHOUT_TRUST, "p", "web");
     world_pass(w);
     assert_int_equal(w->work.routes, 0); /* routes do not care */
     assert_int_equal(w->work.backends, 1);
     assert_int_equal(endpoints(w, "default/web:80"), 0);
     assert_int_equal(endpoints(w, "default/api:80"), 1);
-    assert_string_equal(accepted(w, "p"), "False/Invalid");
+    assert_string_equal(accepted(w, "p"), "False/NoValidCACertificate");
     store_remove(w->store, KIND_BACKEND_TLS_POLICY, S("default"), S("p"));
     world_pass(w);
     assert_int_equal(endpoints(w, "default/web:80"), 1);
