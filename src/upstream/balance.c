@@ -184,7 +184,7 @@ struct balance_endpoint *balance_find(struct balance *b, const struct table_back
     for (uint32_t i = 0; s && i < s->n; i++) {
         struct balance_endpoint *e = s->v[i];
         if (e->at.port != at->port || !ip_eq(&e->at.ip, &at->ip)) continue;
-        return e->shunned_until_us <= now_us && !was_tried(tried, e) ? e : NULL;
+        return e->health->shunned_until_us <= now_us && !was_tried(tried, e) ? e : NULL;
     }
     return NULL;
 }

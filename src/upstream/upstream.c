@@ -57,9 +57,11 @@ static err connect_to(struct upstream *s, const struct upstream_want *w, struct 
 
 err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l) {
     assert(!upstream_lent(l));
-    struct balance_endpoint *e = w->tried->n < BALANCE_TRIES ? balance_pick(&s->balance, w->backend, w->tried,
-                                                                            w->again, s->common->loop->now_us)
-                                                             : NULL;
+    uint64_t now_us = s->common->loop->now_us;
+    struct balance_endpoint *e = NULL;
+    if (w->tried->n >= BALANCE_TRIES) return ERR_ABSENT;
+    if (w->preferred) e = balance_find(&s->balance, w->backend, w->preferred, w->tried, w->again, now_us);
+    if (!e) e = balance_pick(&s->balance, w->backend, w->tried, w->again, now_us);
     if (!e) {
         const struct table_reach *r = balance_reach(&s->balance, w->backend);
         return r && r->refused.n ? ERR_REFUSED : ERR_ABSENT;
