@@ -36,6 +36,7 @@ struct noting {
     enum api_kind kind;
     str ns, name;
     int64_t now_us;
+    const struct node *listeners; /* of the status as it is now; NULL: it has none */
 };
 
 struct event_book *event_book_new(const struct event_book_config *c) {
@@ -119,6 +120,23 @@ static bool is_told_by_another(const struct node *list, const struct node *c) {
     return false;
 }
 
+static bool is_sum(str reason) {
+    return str_eq(reason, S("ListenersNotResolved")) || str_eq(reason, S("ListenersNotValid")) ||
+           str_eq(reason, S("Invalid"));
+}
+
+/* The same for what the whole says only because of one of its listeners. */
+static bool is_told_by_a_listener(const struct noting *n, const struct node *c) {
+    for (const struct node *l = n->listeners ? n->listeners->child : NULL; l; l = l->next) {
+        const struct node *list = node_get(l, S("conditions"));
+        for (const struct node *x = list ? list->child : NULL; x; x = x->next)
+            if (is_bad(x) && (is_sum(node_get_str(c, S("reason"))) ||
+                              str_eq(node_get_str(x, S("message")), node_get_str(c, S("message")))))
+                return true;
+    }
+    return false;
+}
+
 /* A note ends at a whole character. */
 static str fit(str s) {
     if (s.n <= NOTE_BYTES_MAX) return s;
@@ -134,7 +152,8 @@ static void compare(struct noting *n, str where, const struct node *before, cons
         if (old && says_the_same(old, c)) continue;
         str note = arena_printf(n->a, STR_FMT "%s" STR_FMT, STR_ARG(where), where.n ? ": " : "",
                                 STR_ARG(node_get_str(c, S("message"))));
-        if (is_bad(c) && !is_told_by_another(after, c)) emit(n, true, type, reason, fit(note));
+        bool told = is_told_by_another(after, c) || (!where.n && is_told_by_a_listener(n, c));
+        if (is_bad(c) && !told) emit(n, true, type, reason, fit(note));
         bool up = n->kind == KIND_GATEWAY && !where.n && str_eq(type, S("Programmed")) &&
                   str_eq(node_get_str(c, S("status")), S("True"));
         if (up && (!old || !str_eq(node_get_str(old, S("status")), S("True"))))
@@ -189,7 +208,7 @@ static const struct node *member(const struct node *n, str key) { return n ? nod
 void event_book_note(struct event_book *b, enum api_kind kind, str ns, str name, const struct node *before,
                      const struct node *after, int64_t wall_us) {
     OWNED(arena) a = arena_new();
-    struct noting n = {b, a, kind, ns, name, wall_us};
+    struct noting n = {b, a, kind, ns, name, wall_us, member(after, S("listeners"))};
     compare(&n, S(""), member(before, S("conditions")), member(after, S("conditions")));
     compare_listeners(&n, member(before, S("listeners")), member(after, S("listeners")));
     compare_entries(&n, S("parentRef"), member(before, S("parents")), member(after, S("parents")));

@@ -210,6 +210,17 @@ static const struct plan_listener *find_other(const struct explain_story *s) {
     return found;
 }
 
+/* Of a listener's conditions the one that says why it is not served: the first of these that is False. */
+static const struct condition *why_unserved(const struct listener_status *l) {
+    static const char *const types[] = {"Accepted", "ResolvedRefs", "Programmed"};
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        for (uint32_t k = 0; k < l->conditions.n; k++)
+            if (str_eq(l->conditions.p[k].type, str_of(types[i])) &&
+                l->conditions.p[k].status == CONDITION_FALSE)
+                return &l->conditions.p[k];
+    return NULL;
+}
+
 static void tell_unserved(struct explain_story *s, const struct object *o, str name) {
     const void *status = resolve_status(s->pipeline->resolver, o->kind, o->meta.ns, o->meta.name);
     const struct gateway_status *g = status;
@@ -218,14 +229,11 @@ static void tell_unserved(struct explain_story *s, const struct object *o, str n
     const struct listener_status *p = !status ? NULL : set ? ls->listeners.p : g->listeners.p;
     uint32_t n = !status ? 0 : set ? ls->listeners.n : g->listeners.n;
     for (uint32_t i = 0; i < n; i++) {
-        for (uint32_t k = 0; str_eq(p[i].name, name) && k < p[i].conditions.n && s->why_n < WHY_LINES_MAX;
-             k++) {
-            const struct condition *c = &p[i].conditions.p[k];
-            if (!str_eq(c->type, S("Accepted")) || c->status != CONDITION_FALSE) continue;
-            add_why(s, STR_FMT " " STR_FMT "/" STR_FMT " listener " STR_FMT " asks for it, but: " STR_FMT,
-                    STR_ARG(o->kind_name), STR_ARG(o->meta.ns), STR_ARG(o->meta.name), STR_ARG(name),
-                    STR_ARG(c->message));
-        }
+        const struct condition *c = str_eq(p[i].name, name) ? why_unserved(&p[i]) : NULL;
+        if (!c || s->why_n == WHY_LINES_MAX) continue;
+        add_why(s, STR_FMT " " STR_FMT "/" STR_FMT " listener " STR_FMT " asks for it, but: " STR_FMT,
+                STR_ARG(o->kind_name), STR_ARG(o->meta.ns), STR_ARG(o->meta.name), STR_ARG(name),
+                STR_ARG(c->message));
     }
 }
 

@@ -106,6 +106,34 @@ static void test_one_thing_is_told_once(void **state) {
     assert_string_equal(w->told, "Warning ResolvedRefs/InvalidCertificateRef: listener s: no secret");
 }
 
+/* What a Gateway says of itself only because of its listeners is told of them. */
+static void test_sums_are_not_told(void **state) {
+    struct world *w = *state;
+    assert_int_equal(
+        note(w, KIND_GATEWAY, "gw", NULL,
+             "{conditions: [{type: Programmed, status: 'False', reason: Invalid, message: no secret}, "
+             "{type: ResolvedRefs, status: 'False', reason: ListenersNotResolved, message: 1 of 1}], "
+             "listeners: [{name: s, conditions: [{type: Programmed, status: 'False', reason: Invalid, "
+             "message: no secret}, {type: ResolvedRefs, status: 'False', reason: "
+             "InvalidCertificateRef, message: no secret}]}]}"),
+        1);
+    assert_string_equal(w->told, "Warning ResolvedRefs/InvalidCertificateRef: listener s: no secret");
+    assert_int_equal(
+        note(
+            w, KIND_GATEWAY, "busy", NULL,
+            "{conditions: [{type: Programmed, status: 'False', reason: NoResources, message: in use}], "
+            "listeners: [{name: s, conditions: [{type: Programmed, status: 'False', reason: PortUnavailable, "
+            "message: in use}]}]}"),
+        1);
+    assert_string_equal(w->told, "Warning Programmed/PortUnavailable: listener s: in use");
+    assert_int_equal(note(w, KIND_GATEWAY, "no-address", NULL,
+                          "{conditions: [{type: Programmed, status: 'False', reason: AddressNotAssigned, "
+                          "message: install one}], "
+                          "listeners: [{name: s, conditions: [{type: ResolvedRefs, status: 'False', reason: "
+                          "InvalidCertificateRef, message: no secret}]}]}"),
+                     2);
+}
+
 static void test_repeated(void **state) {
     struct world *w = *state;
     note(w, KIND_GATEWAY, "gw", UP, BAD);
@@ -149,7 +177,8 @@ static void test_a_long_note(void **state) {
 int main(void) {
 #define BOOK_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        BOOK_TEST(test_what_became_bad), BOOK_TEST(test_places), BOOK_TEST(test_one_thing_is_told_once),
-        BOOK_TEST(test_repeated),        BOOK_TEST(test_rates),  BOOK_TEST(test_a_long_note)};
+        BOOK_TEST(test_what_became_bad),   BOOK_TEST(test_places),   BOOK_TEST(test_one_thing_is_told_once),
+        BOOK_TEST(test_sums_are_not_told), BOOK_TEST(test_repeated), BOOK_TEST(test_rates),
+        BOOK_TEST(test_a_long_note)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@ static const char manifests[] =
     "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n"
     "spec: {gatewayClassName: c, listeners: [{name: any, port: 80, protocol: HTTP},"
     " {name: named, port: 81, protocol: HTTP, hostname: '*.example.com'},"
-    " {name: raw, port: 5000, protocol: x.example/raw}]}\n---\n"
+    " {name: raw, port: 5000, protocol: x.example/raw}, {name: secure, port: 5443, protocol: HTTPS, tls: "
+    "{certificateRefs: [{name: nothing}]}}]}\n---\n"
     "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec:\n"
     "  parentRefs: [{name: g}]\n"
     "  hostnames: [a.example.com]\n"
@@ -216,6 +217,11 @@ static void every_answer_of_the_gateway_has_its_reason(void **state) {
         "answer    no connection\nwhy       no HTTP listener has port 5000: the connection is refused\n"
         "          Gateway default/g listener raw asks for it, but: protocol: x.example/raw is not served "
         "by this version; use HTTP or HTTPS\n" THERE);
+    expect_end(
+        state, "https://a.example.com:5443/", none,
+        "answer    no connection\nwhy       no HTTPS listener has port 5443: the connection is refused\n"
+        "          Gateway default/g listener secure asks for it, but: tls.certificateRefs[0]: Secret "
+        "default/nothing does not exist; create it or correct the name\n" THERE);
     expect_end(state, "http://a.example.com/../x", none,
                "answer    400 bad_path: the path is refused by the path policy\n"
                "why       NUL, backslash, controls, broken escapes and dot segments above the root are "
