@@ -374,11 +374,19 @@ struct question {
     str page, query;
 };
 
+static void list_findings(struct builder *b) {
+    arena_reset(b->found_arena);
+    finding_init(&b->found, b->found_arena);
+    b->found.n_max = FINDINGS_MAX;
+    follower_findings(b->follower, &b->found);
+}
+
 static void deliver_question(struct post *p, void *receiver) {
     struct builder *b = receiver;
     struct question *q = container_of(p, struct question, post);
     struct builder_news *n = news_new(b, BUILDER_ANSWER);
     n->asker = q->asker;
+    if (b->follower) list_findings(b);
     n->status = pages_render(&b->pipeline, &b->found, clock_wall_s(), q->page, q->query, &n->body, &n->type);
     arena_free(q->a);
     mailbox_post(b->to, &n->post);

@@ -9,6 +9,7 @@
 #include "control/builder.h"
 #include "control/cluster.h"
 #include "control/event_book.h"
+#include "control/finding_book.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "kube/kube_path.h"
@@ -19,6 +20,7 @@ struct follower {
     struct cluster *cluster; /* the address of posts; told with the facts */
     struct status_book *statuses;
     struct event_book *events;
+    struct finding_book *findings;
     bool complete;
     bool demanded; /* the loop thread was told of our Gateways */
     bool known;    /* and told what their Services give */
@@ -160,6 +162,7 @@ struct follower *follower_new(const struct follower_config *c) {
     f->statuses = status_book_new(&s);
     struct event_book_config e = {.controller_name = str_of(c->controller_name), .emit = on_emit, .arg = f};
     f->events = event_book_new(&e);
+    f->findings = finding_book_new();
     return f;
 }
 
@@ -167,6 +170,7 @@ void follower_free(struct follower *f) {
     if (!f) return;
     status_book_free(f->statuses);
     event_book_free(f->events);
+    finding_book_free(f->findings);
     free(f);
 }
 
@@ -190,16 +194,19 @@ uint64_t follower_events_dropped(const struct follower *f) { return event_book_d
 
 /* ---- what comes in ---- */
 
-static void tell_findings(const struct kube_change *c) {
+/* As they stand; said once, for as long as they say the same. */
+static void take_findings(struct follower *f, const struct kube_change *c) {
     OWNED(arena) a = arena_new();
     str key = api_key(a, c->kind, c->ns, c->name);
+    bool gone = c->what == KUBE_CHANGE_REMOVE;
+    if (!finding_book_put(f->findings, key, gone ? NULL : c->findings) || gone) return;
     struct buf line, quoted;
     buf_init(&line, 1 << 16);
     buf_init(&quoted, 1 << 18);
-    for (const struct finding *f = c->findings; f; f = f->next) {
+    for (const struct finding *x = c->findings; x; x = x->next) {
         buf_clear(&line);
         buf_clear(&quoted);
-        finding_print(&line, f);
+        finding_print(&line, x);
         buf_add_json(&quoted, buf_str(&line));
         log_warn("object %s object=" STR_FMT " finding=" STR_FMT,
                  c->what == KUBE_CHANGE_REFUSED ? "refused" : "read in part", STR_ARG(key),
@@ -213,15 +220,16 @@ static bool take_change(struct follower *f, struct kube_change *c) {
     bool has_status =
         c->kind != KIND_NONE && c->what != KUBE_CHANGE_SETTLED && api_type_of(c->kind)->status_schema;
     struct store *s = f->c.pipeline->store;
+    if (c->what == KUBE_CHANGE_PUT || c->what == KUBE_CHANGE_REFUSED || c->what == KUBE_CHANGE_REMOVE)
+        take_findings(f, c);
     switch (c->what) {
     case KUBE_CHANGE_PUT: {
-        if (c->findings) tell_findings(c);
         if (has_status)
             status_book_seen(f->statuses, c->kind, c->ns, c->name, c->object->meta.resource_version,
                              c->status);
         return store_put(s, TAKE(c->object));
     }
-    case KUBE_CHANGE_REFUSED: tell_findings(c); return false;
+    case KUBE_CHANGE_REFUSED: return false;
     case KUBE_CHANGE_REMOVE:
         if (has_status) status_book_gone(f->statuses, c->kind, c->ns, c->name);
         return store_remove(s, c->kind, c->ns, c->name);
@@ -237,6 +245,9 @@ bool follower_take_batch(struct follower *f, struct kube_batch *b) {
     kube_batch_free(b);
     return due;
 }
+
+uint32_t follower_findings_count(const struct follower *f) { return finding_book_count(f->findings); }
+void follower_findings(const struct follower *f, struct findings *to) { finding_book_list(f->findings, to); }
 
 bool follower_take_facts(struct follower *f, const struct kube_facts *facts) {
     struct facts *to = &f->c.pipeline->facts;
@@ -358,7 +369,9 @@ bool follower_passed(struct follower *f, uint64_t now_us) {
 
 static void deliver_batch(struct post *p, void *receiver) {
     struct builder *b = receiver;
-    if (follower_take_batch(b->follower, container_of(p, struct kube_batch, post))) builder_changed(b);
+    bool due = follower_take_batch(b->follower, container_of(p, struct kube_batch, post));
+    stats_set(&b->stats.findings, follower_findings_count(b->follower));
+    if (due) builder_changed(b);
 }
 
 void follower_post_batch(struct builder *b, struct kube_batch *batch) {

@@ -37,6 +37,11 @@ bool follower_served(const struct follower *f);
  * nothing happens. */
 uint64_t follower_flush(struct follower *f, uint64_t now_us, int64_t now_s, bool between);
 
+/* What is wrong with objects as the API server has them now. */
+struct findings;
+uint32_t follower_findings_count(const struct follower *f);
+void follower_findings(const struct follower *f, struct findings *to);
+
 struct status_book_stats follower_status_stats(const struct follower *f);
 uint64_t follower_events_dropped(const struct follower *f);
 

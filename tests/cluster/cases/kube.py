@@ -3,7 +3,8 @@
 import os
 
 from api import ApiError
-from cluster import alone, case, equal, with_postern
+from client import ask
+from cluster import alone, case, equal, holds, with_postern
 from manifests import GROUP, gateway, listener, route, rule
 from objects import echo, thing
 
@@ -70,6 +71,34 @@ def kube_what_is_wrong_is_an_event_once(t):
         return all(c['status'] == 'True' for p in parents for c in p['conditions'])
     t.until(resolved, 'the route is mended')
     equal(events(), wanted)
+
+
+@case
+@with_postern
+@alone
+def kube_what_is_refused_is_told(t):
+    """Of a newer CRD, that lets in what postern does not know: is the object told as refused in the pod, once in the log, until it is mended, and does what was in force stay?"""
+    t.apply(*echo('e'), here(t, gateway()), here(t, route(rule('e'))))
+    programmed(t)
+    address = t.gateway_address()
+    t.told(address)
+    crd = t.api.get('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'httproutes.gateway.networking.k8s.io')
+    t.finally_(lambda: t.cluster.crds('experimental'))
+    for version in crd['spec']['versions']:
+        rules = version['schema']['openAPIV3Schema']['properties']['spec']['properties']['rules']['items']['properties']
+        rules['matches']['items']['properties']['method'].pop('enum')
+    t.api.merge(crd, {'spec': {'versions': crd['spec']['versions']}})
+    def apply(method):
+        t.apply(here(t, route(rule('e', matches=[{'method': method}]))))
+        return True
+    t.until(lambda: apply('BREW'), 'the CRD lets it in')
+    said = lambda: t.cluster.kubectl('exec', '-n', SYSTEM, leader(t), '--', 'postern', 'status', check=False).stdout
+    t.until(lambda: f'{t.ns}/r' in said() and 'BREW' in said(), 'it is told')
+    equal(ask(80, address=address).status, 200)
+    holds(ask(9902, '/metrics', address=t.get('Pod', leader(t), namespace=SYSTEM)['status']['podIP']).text(), '\npostern_config_findings 1\n')
+    apply('GET')
+    t.until(lambda: 'BREW' not in said(), 'it is not told any more')
+    equal(t.cluster.kubectl('logs', '-n', SYSTEM, leader(t)).count('object refused'), 1)
 
 
 @case
