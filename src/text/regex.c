@@ -9,7 +9,7 @@
 enum { PATTERN_BYTES_MAX = 4096, MATCH_STEPS_MAX = 100000, DEPTH_MAX = 1000, HEAP_KIB_MAX = 256 };
 /* Most texts are taken or refused within the first few steps. PCRE2 does not tell how many a search took: one that ends is charged as many as it
  * was given, so they are given by and by. */
-enum { WORK_KIB_MAX = 1024, STEPS_FIRST = 8, STEPS_TIMES = 8 };
+enum { WORK_KIB_MAX = 1024, STEPS_FIRST = 32, STEPS_TIMES = 8 };
 
 struct regex {
     pcre2_code *code;

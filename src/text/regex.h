@@ -22,8 +22,8 @@ struct regex_work;
 struct regex_work *regex_work_new(void);
 void regex_work_free(struct regex_work *w); /* NULL is fine */
 /* What all expressions of one request may cost together. A step of the search costs one, and more with the length of the text and the number
- * of groups, since it may look at all of the one and copy all of the other: some 10 ns a unit. One expression gets a quarter of what is
+ * of groups, since it may look at all of the one and copy all of the other: some 200 instructions a unit. One expression gets a quarter of what is
  * left, so that no single one spends it all. */
-enum { REGEX_BUDGET = 1 << 17 };
+enum { REGEX_BUDGET = 1 << 16 };
 enum regex_verdict { REGEX_NO, REGEX_YES, REGEX_GIVEN_UP };
 enum regex_verdict regex_takes(const struct regex *r, str s, struct regex_work *w, uint32_t *budget);

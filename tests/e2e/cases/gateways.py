@@ -5,7 +5,7 @@ import socket
 
 from client import ask
 from harness import case, equal, eventually
-from manifests import gateway, listener, route, rule, service
+from manifests import gateway, gateway_class, listener, path, route, rule, service
 
 
 def conditions(s, name, kind='Gateway', section=None):
@@ -121,3 +121,24 @@ def gateway_address(t):
         raise AssertionError('served on 127.0.0.1, too')
     except ConnectionRefusedError:
         pass
+
+
+@case
+def default_gateways(t):
+    """Does a default Gateway take the routes that ask for one without naming it, and those alone, until it is none any more?"""
+    def default(scope):
+        g = gateway()
+        g['spec']['defaultScope'] = scope
+        return g
+
+    def asks(name, **spec):
+        r = route(rule('b', matches=[path('/' + name)]), name=name, parents=())
+        r['spec'] = {k: v for k, v in r['spec'].items() if k != 'parentRefs'} | spec
+        return r
+    b = t.backend()
+    others = (service('b', b.port), asks('claimed', useDefaultGateways='All'), asks('none', useDefaultGateways='None'), asks('silent'))
+    s = t.serve(default('All'), *others)
+    equal([s.ask('/' + n).status for n in ('claimed', 'none', 'silent')], [200, 404, 404])
+    assert 'DefaultGateway' in s.page('/status').text()
+    t.put('main.yaml', gateway_class(), default('None'), *others)
+    eventually(lambda: s.ask('/claimed').status == 404, 'the Gateway is no default any more')
