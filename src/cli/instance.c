@@ -27,10 +27,17 @@ bool instance_get(const struct cli_options *o, str page, uint16_t *ret_status, s
             o->command, "--admin \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901.", address);
         return false;
     }
-    char path[108];
+    char path[108], service_path[108];
     admin_socket_path(&ip, port, path);
     errno = 0;
     err e = admin_get(path, page, ret_status, ret_body);
+    int why = errno;
+    if (e == ERR_IO &&
+        (why == ENOENT || why == ECONNREFUSED)) { /* deploy/systemd has its sockets in a folder of its own */
+        snprintf(service_path, sizeof service_path, "/run/postern%s", strrchr(path, '/'));
+        if (admin_get(service_path, page, ret_status, ret_body) == OK) e = OK;
+        errno = why;
+    }
     *ret_exit = CLI_NO;
     if (e == OK) return true;
     if (e == ERR_REFUSED) {

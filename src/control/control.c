@@ -14,6 +14,7 @@
 #include "control/builder.h"
 #include "io/clock.h"
 #include "io/log.h"
+#include "io/notify.h"
 #include "io/thread.h"
 #include "io/tls.h"
 #include "io/tls_trust.h"
@@ -47,7 +48,7 @@ struct control {
     struct access_writer *access;
     struct metrics *metrics;
     uint32_t series;
-    struct timer linger_timer;
+    struct timer linger_timer, watchdog;
     uint64_t drain_until_us;
     int64_t start_s;
 };
@@ -61,6 +62,26 @@ static void move(struct control *k, enum control_state to) {
     };
     assert(moves[k->state] & 1 << to);
     k->state = to;
+}
+
+static void tell_manager(const struct control *k, const char *text) {
+    if (notify_send(k->c->notify_socket, text) != OK)
+        log_warn("service manager socket=\"%s\" err=\"%s\"", k->c->notify_socket, strerror(errno));
+}
+
+/* Twice in the time that it gives: this thread turns. */
+static void on_watchdog(struct timer *t, uint64_t now_us) {
+    struct control *k = container_of(t, struct control, watchdog);
+    tell_manager(k, "WATCHDOG=1");
+    timer_set(&k->loop.timers, t, now_us + k->c->watchdog_us / 2);
+}
+
+/* The time of a reload is told, so that the manager knows its end from that of an earlier one. [sd_notify(3) RELOADING=1] */
+static void tell_reload(const struct control *k) {
+    char text[96];
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_us());
+    tell_manager(k, text);
+    tell_manager(k, "READY=1");
 }
 
 static void handled_signals(sigset_t *s) {
@@ -125,6 +146,7 @@ static void begin_drain(struct control *k) {
     log_info(again ? "drain hurried" : "drain begins seconds_max=%u",
              (unsigned)(k->c->drain_us_max / 1000000));
     if (!again) move(k, CONTROL_DRAINING);
+    if (!again) tell_manager(k, "STOPPING=1\nSTATUS=Finishing what is in flight");
     k->drain_until_us = again ? now : now + k->c->drain_us_max;
     if (again) {
         k->left = true;
@@ -147,6 +169,7 @@ static void on_signals(struct loop_fd *f, uint32_t events) {
             continue;
         }
         access_writer_reopen(k->access);
+        if (k->state == CONTROL_READY) tell_reload(k);
         if (!k->cluster) {
             log_info("reload reads everything");
             builder_post_changed(&k->builder, NULL, 0, true);
@@ -171,6 +194,7 @@ static void on_news(struct post *p, void *receiver) {
     case BUILDER_READY:
         if (k->state == CONTROL_STARTING) move(k, CONTROL_READY);
         log_info("ready");
+        tell_manager(k, "READY=1\nSTATUS=Serving");
         break;
     case BUILDER_DRAINED:
         move(k, CONTROL_ENDED);
@@ -370,6 +394,7 @@ static void end(struct control *k) {
     metrics_free(k->metrics);
     files_watch_free(k->watch);
     timer_forget(&k->loop.timers, &k->linger_timer);
+    timer_forget(&k->loop.timers, &k->watchdog);
     loop_fini(&k->loop);
     tls_trust_free(k->trust);
     free(k->workers);
@@ -388,6 +413,8 @@ int control_run(const struct control_config *c) {
     loop_init(&k->loop);
     mailbox_init(&k->box, k);
     timer_init(&k->linger_timer, on_linger_over);
+    timer_init(&k->watchdog, on_watchdog);
+    if (c->watchdog_us) timer_set(&k->loop.timers, &k->watchdog, clock_monotonic_us());
     int fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     k->signals = (struct loop_fd){.fd = fd, .on_ready = on_signals};
     log_info("postern serves version=%s controller=%s paths=%zu", POSTERN_VERSION, c->controller_name,

@@ -16,11 +16,13 @@ struct control_config {
     const char *controller_name;
     const struct fact_port_map *port_maps;
     size_t port_maps_n;
-    unsigned workers;        /* 0: one per core */
-    enum access_form access; /* of Gateways that say nothing */
-    str access_program;      /* of ACCESS_OWN */
-    const char *access_to;   /* access_log_open(); NULL: standard output */
-    uint32_t metrics_series; /* that /metrics has at most; 0: as usual */
+    unsigned workers;          /* 0: one per core */
+    enum access_form access;   /* of Gateways that say nothing */
+    str access_program;        /* of ACCESS_OWN */
+    const char *access_to;     /* access_log_open(); NULL: standard output */
+    const char *notify_socket; /* of a service manager (io/notify.h); NULL: none */
+    uint64_t watchdog_us;      /* in which it wants to hear of us; 0: never */
+    uint32_t metrics_series;   /* that /metrics has at most; 0: as usual */
     struct ip admin_ip;
     uint16_t admin_port;
     const char *socket_path;

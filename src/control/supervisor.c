@@ -2,6 +2,7 @@
 #include "control/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "control/inherited.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "io/loop.h"
@@ -56,6 +58,7 @@ struct supervisor {
     uint64_t born_us, delay_us;
     struct timer restart;
     struct held *held;
+    struct inherited inherited;
     int status;
     bool is_child;
     int serve_fd; /* the child's end, in the child */
@@ -108,11 +111,19 @@ static struct held **find_held(struct supervisor *s, const struct ip *ip, uint16
     return at;
 }
 
+/* One queue, of a socket that is not ours to open: each of the n is another descriptor of it. */
+static err open_one(const struct supervisor *s, const struct ask *a, int *ret_fd) {
+    int fd = inherited_find(&s->inherited, &a->ip, a->port);
+    if (fd < 0) return sock_listen(&a->ip, a->port, BACKLOG, ret_fd);
+    *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *ret_fd < 0 ? ERR_IO : OK;
+}
+
 /* The set of n sockets, made or as it is; one too few or too many is mended. NULL: errno. */
 static struct held *open_held(struct supervisor *s, const struct ask *a) {
     struct held **at = find_held(s, &a->ip, a->port), *h = *at;
     if (!h) {
-        if (!is_free(&a->ip, a->port)) return NULL;
+        if (inherited_find(&s->inherited, &a->ip, a->port) < 0 && !is_free(&a->ip, a->port)) return NULL;
         h = base_zalloc(sizeof *h);
         h->ip = a->ip, h->port = a->port;
     } else {
@@ -121,7 +132,7 @@ static struct held *open_held(struct supervisor *s, const struct ask *a) {
     h = base_realloc(h, sizeof *h + (a->n > h->n ? a->n : h->n) * sizeof h->fds[0]);
     while (h->n > a->n) close(h->fds[--h->n]);
     for (; h->n < a->n; h->n++) {
-        if (sock_listen(&a->ip, a->port, BACKLOG, &h->fds[h->n]) == OK) continue;
+        if (open_one(s, a, &h->fds[h->n]) == OK) continue;
         int why = errno;
         free_held(h);
         errno = why;
@@ -169,6 +180,7 @@ static void become_child(struct supervisor *s, int fd, pid_t parent) {
     s->serve_fd = fd;
     for (const struct held *h = s->held; h; h = h->next)
         for (uint32_t i = 0; i < h->n; i++) close(h->fds[i]);
+    inherited_fini(&s->inherited);
     close(s->signal_fd);
     close(s->child_fd);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* without its supervisor it drains and ends */
@@ -265,6 +277,7 @@ int supervisor_run(int (*serve)(void *arg, int supervisor), void *arg) {
     handled_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, &before);
     s.signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    inherited_take(&s.inherited);
     loop_init(&s.loop);
     s.signals = (struct loop_fd){.fd = -1, .on_ready = on_signals};
     s.child = (struct loop_fd){.fd = -1, .on_ready = on_ask};
@@ -286,6 +299,7 @@ int supervisor_run(int (*serve)(void *arg, int supervisor), void *arg) {
         else
             free_held(h);
     }
+    inherited_fini(&s.inherited);
     if (s.is_child)
         return serve(arg, s.serve_fd); /* the signals stay blocked: serve() takes them by a descriptor */
     if (s.signal_fd >= 0) close(s.signal_fd);
