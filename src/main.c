@@ -1,32 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Picks the subcommand. */
-#include "cli/cli.h"
-
-static const struct {
-    const char *name, *summary;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"demo", "Start a gateway with example manifests and backends, and show requests to try.", demo_main},
-    {"serve", "Serve traffic by the manifests in files and folders, followed as they change.", serve_main},
-    {"check", "Read manifests and say what is wrong with them, without serving.", check_main},
-    {"status", "Show what a running instance says of its objects, problems first.", status_main},
-    {"explain", "Show what would become of a request: listener, route, filters, backends.", explain_cmd_main},
-    {"diff", "Show what a change of manifests would do to traffic and statuses.", diff_main},
-    {"echo", "Be a small HTTP backend that answers with what it was asked.", echo_main},
-};
+#include "cli/commands.h"
+#include "cli/man.h"
 
 static const char *name_at(const void *table, size_t i) {
     (void)table;
-    return i < COUNT_OF(commands) ? commands[i].name : NULL;
+    size_t n;
+    const struct commands_entry *all = commands_all(&n);
+    return i < n ? all[i].command->name : NULL;
 }
 
 static int print_help(void) {
+    size_t n;
+    const struct commands_entry *all = commands_all(&n);
     printf("postern %s: the Kubernetes Gateway API in one program.\n\n"
            "Usage: postern COMMAND [options]\n\nCommands:\n",
            POSTERN_VERSION);
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        printf("  %-10s%s\n", commands[i].name, commands[i].summary);
-    printf("  %-10s%s\n  %-10s%s\n", "help", "Print this help, or that of a COMMAND.", "version",
+    for (size_t i = 0; i < n; i++) printf("  %-12s%s\n", all[i].command->name, all[i].summary);
+    printf("  %-12s%s\n  %-12s%s\n", "help",
+           "Print this help, or that of a COMMAND; with --man as a manual page.", "version",
            "Print the version.");
     printf("\nStart with:  postern demo\n"
            "Then:        postern serve -f manifests/ --map-port 80:8080\n"
@@ -45,10 +37,22 @@ static int print_unknown(const char *word) {
 }
 
 static int run(const char *word, int argc, char **argv) {
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        if (strcmp(commands[i].name, word) == 0) return commands[i].run(argc, argv);
+    const struct commands_entry *e = commands_find(word);
+    return e ? e->run(argc, argv) : print_unknown(word);
+}
+
+/* help [COMMAND] [--man] */
+static int help(int argc, char **argv) {
+    bool man = argc > 2 && strcmp(argv[argc - 1], "--man") == 0;
+    const char *word = argc > 2 + man ? argv[2] : NULL;
+    if (man) {
+        const struct commands_entry *e = word ? commands_find(word) : NULL;
+        return word && !e ? print_unknown(word) : man_print(e);
     }
-    return print_unknown(word);
+    if (!word) return print_help();
+    char option[] = "--help";
+    char *of[] = {argv[2], option, NULL};
+    return run(word, 2, of);
 }
 
 int main(int argc, char **argv) {
@@ -57,12 +61,7 @@ int main(int argc, char **argv) {
         printf("postern %s\n", POSTERN_VERSION);
         return CLI_DONE;
     }
-    bool help = strcmp(word, "help") == 0;
-    if (help && argc > 2) {
-        char option[] = "--help";
-        char *of[] = {argv[2], option, NULL};
-        return run(argv[2], 2, of);
-    }
-    if (help || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return print_help();
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return help(argc, argv);
     return run(word, argc - 1, argv + 1);
 }

@@ -8,11 +8,12 @@ static const struct cli_option options[] = {
     {"strict", 0, NULL,
      "Fail for warnings, too, and for what is missing here: a parent, class, Secret or backend that no given "
      "manifest holds."},
-    {"output", 'o', "FORM", "text (unless given), json, or github (annotations of a workflow)."},
-    {"format", 0, "FORM", "The same as -o."},
+    {"output", 'o', "FORM", "text (unless given), json, or github (annotations of a workflow).",
+     "text json github"},
+    {"format", 0, "FORM", "The same as -o.", "text json github"},
     {"controller-name", 0, "NAME", "Whose classes are judged; postern.dev/gateway-controller unless given."},
 };
-static const struct cli_command command = {
+const struct cli_command check_command = {
     .name = "check",
     .args = "PATH...",
     .summary =
@@ -72,7 +73,7 @@ static void print_sums(const struct offline *o, const struct sums *s) {
 int check_main(int argc, char **argv) {
     static const char *const forms[] = {"text", "json", "github", NULL};
     struct cli_options o;
-    err e = options_parse(&command, argc, argv, &o);
+    err e = options_parse(&check_command, argc, argv, &o);
     if (e != OK) return options_status(e);
     size_t form;
     const char *missing;
@@ -80,15 +81,15 @@ int check_main(int argc, char **argv) {
     int status = CLI_USAGE;
     const char *by = options_has(&o, "format") ? "format" : "output";
     bool both = options_has(&o, "format") && options_has(&o, "output");
-    if (both) options_wrong(&command, "--format and -o are the same; give one of them.");
+    if (both) options_wrong(&check_command, "--format and -o are the same; give one of them.");
     if (both || options_choice(&o, by, forms, &form) != OK) {
         options_fini(&o);
         return status;
     }
     struct offline_settings settings = {.controller_name = options_get(&o, "controller-name", NULL)};
     if (offline_init(&off, o.args, o.args_n, &settings, &missing) != OK) {
-        status = options_wrong(&command, "\"%s\" can not be read: no such file or folder, or not permitted.",
-                               missing);
+        status = options_wrong(&check_command,
+                               "\"%s\" can not be read: no such file or folder, or not permitted.", missing);
     } else {
         struct buf b;
         buf_init(&b, OUTPUT_BYTES_MAX);

@@ -13,6 +13,7 @@ struct cli_option {
     char letter;       /* 'o': -o; 0: none */
     const char *value; /* what help calls its value ("PATH"); NULL: a switch without a value */
     const char *help;
+    const char *choices; /* for completions: the values there are, between spaces; NULL: any */
 };
 struct cli_command {
     const char *name, *args, *summary; /* "check", "PATH...", one line that begins with a verb */
@@ -55,6 +56,10 @@ void options_nearest(struct buf *b, str word, const char *(*name_at)(const void 
                      const void *table);
 
 /* The subcommands. */
+extern const struct cli_command serve_command, check_command, status_command, explain_cmd_command,
+    diff_command, top_command, echo_command, demo_command, completion_command;
+int top_main(int argc, char **argv);
+int completion_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int status_main(int argc, char **argv);

@@ -31,7 +31,7 @@ static const struct cli_option options[] = {
     {"manifests", 'f', "DIR",
      "The folder whose manifests are copied and served; the quickstart example unless given."},
 };
-static const struct cli_command command = {
+const struct cli_command demo_command = {
     .name = "demo",
     .args = "",
     .summary = "Start a gateway with example manifests and backends, and show requests to try.",
@@ -325,14 +325,14 @@ static int prepare(struct demo *d) {
 
 int demo_main(int argc, char **argv) {
     struct cli_options o;
-    err e = options_parse(&command, argc, argv, &o);
+    err e = options_parse(&demo_command, argc, argv, &o);
     if (e != OK) return options_status(e);
     struct demo d = {.backends = {-1, -1, -1}};
     const char *manifests = options_get(&o, "manifests", NULL);
     options_fini(&o);
     if (manifests) snprintf(d.originals, sizeof d.originals, "%s", manifests);
     if (manifests && access(manifests, R_OK | X_OK) != 0) {
-        return options_wrong(&command, "--manifests \"%s\": %s.", manifests, strerror(errno));
+        return options_wrong(&demo_command, "--manifests \"%s\": %s.", manifests, strerror(errno));
     }
     if (!find_program(&d) || (!manifests && !find_originals(&d))) {
         fprintf(stderr, "postern demo: the example is not found; name it: postern demo --manifests "

@@ -6,11 +6,11 @@
 enum { OUTPUT_BYTES_MAX = 256 << 20 };
 
 static const struct cli_option options[] = {
-    {"output", 'o', "FORM", "text (unless given) or json."},
+    {"output", 'o', "FORM", "text (unless given) or json.", "text json"},
     {"controller-name", 0, "NAME",
      "Whose classes are compared; postern.dev/gateway-controller unless given."},
 };
-static const struct cli_command command = {
+const struct cli_command diff_command = {
     .name = "diff",
     .args = "A B",
     .summary =
@@ -111,14 +111,15 @@ static err read_side(struct offline *side, const struct cli_options *o, size_t i
     const char *path = o->args[i], *missing;
     err e = offline_init(side, &path, 1, &settings, &missing);
     if (e != OK)
-        options_wrong(&command, "\"%s\" can not be read: no such file or folder, or not permitted.", path);
+        options_wrong(&diff_command, "\"%s\" can not be read: no such file or folder, or not permitted.",
+                      path);
     return e;
 }
 
 int diff_main(int argc, char **argv) {
     static const char *const forms[] = {"text", "json", NULL};
     struct cli_options o;
-    err e = options_parse(&command, argc, argv, &o);
+    err e = options_parse(&diff_command, argc, argv, &o);
     if (e != OK) return options_status(e);
     size_t form;
     struct offline a, b;

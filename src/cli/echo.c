@@ -23,7 +23,7 @@ static const struct cli_option options[] = {
     {"port", 'p', "PORT", "The port to listen on, all addresses; 9001 unless given."},
     {"name", 'n', "NAME", "The name to answer with; \"echo\" unless given."},
 };
-static const struct cli_command command = {
+const struct cli_command echo_command = {
     .name = "echo",
     .args = "",
     .summary = "Be a small HTTP backend that answers with what it was asked.",
@@ -101,13 +101,13 @@ int echo_run(int listen_fd, const char *name) {
 
 int echo_main(int argc, char **argv) {
     struct cli_options o;
-    err e = options_parse(&command, argc, argv, &o);
+    err e = options_parse(&echo_command, argc, argv, &o);
     if (e != OK) return options_status(e);
     const char *name = options_get(&o, "name", "echo"), *word = options_get(&o, "port", NULL);
     options_fini(&o);
     uint16_t port = PORT_DEFAULT;
     if (word && num_parse_port(str_of(word), &port) != OK) {
-        return options_wrong(&command, "--port \"%s\" is no port (1 to 65535).", word);
+        return options_wrong(&echo_command, "--port \"%s\" is no port (1 to 65535).", word);
     }
     int fd;
     if (sock_listen(&(struct ip){0}, port, BACKLOG, &fd) != OK) {

@@ -32,12 +32,12 @@ static const struct cli_option options[] = {
      "URL's address unless given."},
     {"tls-sni", 0, "NAME", "The TLS server name; the URL's host unless given, '' for none."},
     {"map-port", 0, "PORT:TO", "With -f: as serve's --map-port; may be repeated."},
-    {"output", 'o', "FORM", "text (unless given) or json."},
+    {"output", 'o', "FORM", "text (unless given) or json.", "text json"},
     {"admin", 0, "ADDR",
      "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
      "unless given."},
 };
-static const struct cli_command command = {
+const struct cli_command explain_cmd_command = {
     .name = "explain",
     .args = "METHOD URL",
     .summary =
@@ -66,7 +66,7 @@ static err read_headers(const struct cli_options *o, struct table_header **ret, 
         str value = str_of(all[i]), name = str_trim(str_cut(&value, ':'));
         headers[i] = (struct table_header){name, str_trim(value)};
         if (value.p && name.n) continue;
-        options_wrong(&command, "-H \"%s\" is no header; give it as 'Name: value'.", all[i]);
+        options_wrong(&explain_cmd_command, "-H \"%s\" is no header; give it as 'Name: value'.", all[i]);
         e = ERR_PROTO;
     }
     free((void *)all);
@@ -86,7 +86,7 @@ static err read_port_maps(const struct cli_options *o, struct offline_settings *
     for (size_t i = 0; i < n && e == OK; i++) {
         str to = str_of(all[i]), from = str_cut(&to, ':');
         if (num_parse_port(from, &maps[i].port) == OK && num_parse_port(to, &maps[i].to) == OK) continue;
-        options_wrong(&command, "--map-port \"%s\" is none; give it as 80:8080.", all[i]);
+        options_wrong(&explain_cmd_command, "--map-port \"%s\" is none; give it as 80:8080.", all[i]);
         e = ERR_PROTO;
     }
     free((void *)all);
@@ -121,7 +121,8 @@ static int explain_offline(const struct cli_options *o, const char *const *paths
     if (read_port_maps(o, &settings) != OK) return CLI_USAGE;
     int status = CLI_USAGE;
     if (offline_init(&off, paths, n, &settings, &missing) != OK) {
-        options_wrong(&command, "\"%s\" can not be read: no such file or folder, or not permitted.", missing);
+        options_wrong(&explain_cmd_command,
+                      "\"%s\" can not be read: no such file or folder, or not permitted.", missing);
     } else {
         status = explain_read(&off, q, json, paths[0]);
         offline_fini(&off);
@@ -135,7 +136,7 @@ static int explain_plan(const char *path, const struct explain_query *q, bool js
     struct offline off;
     str message;
     if (offline_init_plan(&off, a, path, &message) != OK)
-        return options_wrong(&command, "--plan \"%s\": " STR_FMT, path, STR_ARG(message));
+        return options_wrong(&explain_cmd_command, "--plan \"%s\": " STR_FMT, path, STR_ARG(message));
     int status = explain_read(&off, q, json, path);
     offline_fini(&off);
     return status;
@@ -181,8 +182,8 @@ static int explain_running(const struct cli_options *o, const struct explain_que
     int status;
     uint16_t answer;
     if (question.overflow) {
-        status =
-            options_wrong(&command, "the request is too long to be asked about; explain it offline with -f.");
+        status = options_wrong(&explain_cmd_command,
+                               "the request is too long to be asked about; explain it offline with -f.");
     } else if (instance_get(o, buf_str(&question), &answer, &body, &status)) {
         fwrite(body.p, 1, body.n, answer == 200 ? stdout : stderr);
         status = answer == 200 ? CLI_DONE : answer == 400 ? CLI_USAGE : CLI_NO;
@@ -205,10 +206,10 @@ static int run(const struct cli_options *o) {
     const char **paths = options_all(o, "file", &paths_n), *plan = options_get(o, "plan", NULL);
     int status;
     if (options_has(o, "kube")) {
-        status = plan || paths_n ? options_wrong(&command, "--kube excludes -f and --plan.")
+        status = plan || paths_n ? options_wrong(&explain_cmd_command, "--kube excludes -f and --plan.")
                                  : explain_kube(o, &q, form == 1);
     } else if (plan) {
-        status = paths_n ? options_wrong(&command, "-f and --plan exclude each other.")
+        status = paths_n ? options_wrong(&explain_cmd_command, "-f and --plan exclude each other.")
                          : explain_plan(plan, &q, form == 1);
     } else {
         status =
@@ -221,7 +222,7 @@ static int run(const struct cli_options *o) {
 
 int explain_cmd_main(int argc, char **argv) {
     struct cli_options o;
-    err e = options_parse(&command, argc, argv, &o);
+    err e = options_parse(&explain_cmd_command, argc, argv, &o);
     if (e != OK) return options_status(e);
     int status = run(&o);
     options_fini(&o);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include "admin/admin.h"
 #include "admin/metrics.h"
 #include "base/num.h"
@@ -43,7 +45,8 @@ static const struct cli_option options[] = {
     {"gateway-service", 0, "TYPE",
      "With --kube: what Gateways' Services are: LoadBalancer, NodePort, ClusterIP, or HostPort: none, the "
      "pods "
-     "have the node's network (default LoadBalancer)."},
+     "have the node's network (default LoadBalancer).",
+     "LoadBalancer NodePort ClusterIP HostPort"},
     {"lease", 0, "NAME",
      "With --kube: of those that share this Lease one writes; another installation in the same namespace "
      "needs another one "
@@ -64,14 +67,16 @@ static const struct cli_option options[] = {
      "A line a request: off, json, text, a template such as '%{client} %{status} %{total_us:ms}', or @FILE "
      "with "
      "one in it (default off; docs/observing.md). Gateways may say otherwise (accessLog in "
-     "docs/settings.md)."},
+     "docs/settings.md).",
+     "off json text"},
     {"access-log-to", 0, "WHERE",
      "A file, opened anew on SIGHUP and when it was renamed; unix:PATH, a socket; or -, standard output "
      "(default)."},
     {"metrics-series", 0, "N",
      "How many series /metrics has at most (default 1000): what there is no room for is counted under "
      "route=\"other\"."},
-    {"log-level", 0, "LEVEL", "debug, info, warn or error (default info), on standard error."},
+    {"log-level", 0, "LEVEL", "debug, info, warn or error (default info), on standard error.",
+     "debug info warn error"},
     {"admin", 0, "ADDRESS",
      "Where /healthz, /readyz, /metrics, /status, /plan, /table and /explain are answered "
      "(default $POSTERN_ADMIN, else 127.0.0.1:9901); 0: nowhere."},
@@ -82,7 +87,7 @@ static const struct cli_option options[] = {
      "Of that, how long connections are still taken, until those who send them know (default with --kube 5, "
      "from when the Gateways' EndpointSlices name other pods; else 0)."},
 };
-static const struct cli_command command = {
+const struct cli_command serve_command = {
     .name = "serve",
     .args = "-f PATH... | --kube",
     .summary = "Serves the traffic that the manifests describe, and follows every change of them.",
@@ -127,11 +132,11 @@ static err read_maps(struct settings *s) {
         str rest = str_of(given[i]), from = str_cut(&rest, ':');
         struct fact_port_map *m = &s->maps[i];
         if (!rest.p || num_parse_port(from, &m->port) != OK || num_parse_port(rest, &m->to) != OK)
-            e = wrong(options_wrong(&command, "--map-port \"%s\" is not FROM:TO, two ports as in 80:8080",
-                                    given[i]));
+            e = wrong(options_wrong(&serve_command,
+                                    "--map-port \"%s\" is not FROM:TO, two ports as in 80:8080", given[i]));
         for (size_t k = 0; k < i && e == OK; k++)
             if (s->maps[k].port == m->port)
-                e = wrong(options_wrong(&command, "--map-port names port %u twice", m->port));
+                e = wrong(options_wrong(&serve_command, "--map-port names port %u twice", m->port));
     }
     free((void *)given);
     s->config.port_maps = s->maps;
@@ -144,8 +149,8 @@ static err read_number(struct settings *s, const char *name, uint64_t min, uint6
     if (!text) return OK;
     uint64_t v;
     if (num_parse(str_of(text), max, &v) != OK || v < min)
-        return wrong(options_wrong(&command, "--%s \"%s\" is not a number from %llu to %llu", name, text,
-                                   (unsigned long long)min, (unsigned long long)max));
+        return wrong(options_wrong(&serve_command, "--%s \"%s\" is not a number from %llu to %llu", name,
+                                   text, (unsigned long long)min, (unsigned long long)max));
     *ret = v;
     return OK;
 }
@@ -155,7 +160,7 @@ static err read_admin(struct settings *s) {
     const char *text =
         options_get(&s->given, "admin", from_env && *from_env ? from_env : admin_default_address);
     if (admin_parse_address(str_of(text), &s->config.admin_ip, &s->config.admin_port) != OK)
-        return wrong(options_wrong(&command, "%s \"%s\" is not ADDRESS:PORT, as in 127.0.0.1:9901",
+        return wrong(options_wrong(&serve_command, "%s \"%s\" is not ADDRESS:PORT, as in 127.0.0.1:9901",
                                    options_has(&s->given, "admin") ? "--admin" : "POSTERN_ADMIN", text));
     if (s->config.admin_port) {
         admin_socket_path(&s->config.admin_ip, s->config.admin_port, s->socket_path);
@@ -168,7 +173,7 @@ static err read_health(struct settings *s, bool kube) {
     const char *text = options_get(&s->given, "health", kube ? ":9902" : "0");
     if (admin_parse_address(str_of(text), &s->config.health_ip, &s->config.health_port) != OK)
         return wrong(
-            options_wrong(&command, "--health \"%s\" is not ADDRESS:PORT, as in 0.0.0.0:9902", text));
+            options_wrong(&serve_command, "--health \"%s\" is not ADDRESS:PORT, as in 0.0.0.0:9902", text));
     return OK;
 }
 
@@ -192,12 +197,12 @@ static err read_settings(struct settings *s) {
     const char *level = options_get(&s->given, "log-level", "info");
     if (log_parse_level(str_of(level), &s->level) != OK)
         return wrong(
-            options_wrong(&command, "--log-level \"%s\" is none of: debug, info, warn, error", level));
+            options_wrong(&serve_command, "--log-level \"%s\" is none of: debug, info, warn, error", level));
     TRY(read_admin(s));
     s->config.controller_name = options_get(&s->given, "controller-name", "postern.dev/gateway-controller");
     const char *slash = strchr(s->config.controller_name, '/'); /* [GW GatewayController] */
     if (!slash || slash == s->config.controller_name || !slash[1])
-        return wrong(options_wrong(&command,
+        return wrong(options_wrong(&serve_command,
                                    "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
                                    s->config.controller_name));
     TRY(serve_secret_read(&s->given, s->config.session_key));
@@ -211,15 +216,25 @@ static err read_settings(struct settings *s) {
     return OK;
 }
 
+/* Who is started by a service manager tells it. The watchdog is that of the main process, which this one works for. */
+static void read_manager(struct control_config *c) {
+    const char *pid = getenv("WATCHDOG_PID"), *us = getenv("WATCHDOG_USEC");
+    uint64_t of = 0, v = 0;
+    c->notify_socket = getenv("NOTIFY_SOCKET");
+    bool ours = !pid || (num_parse(str_of(pid), INT32_MAX, &of) == OK && of == (uint64_t)getppid());
+    if (ours && us && num_parse(str_of(us), UINT64_MAX, &v) == OK) c->watchdog_us = v;
+}
+
 static int run(void *arg, int supervisor) {
     struct control_config *c = arg;
     c->supervisor = supervisor;
+    read_manager(c);
     return control_run(c);
 }
 
 int serve_main(int argc, char **argv) {
     struct settings s = {0};
-    err e = options_parse(&command, argc, argv, &s.given);
+    err e = options_parse(&serve_command, argc, argv, &s.given);
     if (e != OK) return options_status(e);
     e = read_settings(&s);
     int status = CLI_USAGE;

@@ -17,7 +17,8 @@ enum { PAGE_BYTES_MAX = 512 << 20 };
 enum form { FORM_TABLE, FORM_WIDE, FORM_JSON, FORM_YAML };
 
 static const struct cli_option options[] = {
-    {"output", 'o', "FORM", "table (unless given), wide (all conditions), json or yaml."},
+    {"output", 'o', "FORM", "table (unless given), wide (all conditions), json or yaml.",
+     "table wide json yaml"},
     {"watch", 'w', NULL, "Show it again whenever it changes, until Ctrl-C."},
     {"namespace", 'n', "NAMESPACE", "Only objects of this namespace (and those of none)."},
     {"kube", 0, NULL, "Ask the Kubernetes API server, with your own rights, instead of a running instance."},
@@ -28,7 +29,7 @@ static const struct cli_option options[] = {
      "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
      "unless given."},
 };
-static const struct cli_command command = {
+const struct cli_command status_command = {
     .name = "status",
     .args = "[KIND/NAME]",
     .summary = "Show what a running instance says of its objects, problems first.",
@@ -103,7 +104,7 @@ static bool is_kind(str word) {
 static int say_none(const struct cli_options *o, str kind, str ns) {
     if (!is_kind(kind))
         return options_wrong(
-            &command,
+            &status_command,
             "\"%.*s\" is no kind of object that has a status here: gatewayclass, gateway, "
             "listenerset, httproute, grpcroute, tlsroute, tcproute, udproute, backendtlspolicy, ...",
             (int)kind.n, kind.p);
@@ -211,7 +212,7 @@ static int watch(const struct cli_options *o, enum form form) {
 int status_main(int argc, char **argv) {
     static const char *const forms[] = {"table", "wide", "json", "yaml", NULL};
     struct cli_options o;
-    err e = options_parse(&command, argc, argv, &o);
+    err e = options_parse(&status_command, argc, argv, &o);
     if (e != OK) return options_status(e);
     size_t form;
     int status = CLI_USAGE;
