@@ -5,7 +5,7 @@ BUILD := build
 J := $(shell nproc)
 PRESET_debug := $(BUILD)/debug
 PRESET_release := $(BUILD)/release
-.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates docs crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install
+.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates docs crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install uninstall
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -102,10 +102,11 @@ bench-kube: build ## on a real API server: new routes, memory, restart, what oth
 refs: ## each cited RFC section and Gateway API field, and where
 	@grep -rnoE '\[(RFC [0-9]+ [0-9.]+|GW [A-Za-z.0-9 :]+)\]' src | sed -E 's/^([^:]+):([0-9]+):(.*)/\3\t\1:\2/' | sort
 
-install: build ## into $(DESTDIR)$(PREFIX) (/usr/local)
-	@install -Dm755 $(BUILD)/release/postern $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/postern
-	@mkdir -p $(DESTDIR)$(or $(PREFIX),/usr/local)/share/postern
-	@cp -r examples $(DESTDIR)$(or $(PREFIX),/usr/local)/share/postern/
+install: build ## the program, manual pages, completions and systemd units, into $(DESTDIR)$(PREFIX) (/usr/local)
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/install.sh install $(BUILD)/release/postern
+
+uninstall: ## remove what install made
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/install.sh uninstall
 
 clean: ## remove what was built
 	@rm -rf $(BUILD)

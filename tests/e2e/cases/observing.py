@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is told of the traffic: the access log and where it goes, metrics."""
+import fcntl
 import json
 import os
+import pty
+import re
 import signal
 import ssl
+import struct
+import termios
 
 from client import ask
 from harness import case, equal, eventually, holds
@@ -156,3 +161,69 @@ def metrics_bounded(t):
     assert len(routes) > 20 and 'other' in routes, routes
     equal(m[('postern_routes_other', ())], n - (len(routes) - 1))
     holds(t.run(t.binary, 'serve', '-f', t.manifests, '--metrics-series', '10', status=2), '--metrics-series')
+
+
+def top(t, s, *args, **more):
+    return t.run(t.binary, 'top', '--admin', f'127.0.0.1:{s.admin_port}', *args, **more)
+
+
+@case
+def top_once(t):
+    """Does top tell rates, errors and latencies by route, as a table and as JSON, and say when nobody answers?"""
+    b, dead = t.backend(), t.port()
+    s = t.serve(gateway(), service('b', b.port), service('dead', dead), route(rule('b')), route(rule('dead', matches=[path('/dead')]), name='dead'))
+    load = t.load(s.port[80])
+    try:
+        text = top(t, s, '--once', '--interval', '1')
+        for _ in range(3):
+            s.ask('/dead')
+        got = json.loads(top(t, s, '--once', '-o', 'json', '-i', '1', '--sort', 'name'))
+    finally:
+        load.result()
+    line = next(x for x in text.splitlines() if x.startswith('HTTPRoute/default/r '))
+    assert float(line.split()[1]) > 10 and line.split()[2] == '-' and line.split()[4].endswith('s'), text
+    holds(text, 'REQ/S', 'ERR%', 'P99', 'requests/s', 'sorted by rate')
+    assert '\x1b' not in text, text
+    by_name = {r['route']: r for r in got['routes']}
+    equal(list(by_name), sorted(by_name))
+    equal(by_name['HTTPRoute/default/dead']['total'], 3)
+    assert by_name['HTTPRoute/default/r']['requestsPerSecond'] > 10 and 0 < by_name['HTTPRoute/default/r']['p99Seconds'] < 5, got
+    s.end()
+    holds(top(t, s, '--once', status=1), 'nobody answers')
+    top(t, s, '--sort', 'size', status=2)
+    top(t, s, '--interval', '0', status=2)
+
+
+@case
+def top_screen(t):
+    """On a terminal: a picture that fits, sorted by the key that is pressed, ended by q with the terminal as it was?"""
+    s = t.simple()
+    for _ in range(5):
+        s.ask('/')
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(t.binary, [t.binary, 'top', '-i', '1', '--admin', f'127.0.0.1:{s.admin_port}'])
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 10, 40, 0, 0))
+    os.set_blocking(fd, False)
+    seen = b''
+
+    def shows(word):
+        nonlocal seen
+        try:
+            seen += os.read(fd, 65536)
+        except BlockingIOError:
+            pass
+        return word in seen
+
+    eventually(lambda: shows(b'REQ/S'), 'a picture', 15)
+    holds(seen.decode(), '\x1b[?1049h', 'HTTPRoute/defau')
+    seen = b''
+    os.write(fd, b'n')
+    eventually(lambda: shows(b'\x1b[J'), 'sorted anew')
+    plain = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', seen.decode())
+    assert all(len(x) <= 40 for x in plain.splitlines()), plain
+    os.write(fd, b'q')
+    seen = b''
+    eventually(lambda: shows(b'\x1b[?1049l'), 'the screen of before')
+    equal(os.waitpid(pid, 0)[1], 0)
+    os.close(fd)
