@@ -8,7 +8,7 @@
 
 static bool carries_filters(const struct plan_filter *v, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
-        if (v[i].type == PLAN_FILTER_AUTH) return false;
+        if (v[i].type == PLAN_FILTER_AUTH && v[i].auth->protocol != PLAN_AUTH_HTTP) return false;
     return true;
 }
 

@@ -62,9 +62,9 @@ static const struct table_session *put_session(struct compile_block *b, const st
     return to;
 }
 
-static bool has_mirror(const struct plan_filter *v, uint32_t n) {
+static bool has(const struct plan_filter *v, uint32_t n, enum plan_filter_type type) {
     for (uint32_t i = 0; i < n; i++)
-        if (v[i].type == PLAN_FILTER_MIRROR) return true;
+        if (v[i].type == type) return true;
     return false;
 }
 
@@ -83,7 +83,8 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
         .request_timeout_us = r->request_timeout.set ? (uint64_t)r->request_timeout.v : TABLE_TIME_UNSET,
         .backend_timeout_us = r->backend_timeout.set ? (uint64_t)r->backend_timeout.v : TABLE_TIME_UNSET,
         .retry = put_retry(b, r->retry),
-        .mirrors = has_mirror(r->filters.p, r->filters.n),
+        .mirrors = has(r->filters.p, r->filters.n, PLAN_FILTER_MIRROR),
+        .asks = has(r->filters.p, r->filters.n, PLAN_FILTER_AUTH),
     };
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];
@@ -95,7 +96,8 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
             .session = put_session(b, t->session),
         };
         rule.weight_sum += target.weight;
-        rule.mirrors |= has_mirror(t->filters.p, t->filters.n);
+        rule.mirrors |= has(t->filters.p, t->filters.n, PLAN_FILTER_MIRROR);
+        rule.asks |= has(t->filters.p, t->filters.n, PLAN_FILTER_AUTH);
         if (!targets) continue;
         if (!t->answer) target.backend = compile_backend_hold(c, t->backend);
         targets[i] = target;

@@ -33,6 +33,8 @@
     X(NO_ENDPOINTS, "no_endpoints", 503, "the backend has no ready endpoint")                                \
     X(OVERLOAD, "overload", 503, "a limit of this gateway was reached")                                      \
     X(DRAINING, "draining", 503, "the gateway is ending")                                                    \
+    X(AUTH_UNAVAILABLE, "auth_unavailable", 503, "the authorization server gave no answer")                  \
+    X(AUTH_DENIED, "auth_denied", 0, "the authorization server said no, and its answer was passed on")       \
     X(RETRY_BUDGET, "retry_budget", 503, "the backend's budget of retries is used up")                       \
     X(BACKEND_TIMEOUT, "backend_timeout", 504, "the backend did not answer in time")                         \
     X(BACKEND_CUT, "backend_cut", 0, "the backend ended in the middle of its response")                      \

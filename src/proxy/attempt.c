@@ -167,6 +167,8 @@ void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
 void attempt_late(struct exchange *x) {
     if (x->state == X_WAIT)
         attempt_lost(x, REASON_BACKEND_TIMEOUT, false);
+    else if (x->state == X_ASK)
+        auth_fail(x);
     else
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
 }

@@ -9,9 +9,10 @@
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
 
-static const uint8_t exchange_moves[] = {
+static const uint16_t exchange_moves[] = {
     [X_HEAD] = 1 << X_ROUTE | 1 << X_SEND | 1 << X_DONE, /* X_SEND: 400, 408, 431 before there is a head */
-    [X_ROUTE] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
+    [X_ROUTE] = 1 << X_ASK | 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
+    [X_ASK] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
     [X_CONNECT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_WAIT | 1 << X_SEND | 1 << X_DONE,
     [X_PAUSE] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
     [X_WAIT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
@@ -29,6 +30,7 @@ void exchange_move(struct exchange *x, enum exchange_state to) {
 
 static bool waits_for_bytes(const struct exchange *x) {
     if (x->state == X_RELAY || x->state == X_SEND) return true;
+    if (x->state == X_ASK) return x->ask.collects;
     return x->state == X_WAIT && (!x->request_ended || upstream_pending(&x->up));
 }
 
@@ -57,7 +59,7 @@ static void stalled(struct exchange *x) {
     } else if (x->state == X_RELAY) {
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
     } else {
-        bool backend_takes_none = upstream_pending(&x->up) > 0;
+        bool backend_takes_none = x->up.state == UPSTREAM_OPEN && upstream_pending(&x->up) > 0;
         exchange_fail(x, backend_takes_none ? REASON_BACKEND_TIMEOUT : REASON_REQUEST_TIMEOUT);
     }
 }
@@ -134,6 +136,7 @@ static void done(struct exchange *x) {
     if (x->mirrors) mirror_cut(x);
     balance_tried_fini(&x->tried);
     kept_drop(&x->kept, &p->common.buffers);
+    if (x->ask.held) auth_fini(x);
     link_remove(&x->on_client);
     x->client = NULL;
     link_append(&p->finished, &x->finished);
@@ -213,11 +216,7 @@ static err apply_filters(struct exchange *x) {
     return filter_request_all(x->rule, x->target, &cx, x->request);
 }
 
-void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
-    note_request(x, m);
-    x->bodyless = x->request_ended = end;
-    exchange_move(x, X_ROUTE);
-    enum http_reason why = admission_check(x);
+static void go_on(struct exchange *x, enum http_reason why) {
     if (why == REASON_NONE && !x->redirect && !x->preflight && apply_filters(x) != OK)
         why = REASON_FILTER_FAILED;
     record_routed(x);
@@ -228,10 +227,23 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
     } else if (x->redirect) {
         answer_redirect(x);
     } else {
-        if (x->request_timeout_us) x->request_due_us = x->start_us + x->request_timeout_us;
         if (x->rule->mirrors) mirror_begin(x);
         attempt_start(x, false);
     }
+}
+
+void exchange_let_in(struct exchange *x) { go_on(x, REASON_NONE); }
+
+void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
+    note_request(x, m);
+    x->bodyless = x->request_ended = end;
+    exchange_move(x, X_ROUTE);
+    enum http_reason why = admission_check(x);
+    if (x->request_timeout_us) x->request_due_us = x->start_us + x->request_timeout_us;
+    if (why == REASON_NONE && x->rule->asks && !x->preflight)
+        auth_begin(x);
+    else
+        go_on(x, why);
 }
 
 void exchange_body(struct exchange *x, str bytes) {
@@ -245,7 +257,8 @@ void exchange_body(struct exchange *x, str bytes) {
     if (x->mirrors) mirror_body(x, bytes);
     if (exchange_keeps(x)) {
         kept_add(&x->kept, &x->proxy->common.buffers, bytes);
-    } else if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) {
+        if (x->state == X_ASK) auth_body(x);
+    } else if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up) && !x->ask.denied) {
         relay_request_body(x, bytes);
     } else { /* nobody wants it */
         struct codec *c = x->client->conn.codec;
@@ -259,5 +272,8 @@ void exchange_end(struct exchange *x, struct http_msg *trailers) {
     x->request_ended = true;
     x->trailers = trailers;
     if (x->mirrors) mirror_end(x, trailers);
-    if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up)) relay_request_end(x);
+    if (x->state == X_ASK)
+        auth_end(x);
+    else if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up) && !x->ask.denied)
+        relay_request_end(x);
 }

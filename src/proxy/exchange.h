@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "proxy/auth.h"
 #include "proxy/downstream.h"
 #include "proxy/kept.h"
 #include "proxy/record.h"
@@ -16,6 +17,7 @@
 enum exchange_state {
     X_HEAD,    /* the request's head is arriving */
     X_ROUTE,   /* it is looked at, within the call */
+    X_ASK,     /* somebody is asked whether it may pass, auth.c */
     X_CONNECT, /* an endpoint is being connected to */
     X_PAUSE,   /* another attempt follows, after a while */
     X_WAIT,    /* the request goes out; no final response yet */
@@ -60,6 +62,7 @@ struct exchange {          /* owner: worker */
     struct kept kept;   /* of the body: what came before it could be sent, or might have to be sent again */
     struct kept_at fed; /* how far it has gone to the backend in this attempt */
     struct retry retry;
+    struct auth ask;
     struct mirror *mirrors; /* that still follow the request's body */
     size_t to_client;       /* of a shared connection: bytes that waited to be written when last looked at */
     size_t owed_client, owed_up; /* body bytes read from there that the other side has not taken yet */
@@ -82,12 +85,17 @@ struct exchange {          /* owner: worker */
 
 /* Nothing can be sent on yet: what comes of the body is kept, and the client is not asked for more. */
 static inline bool exchange_keeps(const struct exchange *x) {
-    return x->state == X_CONNECT || x->state == X_PAUSE;
+    return x->state == X_CONNECT || x->state == X_PAUSE || x->state == X_ASK;
+}
+static inline bool exchange_holds(const struct exchange *x) {
+    return exchange_keeps(x) && !x->request_ended && !(x->state == X_ASK && x->ask.collects);
 }
 
 /* exchange.c */
 struct exchange *exchange_begin(struct downstream *d, uint32_t stream);
 void exchange_move(struct exchange *x, enum exchange_state to);
+/* Whoever was to be asked lets it pass. */
+void exchange_let_in(struct exchange *x);
 /* The request's head, body and end, from the client's codec. */
 void exchange_head(struct exchange *x, struct http_msg *m, bool end);
 void exchange_body(struct exchange *x, str bytes);

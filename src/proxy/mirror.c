@@ -266,6 +266,27 @@ static const struct upstream_events events = {
 
 /* ---- what the exchange tells ---- */
 
+static bool takes(const struct mirror *m, size_t n) {
+    return m->body.n - m->fed.n + n <= MIRROR_BYTES_MAX && m->proxy->mirror_bytes + n <= MIRROR_ALL_BYTES_MAX;
+}
+
+/* What of the body has been kept already, for an authorization server. false: it is too much. */
+static bool follow_up(struct exchange *x, struct mirror *m) {
+    struct kept_at at = {0};
+    if (!x->kept.n && !x->request_ended) return true;
+    if (!takes(m, x->kept.n)) {
+        dropped(m);
+        return false;
+    }
+    for (str s; (s = kept_next(&x->kept, &at)).n; kept_step(&at, s.n))
+        kept_add(&m->body, &m->proxy->common.buffers, s);
+    m->held = m->body.n;
+    m->proxy->mirror_bytes += m->held;
+    m->request_ended = x->request_ended;
+    if (x->trailers) m->trailers = http_msg_copy(m->arena, x->trailers);
+    return true;
+}
+
 static void begin(struct exchange *x, const struct table_mirror *to) {
     struct proxy *p = x->proxy;
     bool fresh;
@@ -295,6 +316,7 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
     proxy_core_use(p, m->rule);
     link_append(&p->mirrors_open, &m->on_proxy);
     p->counts.mirrors++;
+    if (!follow_up(x, m)) return;
     if (!m->request_ended) m->of = x, m->next = x->mirrors, x->mirrors = m;
     set_timer(m);
     start(m, false);
@@ -313,10 +335,6 @@ static void begin_each(struct exchange *x, const struct table_filter *v, uint32_
 void mirror_begin(struct exchange *x) {
     begin_each(x, x->rule->filters, x->rule->filters_n);
     begin_each(x, x->target->filters, x->target->filters_n);
-}
-
-static bool takes(const struct mirror *m, size_t n) {
-    return m->body.n - m->fed.n + n <= MIRROR_BYTES_MAX && m->proxy->mirror_bytes + n <= MIRROR_ALL_BYTES_MAX;
 }
 
 void mirror_body(struct exchange *x, str bytes) {

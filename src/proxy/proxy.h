@@ -24,6 +24,7 @@ struct proxy_limits {
         half_closed_us; /* a client that has shut its side still gets an answer that comes soon; most are gone */
     uint64_t connect_us; /* to an endpoint: 504 */
     uint64_t upstream_idle_us;
+    uint64_t auth_us;       /* one question of authorization, all in all: 503 */
     uint32_t exchanges_max; /* at once: 503 */
     uint32_t mirrors_max;   /* at once: further ones are left out */
     uint64_t

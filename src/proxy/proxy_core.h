@@ -29,6 +29,7 @@ struct proxy { /* owner: worker */
     bool rule_freed, draining;
     bool *port_tls; /* by port slot */
     uint32_t ports_n;
+    size_t auth_bytes; /* of bodies kept for questions of authorization */
     struct pool mirrors;
     struct link mirrors_open; /* mirror.on_proxy */
     struct link mirrors_done; /* reused once no call of theirs is on the stack */

@@ -52,28 +52,9 @@ static void forget_kept(struct exchange *x) {
     x->fed = (struct kept_at){0};
 }
 
-static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
-    (void)stream;
-    struct exchange *x = of(arg);
-    if (x->state != X_WAIT) return;
-    exchange_progress(x);
-    if (m->status < 200) {
-        interim(x, m);
-        return;
-    }
-    if (attempt_answered(x, m->status)) {
-        x->response_ended = end;
-        return;
-    }
+/* The head goes to the client as it is now. */
+static void send_head(struct exchange *x, const struct http_msg *m, bool end) {
     struct conn *client = &x->client->conn;
-    x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
-    x->status = m->status;
-    x->record.response = m;
-    date(x, m);
-    if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
-    if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
-    if (x->cors) filter_cors(x->cors, x->origin, m);
-    if (x->target->session) affinity_say(x, m);
     if (client->codec->ops->submit(client->codec, &x->client_stream, m, end) != OK) {
         to_client_failed(x);
         return;
@@ -86,6 +67,43 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
         complete(x);
     else
         exchange_set_timer(x);
+}
+
+void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
+    x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
+    x->status = m->status;
+    x->record.response = m;
+    date(x, m);
+    if (x->cors) filter_cors(x->cors, x->origin, m);
+    send_head(x, m, end);
+}
+
+static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
+    (void)stream;
+    struct exchange *x = of(arg);
+    if (x->state == X_ASK) {
+        auth_head(x, m, end);
+        return;
+    }
+    if (x->state != X_WAIT) return;
+    exchange_progress(x);
+    if (m->status < 200) {
+        interim(x, m);
+        return;
+    }
+    if (attempt_answered(x, m->status)) {
+        x->response_ended = end;
+        return;
+    }
+    x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
+    x->status = m->status;
+    x->record.response = m;
+    date(x, m);
+    if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
+    if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
+    if (x->cors) filter_cors(x->cors, x->origin, m);
+    if (x->target->session) affinity_say(x, m);
+    send_head(x, m, end);
 }
 
 static void on_body(void *arg, uint32_t stream, str bytes) {
@@ -122,6 +140,8 @@ static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
     struct exchange *x = of(arg);
     if (x->state == X_WAIT)
         attempt_lost(x, REASON_BACKEND_RESET, false);
+    else if (x->state == X_ASK)
+        auth_lost(x);
     else if (x->state != X_PAUSE)
         exchange_fail(x, REASON_BACKEND_CUT);
 }
@@ -167,7 +187,7 @@ void relay_request_end(struct exchange *x) {
 /* ---- back-pressure ---- */
 
 void relay_hold_client(struct exchange *x) {
-    bool connecting = exchange_keeps(x) && !x->request_ended;
+    bool connecting = exchange_holds(x);
     downstream_hold(x->client, connecting || (x->up.state == UPSTREAM_OPEN &&
                                               upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES));
 }
@@ -207,7 +227,7 @@ void relay_client_wrote(struct exchange *x) {
 void relay_backend_wrote(struct exchange *x) {
     x->wrote_any = true;
     exchange_progress(x);
-    if (x->state != X_WAIT && x->state != X_RELAY) return;
+    if ((x->state != X_WAIT && x->state != X_RELAY) || x->ask.denied) return;
     if (!attempt_is_fed(x) || (x->request_ended && !x->request_sent)) {
         relay_request_end(x);
         return;

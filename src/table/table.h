@@ -116,7 +116,7 @@ struct table_rule {
     str route;                   /* "HTTPRoute/ns/name" */
     str name;
     uint32_t filters_n, targets_n;
-    bool mirrors; /* a filter of it or of a target is a mirror */
+    bool mirrors, asks; /* a filter of it or of a target is a mirror, an authorization */
     const struct table_filter *filters;
     const struct table_target *targets;
     uint64_t weight_sum;

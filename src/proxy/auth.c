@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/auth.h"
+
+#include "proxy/attempt.h"
+#include "proxy/exchange.h"
+#include "proxy/relay.h"
+
+static struct exchange *of(struct upstream_loan *l) { return container_of(l, struct exchange, up); }
+
+/* ---- the question ---- */
+
+static bool is_listed(const str *v, uint32_t n, str name) {
+    for (uint32_t i = 0; i < n; i++)
+        if (str_ieq(v[i], name)) return true;
+    return false;
+}
+
+/* Fields that are of a connection or of the message they came in, whatever a list says. */
+static bool is_own(uint8_t id) {
+    static const uint32_t own =
+        UINT32_C(1) << FIELD_CONNECTION | UINT32_C(1) << FIELD_CONTENT_LENGTH | UINT32_C(1) << FIELD_EXPECT |
+        UINT32_C(1) << FIELD_HOST | UINT32_C(1) << FIELD_HTTP2_SETTINGS | UINT32_C(1) << FIELD_KEEP_ALIVE |
+        UINT32_C(1) << FIELD_PROXY_CONNECTION | UINT32_C(1) << FIELD_TE | UINT32_C(1) << FIELD_TRAILER |
+        UINT32_C(1) << FIELD_TRANSFER_ENCODING | UINT32_C(1) << FIELD_UPGRADE;
+    return own >> id & 1;
+}
+
+static struct http_msg *question(struct exchange *x) {
+    const struct table_auth *a = x->ask.now;
+    const struct http_msg *r = x->request;
+    struct http_msg *m = arena_make(x->arena, struct http_msg);
+    http_msg_init(m, x->arena, true);
+    m->method = r->method, m->method_id = r->method_id;
+    m->authority = r->authority, m->host = r->host;
+    m->path =
+        a->path.n ? arena_printf(x->arena, STR_FMT STR_FMT, STR_ARG(a->path), STR_ARG(r->path)) : r->path;
+    m->query = r->query;
+    m->body = HTTP_BODY_LENGTH;
+    m->content_length = a->body_bytes_max ? x->kept.n : 0;
+    m->keep_alive = true;
+    for (uint32_t i = 0; i < r->fields_n; i++) {
+        const struct http_field *f = &r->fields[i];
+        if (f->gone || is_own(f->id)) continue;
+        if (!str_ieq(f->name, S("authorization")) &&
+            !is_listed(a->request_headers, a->request_headers_n, f->name))
+            continue;
+        http_msg_add_known(m, f->id, f->name, f->value);
+    }
+    return m;
+}
+
+static void feed(struct exchange *x) {
+    if (attempt_feed(x) != OK)
+        auth_fail(x);
+    else
+        upstream_flush(&x->up);
+}
+
+static void send_question(struct exchange *x) {
+    struct http_msg *m = question(x);
+    bool bodyless = !m->content_length;
+    x->response_begun = x->response_ended = false;
+    x->request_sent = bodyless;
+    x->fed = (struct kept_at){0};
+    if (upstream_submit(&x->up, m, bodyless) != OK)
+        auth_fail(x);
+    else if (bodyless)
+        upstream_flush(&x->up);
+    else
+        feed(x);
+}
+
+static void start(struct exchange *x, bool again) {
+    struct upstream_want w = {.backend = x->ask.now->backend,
+                              .tried = &x->tried,
+                              .again = again,
+                              .fresh = x->ask.fresh,
+                              .connect_us = x->connect_max_us,
+                              .idle_us = x->backend_idle_us};
+    err e;
+    do e = upstream_take(x->proxy->upstream, &w, &x->up);
+    while (e == ERR_IO); /* the endpoint is among the tried now */
+    if (e != OK)
+        auth_fail(x);
+    else if (x->up.state == UPSTREAM_OPEN)
+        send_question(x);
+}
+
+/* ---- one after the other ---- */
+
+static const struct table_auth *next(struct exchange *x) {
+    uint32_t of_rule = x->rule->filters_n, of_target = x->target ? x->target->filters_n : 0;
+    while (x->ask.at < of_rule + of_target) {
+        uint32_t i = x->ask.at++;
+        const struct table_filter *f = i < of_rule ? &x->rule->filters[i] : &x->target->filters[i - of_rule];
+        if (f->type == TABLE_AUTH) return f->auth;
+    }
+    return NULL;
+}
+
+static void ask(struct exchange *x) {
+    struct proxy *p = x->proxy;
+    x->ask.collects = x->ask.allowed = x->ask.fresh = false;
+    downstream_hold(x->client, !x->request_ended);
+    x->attempt_due_us = proxy_core_now(p) + p->limits.auth_us;
+    exchange_set_timer(x);
+    start(x, false);
+}
+
+/* The client sends a body that the server is to be told; who waits for a word before, gets it. */
+static void collect(struct exchange *x) {
+    x->ask.collects = true;
+    exchange_progress(x);
+    exchange_set_timer(x);
+    if (!x->request->expect_continue) return;
+    struct conn *client = &x->client->conn;
+    struct http_msg *m = arena_make(x->arena, struct http_msg);
+    http_msg_init(m, x->arena, false);
+    m->status = 100;
+    http_msg_remove(x->request, S("Expect")); /* nobody waits any more */
+    x->request->expect_continue = false;
+    if (client->codec->ops->submit(client->codec, &x->client_stream, m, false) == OK) conn_want_flush(client);
+}
+
+static void go_on(struct exchange *x) {
+    const struct table_auth *a = x->ask.now = next(x);
+    if (!a) {
+        x->record.auth_us = proxy_core_now(x->proxy) - x->ask.since_us;
+        x->attempt_due_us = UINT64_MAX;
+        x->up.events = attempt_events();
+        exchange_let_in(x);
+        return;
+    }
+    if (!a->backend) {
+        exchange_refuse(x, REASON_INVALID_BACKEND);
+        return;
+    }
+    if (a->body_bytes_max &&
+        (x->kept.n > a->body_bytes_max ||
+         (x->request->body == HTTP_BODY_LENGTH && x->request->content_length > a->body_bytes_max))) {
+        exchange_refuse(x, REASON_BODY_TOO_LARGE);
+        return;
+    }
+    if (a->body_bytes_max && !x->request_ended)
+        collect(x);
+    else
+        ask(x);
+}
+
+static const struct upstream_events events;
+
+void auth_begin(struct exchange *x) {
+    x->ask = (struct auth){.since_us = proxy_core_now(x->proxy)};
+    x->up.events = &events;
+    exchange_move(x, X_ASK);
+    go_on(x);
+}
+
+void auth_body(struct exchange *x) {
+    struct proxy *p = x->proxy;
+    if (!x->ask.collects) return;
+    size_t more = x->kept.n - x->ask.held;
+    x->ask.held += more;
+    p->auth_bytes += more;
+    if (x->kept.n > x->ask.now->body_bytes_max) {
+        exchange_fail(x, REASON_BODY_TOO_LARGE);
+    } else if (p->auth_bytes > AUTH_ALL_BYTES_MAX) {
+        exchange_fail(x, REASON_OVERLOAD);
+    } else {
+        struct codec *c = x->client->conn.codec;
+        c->ops->consume(c, x->client_stream, x->owed_client);
+        x->owed_client = 0;
+    }
+}
+
+void auth_end(struct exchange *x) {
+    if (x->ask.collects) ask(x);
+}
+
+void auth_fini(struct exchange *x) {
+    x->proxy->auth_bytes -= x->ask.held;
+    x->ask.held = 0;
+}
+
+/* ---- the answer ---- */
+
+void auth_fail(struct exchange *x) {
+    attempt_drop(x);
+    exchange_fail(x, REASON_AUTH_UNAVAILABLE);
+}
+
+/* "Content-Type" and the like are of the answer's own body. */
+static bool describes_body(str name) {
+    str content = S("content-");
+    return name.n >= content.n && str_ieq(str_upto(name, content.n), content);
+}
+
+/* What the answer says goes to the backend: each of its fields instead of the request's of that name. */
+static void take_over(struct exchange *x, const struct http_msg *m) {
+    const struct table_auth *a = x->ask.now;
+    struct http_msg *r = x->request;
+    uint32_t first = r->fields_n;
+    for (uint32_t i = 0; i < m->fields_n; i++) {
+        const struct http_field *f = &m->fields[i];
+        bool wanted = a->response_headers_n ? is_listed(a->response_headers, a->response_headers_n, f->name)
+                                            : !describes_body(f->name);
+        if (f->gone || is_own(f->id) || !wanted) continue;
+        for (uint32_t k = 0; k < first; k++)
+            if (str_ieq(r->fields[k].name, f->name)) r->fields[k].gone = true;
+        http_msg_add_known(r, f->id, f->name, f->value);
+    }
+}
+
+void auth_head(struct exchange *x, struct http_msg *m, bool end) {
+    if (m->status == 101) auth_fail(x);
+    if (m->status < 200) return;
+    x->response_ended = end;
+    if (m->status == 200) {
+        take_over(x, m);
+        x->ask.allowed = true;
+        return;
+    }
+    x->ask.denied = true;
+    x->reason = REASON_AUTH_DENIED;
+    x->attempt_due_us = UINT64_MAX;
+    x->record.auth_us = proxy_core_now(x->proxy) - x->ask.since_us;
+    x->up.events = attempt_events();
+    relay_answer(x, m, end);
+}
+
+void auth_lost(struct exchange *x) {
+    bool again = x->up.reused && !x->response_begun && !x->ask.fresh;
+    attempt_drop(x);
+    x->ask.fresh = true;
+    if (again)
+        start(x, true);
+    else
+        auth_fail(x);
+}
+
+/* ---- what upstream/ tells ---- */
+
+static void on_opened(struct upstream_loan *l) { send_question(of(l)); }
+
+static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
+    (void)why, (void)words;
+    struct exchange *x = of(l);
+    balance_tried_add(&x->tried, l->endpoint);
+    start(x, true);
+}
+
+static void on_did_read(struct upstream_loan *l) {
+    struct exchange *x = of(l);
+    if (!x->ask.allowed || !x->response_ended) return;
+    attempt_let_go(x);
+    balance_tried_fini(&x->tried);
+    go_on(x);
+}
+
+static void on_wrote(struct upstream_loan *l) {
+    struct exchange *x = of(l);
+    if (x->ask.now->body_bytes_max && !x->request_sent) feed(x);
+}
+
+static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
+    (void)e, (void)why;
+    auth_fail(of(l));
+}
+
+/* An answer that lasts to the end of the connection ends here. */
+static void on_ended(struct upstream_loan *l, bool cut) {
+    struct exchange *x = of(l);
+    if (!cut && x->ask.allowed && x->response_ended)
+        on_did_read(l);
+    else
+        auth_lost(x);
+}
+
+static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
+
+static const struct upstream_events events = {
+    .sink = &relay_sink,
+    .opened = on_opened,
+    .failed = on_failed,
+    .did_read = on_did_read,
+    .wrote = on_wrote,
+    .refused = on_refused,
+    .ended = on_ended,
+    .write_failed = on_write_failed,
+};

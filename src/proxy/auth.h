@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "table/table.h"
+
+struct exchange;
+struct http_msg;
+
+/* External authorization: before anything else is done with a request its rule's authorization server is asked, then its target's. 200 lets
+ * it in, with what that answer says in fields; any other answer goes to the client as it is. Whoever can not be asked lets nobody in.
+ * The question is the exchange's own loan while its state is X_ASK.                          [GW HTTPExternalAuthFilter] */
+enum { AUTH_ALL_BYTES_MAX = 64 << 20 }; /* of bodies that a worker keeps for questions: 503 */
+struct auth {                           /* of an exchange */
+    const struct table_auth *now;
+    uint32_t at; /* of its filters, the next to be looked at */
+    size_t held; /* counted in proxy.auth_bytes */
+    uint64_t since_us;
+    bool collects; /* the body comes first */
+    bool allowed, denied;
+    bool fresh; /* no pooled connection any more */
+};
+/* Asks all there are, then exchange_let_in(). */
+void auth_begin(struct exchange *x);
+/* Body bytes are kept; the request is complete. */
+void auth_body(struct exchange *x);
+void auth_end(struct exchange *x);
+/* From the server: a head; the stream is over before its end. */
+void auth_head(struct exchange *x, struct http_msg *m, bool end);
+void auth_lost(struct exchange *x);
+/* No answer in time, or none at all. */
+void auth_fail(struct exchange *x);
+void auth_fini(struct exchange *x);
