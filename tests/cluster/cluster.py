@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a case on the cluster works with. It runs inside the cluster's network namespace: every address of the cluster is its own to ask."""
 import concurrent.futures
+import contextlib
 import ipaddress
 import json
 import os
@@ -21,6 +22,7 @@ from harness import Process, equal, eventually, holds  # noqa: F401 (for the cas
 from manifests import GROUP
 
 CASES = {}
+PARENT, STARTED = 1, 19  # of PodProcess.stat()
 
 
 def case(f):
@@ -88,12 +90,28 @@ class PodProcess:
     def descriptors(self):
         return len(os.listdir(f'/proc/{self.pid}/fd'))
 
+    def stat(self):
+        """The fields after the name: state, parent, ... [proc(5) /proc/pid/stat]"""
+        return self.read('stat').rsplit(') ', 1)[1].split()
+
     def cpu_s(self):
-        user, system = self.read('stat').rsplit(') ', 1)[1].split()[11:13]
+        user, system = self.stat()[11:13]
         return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
 
     def kill(self, sig=signal.SIGKILL):
         os.kill(self.pid, sig)
+
+
+def processes_in(netns):
+    """Those of a network namespace; parents before children, whatever their numbers are, which begin again from below."""
+    pids = subprocess.run(['ip', 'netns', 'pids', netns], capture_output=True, text=True, check=True).stdout.split()
+    stats = {}
+    for p in map(int, pids):
+        with contextlib.suppress(OSError):  # it has ended
+            stats[p] = PodProcess(p).stat()
+    def depth(p):
+        return 1 + depth(int(stats[p][PARENT])) if p in stats else 0
+    return [PodProcess(p) for p in sorted(stats, key=lambda p: (depth(p), int(stats[p][STARTED]), p))]
 
 
 class Cluster:
@@ -239,8 +257,7 @@ class Case:
         """The processes of a pod, the first of its container first."""
         a, b = self.get('Pod', pod, namespace=namespace)['status']['podIP'].split('.')[2:]
         netns = open(self.cluster.dir + '/netns').read() + f'-{int(a) * 256 + int(b)}'
-        pids = subprocess.run(['ip', 'netns', 'pids', netns], capture_output=True, text=True, check=True).stdout.split()
-        return [PodProcess(int(p)) for p in sorted(pids, key=int)]
+        return processes_in(netns)
 
     def log(self, pod, *options):
         return self.cluster.kubectl('logs', '-n', self.ns, pod, *options)
