@@ -91,6 +91,44 @@ static void test_a_budget_for_all(void **state) {
     world_fini(&w);
 }
 
+/* An expression that can not be told in time, of a rule that asks somebody whether to let in: nobody else may have the request. */
+static void test_a_guarded_rule_is_not_passed_by(void **state) {
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct plan_match *bad = arena_make(w.a, struct plan_match);
+    *bad = (struct plan_match){PLAN_PATH_REGEX, S("/(a+)+(a+)+[0-9]b"), S("")};
+    struct plan_filter *guard = arena_make(w.a, struct plan_filter);
+    struct plan_auth *auth = arena_make(w.a, struct plan_auth);
+    *auth = (struct plan_auth){.protocol = PLAN_AUTH_HTTP, .backend = S("ns/auth:80"), .path = S("")};
+    *guard = (struct plan_filter){.type = PLAN_FILTER_AUTH, .auth = auth};
+    struct plan_target target = {.backend = S("ns/a:80"), .weight = 1};
+    struct plan_rule rule = {.matches = {bad, 1}, .targets = {&target, 1}};
+    str any = S("");
+    struct plan_attachment at = {S("Gateway/infra/gw/http"), {&any, 1}};
+    struct plan_route r = {.piece = {.kind = PLAN_ROUTE, .key = S("HTTPRoute/ns/guarded")},
+                           .ns = S("ns"),
+                           .name = S("guarded"),
+                           .attachments = {&at, 1},
+                           .rules = {&rule, 1}};
+    const char *hard = "GET h /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0c9b";
+    route(&w, "open", "P /");
+    world_set(&w, &r);
+    world_apply(&w, NULL);
+    assert_str(ask(&w, hard).taker, "open[0]"); /* without the guard */
+    rule.filters.p = guard, rule.filters.n = 1;
+    world_set(&w, &r);
+    world_apply(&w, NULL);
+    struct asked a = ask(&w, hard);
+    assert_str(a.taker, "guarded[0]");
+    assert_true(a.closed);
+    a = ask(&w, "GET h /aaaa0b");
+    assert_str(a.taker, "guarded[0]");
+    assert_false(a.closed);
+    assert_str(ask(&w, "GET h /aaaa0c").taker, "open[0]");
+    world_fini(&w);
+}
+
 /* One that another version has made: it keeps its place, takes nothing, and nobody falls over it. */
 static void test_one_that_is_not_understood(void **state) {
     (void)state;
@@ -107,6 +145,7 @@ static void test_one_that_is_not_understood(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_only_what_may_match_is_searched),
                                        cmocka_unit_test(test_a_budget_for_all),
+                                       cmocka_unit_test(test_a_guarded_rule_is_not_passed_by),
 
                                        cmocka_unit_test(test_one_that_is_not_understood)};
     return cmocka_run_group_tests(tests, NULL, NULL);
