@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 
-from harness import Postern, case, children, equal, eventually, holds
-from manifests import gateway, gateway_class, listener, route, rule, service
+from client import ask
+from harness import Postern, Process, case, equal, eventually, holds
+from manifests import documents, gateway, gateway_class, listener, route, rule, service
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
@@ -162,3 +163,29 @@ def socket_activation(t):
     t.put('all.yaml', gateway_class(), gateway(listener(80), listener(82)), service('b', b.port), route(rule('b')))
     equal(waiting.ask('/').status, 200)
     equal(s.end(), 0)
+
+
+@case
+def image(t):
+    """Is what the image holds enough: does the program serve, and load what it needs for a cluster, in that file system alone and as its user?"""
+    if os.geteuid() != 0:
+        return  # chroot is root's
+    root = t.file('root')
+    t.run(os.path.join(ROOT, 'scripts/rootfs.sh'), root, t.binary)
+    b = t.backend()
+    port, admin = t.port(), t.port()
+    os.chmod(t.dir, 0o755)
+    open(os.path.join(root, 'etc/postern/all.yaml'), 'w').write(documents(gateway_class(), gateway(), service('b', b.port), route(rule('b'))))
+    inside = ['chroot', '--userspec=65532:65532', root, '/usr/bin/postern']
+    holds(t.run(*inside, 'version'), 'postern ')
+    p = Process(t, [*inside, 'serve', '-f', '/etc/postern', '--map-port', f'80:{port}', '--admin', f'127.0.0.1:{admin}', '--workers', '1', '--access-log', 'json'], 'image.log')
+    eventually(lambda: ask(port).status == 200, 'it serves', 20)
+    eventually(lambda: '"status":200' in p.text(), 'a line of the access log')
+    equal(p.end(), 0)
+    # nobody listens there: what is told is that, and not that a library is missing
+    open(os.path.join(root, 'etc/postern/kubeconfig'), 'w').write(
+        'apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n'
+        f'clusters: [{{name: a, cluster: {{server: "http://127.0.0.1:{t.port()}"}}}}]\n')
+    said = t.run(*inside, 'status', '--kube', '--kubeconfig', '/etc/postern/kubeconfig', status=1)
+    assert 'libcurl' not in said and 'shared object' not in said, said
+    assert not os.path.exists(os.path.join(root, 'bin/sh')) and not os.path.exists(os.path.join(root, 'usr/bin/sh'))
