@@ -129,7 +129,7 @@ static err read_mode(struct reader *r, size_t at, const struct access_field *f, 
 }
 
 static err read_head_field(struct reader *r, size_t at, enum access_op op, str name, str mode_word) {
-    enum access_mode mode;
+    enum access_mode mode = ACCESS_MODE_BARE;
     if (!name.n || name.n > WORD_BYTES_MAX || !http_chars_all(name.p, name.n, HTTP_CHAR_TOKEN))
         return wrong(r, at, "write it as %{request.header.referer}",
                      "\"" STR_FMT "\" is no name of a header field", STR_ARG(name));
@@ -164,7 +164,7 @@ static err read_field(struct reader *r, size_t at, str inside) {
     for (int i = 0; i < ACCESS_FIELD_COUNT; i++) {
         const struct access_field *f = access_field((enum access_field_id)i);
         if (!str_eq(f->name, name)) continue;
-        enum access_mode mode;
+        enum access_mode mode = ACCESS_MODE_BARE;
         TRY(read_mode(r, at + name.n + 1, f, mode_word, &mode));
         add_field(r->to, (enum access_field_id)i, mode);
         return OK;
