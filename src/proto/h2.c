@@ -201,11 +201,14 @@ static bool expects_content(uint8_t method_id) {
     return method_id == HTTP_POST || method_id == HTTP_PUT || method_id == HTTP_PATCH;
 }
 
-/* May another stream begin? */
-static bool has_room(const struct h2 *h) {
-    uint32_t most = nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return h->streams_n < num_min(most, H2_STREAMS_MAX);
+uint32_t h2_streams_max(const struct codec *c) {
+    uint32_t most =
+        nghttp2_session_get_remote_settings(self_const(c)->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return (uint32_t)num_min(most, H2_STREAMS_MAX);
 }
+
+/* May another stream begin? */
+static bool has_room(const struct h2 *h) { return h->streams_n < h2_streams_max(&h->codec); }
 
 static err submit_request(struct h2 *h, uint32_t *ret_stream, const struct http_msg *m, bool end) {
     struct h2_length length = {.told = m->body == HTTP_BODY_LENGTH, .bytes = m->content_length};

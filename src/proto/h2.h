@@ -17,5 +17,7 @@ enum {
 extern const char h2_preface[H2_PREFACE_BYTES + 1];
 struct codec *h2_server(const struct codec_sink *sink, void *arg, const struct codec_limits *limits);
 /* tls: what the scheme of its requests is. */
+/* Of a client: how many streams it may have at once, as far as the server has told. */
+uint32_t h2_streams_max(const struct codec *c);
 struct codec *h2_client(const struct codec_sink *sink, void *arg, const struct codec_limits *limits,
                         bool tls);

@@ -43,7 +43,12 @@ static void send_request(struct exchange *x) {
     struct conn *client = &x->client->conn;
     exchange_move(x, X_WAIT);
     x->wrote_any = x->response_begun = x->response_ended = false;
-    if (submit(x) != OK) {
+    err e = submit(x);
+    if (e == ERR_AGAIN || e == ERR_END) { /* the backend takes no more streams on this connection */
+        attempt_lost(x, REASON_BACKEND_RESET, true);
+        return;
+    }
+    if (e != OK) {
         exchange_fail(x, REASON_FILTER_FAILED);
         return;
     }
@@ -64,7 +69,7 @@ static void send_request(struct exchange *x) {
 static bool is_stale(struct exchange *x) {
     struct upstream_loan *l = &x->up;
     bool repeatable = retry_idempotent(x->request) && !retry_forbidden(x);
-    if (!l->reused || repeatable || conn_alive(&l->conn->conn)) return false;
+    if (!l->reused || repeatable || upstream_alive(l)) return false;
     upstream_drop(l);
     return true;
 }

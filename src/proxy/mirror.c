@@ -158,7 +158,7 @@ static err take(struct mirror *m, bool again) {
     for (;;) {
         err e = upstream_take(m->proxy->upstream, &w, &m->up);
         if (e == ERR_IO) continue; /* the endpoint is among the tried now */
-        if (e != OK || !m->up.reused || conn_alive(&m->up.conn->conn)) return e;
+        if (e != OK || !m->up.reused || upstream_alive(&m->up)) return e;
         upstream_drop(&m->up);
     }
 }

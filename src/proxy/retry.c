@@ -33,8 +33,9 @@ bool retry_possible(const struct exchange *x) {
     if (x->state != X_WAIT || x->kept_lost) return false;
     const struct table_retry *r = x->rule->retry;
     if (r && x->retry.n < r->attempts) return true;
-    return !retry_forbidden(x) && !x->retry.on_fresh && x->up.reused && !x->response_begun &&
-           (retry_idempotent(x->request) || !x->wrote_any);
+    if (retry_forbidden(x) || x->response_begun) return false;
+    if (upstream_shared(&x->up)) return true; /* its stream may be refused, whatever was sent */
+    return !x->retry.on_fresh && x->up.reused && (retry_idempotent(x->request) || !x->wrote_any);
 }
 
 /* For the record: what the attempt before came to. */

@@ -34,35 +34,61 @@ const struct codec_sink dial_nobody = {
 
 /* ---- events of the connection ---- */
 
+/* A loan of it; NULL: none. */
+static struct upstream_loan *first(const struct upstream_conn *u) {
+    return u->mux ? mux_first(u->mux) : u->loan;
+}
+
 void dial_close(struct upstream_conn *u) {
-    assert(!u->loan);
+    assert(!first(u));
     lane_leave(u);
     conn_close(&u->conn);
 }
 
+static void refuse(struct upstream_conn *u, enum http_reason why, const char *words) {
+    u->set->counts.connect_failures++;
+    if (why == REASON_BACKEND_TLS) u->set->counts.tls_failures++;
+    balance_refused(u->endpoint, u->set->common->loop->now_us);
+    for (struct upstream_loan *l; (l = first(u));) {
+        upstream_end(l);
+        l->events->failed(l, why, words);
+    }
+    dial_close(u);
+}
+
+/* Its only loan is the first of many. */
+static void turn_mux(struct upstream_conn *u, struct upstream_loan *l) {
+    mux_make(u);
+    if (!l) return;
+    u->loan = NULL;
+    u->conn.codec->sink = &dial_nobody;
+    u->conn.codec->arg = u;
+    l->stream = 0;
+    mux_begin(u, l);
+}
+
 static void on_opened(struct conn *c) {
     struct upstream_conn *u = of(c);
-    struct upstream_loan *l = u->loan;
+    bool h2 = c->tls ? str_eq(tls_alpn(c->tls), S("h2")) : u->only_h2;
+    if (u->only_h2 && !h2) {
+        refuse(u, REASON_BACKEND_TLS, "it does not speak HTTP/2");
+        return;
+    }
     balance_opened(u->endpoint);
     conn_deadline(c, UINT64_MAX);
+    if (h2) {
+        struct upstream_loan *only = u->loan;
+        if (!u->mux) turn_mux(u, only);
+        mux_open(u);
+        return;
+    }
+    struct upstream_loan *l = u->loan;
     if (!l) {
         dial_close(u);
         return;
     }
     l->state = UPSTREAM_OPEN;
     l->events->opened(l);
-}
-
-static void refuse(struct upstream_conn *u, enum http_reason why, const char *words) {
-    struct upstream_loan *l = u->loan;
-    u->set->counts.connect_failures++;
-    if (why == REASON_BACKEND_TLS) u->set->counts.tls_failures++;
-    balance_refused(u->endpoint, u->set->common->loop->now_us);
-    if (l) {
-        upstream_end(l);
-        l->events->failed(l, why, words);
-    }
-    dial_close(u);
 }
 
 static void on_failed(struct conn *c, const char *why) {
@@ -72,34 +98,42 @@ static void on_failed(struct conn *c, const char *why) {
 
 static void on_did_read(struct conn *c) {
     struct upstream_loan *l = of(c)->loan;
-    if (l) l->events->did_read(l);
+    if (l)
+        l->events->did_read(l);
+    else if (of(c)->mux)
+        mux_did_read(of(c));
 }
 
 static void on_wrote(struct conn *c) {
     struct upstream_loan *l = of(c)->loan;
-    if (l) l->events->wrote(l);
+    if (l)
+        l->events->wrote(l);
+    else if (of(c)->mux)
+        mux_wrote(of(c));
 }
 
 static void on_refused(struct conn *c, err e, enum http_reason why) {
-    struct upstream_loan *l = of(c)->loan;
-    if (l) {
+    struct upstream_conn *u = of(c);
+    for (struct upstream_loan *l; (l = first(u));) {
         upstream_end(l);
         l->events->refused(l, e, why);
     }
-    dial_close(of(c));
+    if (u->mux && c->state == CONN_OPEN) conn_flush(c); /* what is wrong is told */
+    dial_close(u);
 }
 
 /* With TLS 1.3 a backend that wants another certificate, or one at all, says so only once the handshake is over for us. */
 static void on_ended(struct conn *c, bool cut) {
-    struct upstream_loan *l = of(c)->loan;
-    if (l) {
-        bool barred = c->tls && tls_alerted(c->tls);
+    struct upstream_conn *u = of(c);
+    bool barred = c->tls && tls_alerted(c->tls);
+    u->set->counts.tls_failures += barred;
+    lane_leave(u); /* nobody begins anything on it */
+    for (struct upstream_loan *l; (l = first(u));) {
         upstream_end(l);
         l->why = barred ? REASON_BACKEND_TLS : REASON_NONE;
-        of(c)->set->counts.tls_failures += barred;
         l->events->ended(l, cut);
     }
-    dial_close(of(c));
+    dial_close(u);
 }
 
 static void on_closing(struct conn *c, bool dead) {
@@ -107,14 +141,17 @@ static void on_closing(struct conn *c, bool dead) {
 }
 
 static void on_write_failed(struct conn *c) {
-    struct upstream_loan *l = of(c)->loan;
-    if (!l) {
-        dial_close(of(c));
+    struct upstream_conn *u = of(c);
+    if (!first(u)) {
+        dial_close(u);
         return;
     }
     c->readable = true; /* a response may have come before the end, and why it ended */
     conn_resume(c);
-    l->events->write_failed(l);
+    if (u->mux)
+        mux_write_failed(u);
+    else
+        u->loan->events->write_failed(u->loan);
 }
 
 static void on_deadline(struct conn *c, uint64_t now_us) {
@@ -128,6 +165,7 @@ static void on_deadline(struct conn *c, uint64_t now_us) {
 static void on_gone(struct conn *c) {
     struct upstream_conn *u = of(c);
     struct upstream *s = u->set;
+    mux_free(u);
     u->lane->conns_n--;
     lane_end_unused(u->endpoint, u->lane);
     balance_release(u->endpoint);
@@ -153,7 +191,8 @@ static const struct conn_ops ops = {
 enum { NAMES_MAX = 16 }; /* the API has five at most */
 
 static err secure(struct upstream *s, int fd, const struct table_reach *r, struct upstream_lane *lane,
-                  const struct table_certificate *client, struct tls_conn **ret, const char **ret_words) {
+                  const struct table_certificate *client, bool http1, struct tls_conn **ret,
+                  const char **ret_words) {
     const struct table_backend_tls *t = r->tls;
     struct tls_client_name names[NAMES_MAX];
     struct tls_client_identity who = {
@@ -170,17 +209,21 @@ static err secure(struct upstream *s, int fd, const struct table_reach *r, struc
     }
     if (!*s->config.scratch) *s->config.scratch = tls_scratch_new();
     if (!s->tls) s->tls = tls_client_new(*s->config.scratch, s->config.trust);
-    return tls_client_connect(s->tls, fd, &who, TLS_CLIENT_HTTP1, &lane->session, ret, ret_words);
+    enum tls_client_alpn alpn = r->protocol == TABLE_HTTP2 ? TLS_CLIENT_HTTP2
+                                : http1                    ? TLS_CLIENT_HTTP1
+                                                           : TLS_CLIENT_EITHER;
+    return tls_client_connect(s->tls, fd, &who, alpn, &lane->session, ret, ret_words);
 }
 
 err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
-              const struct table_certificate *client, struct upstream_conn **ret, const char **ret_words) {
+              const struct table_certificate *client, bool http1, struct upstream_conn **ret,
+              const char **ret_words) {
     int fd;
     struct tls_conn *tls = NULL;
     s->counts.connects++;
     *ret_words = "the system refuses";
     TRY(sock_connect(&e->at.ip, e->at.port, &fd));
-    if (e->reach && e->reach->tls && secure(s, fd, e->reach, lane, client, &tls, ret_words) != OK) {
+    if (e->reach && e->reach->tls && secure(s, fd, e->reach, lane, client, http1, &tls, ret_words) != OK) {
         close(fd);
         return ERR_PROTO;
     }
@@ -192,6 +235,8 @@ err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_la
         return ERR_IO;
     }
     u->set = s, u->used = false, u->place = (struct link){0}, u->loan = NULL;
+    u->mux = NULL, u->h1 = NULL;
+    u->only_h2 = e->reach && e->reach->protocol == TABLE_HTTP2;
     u->endpoint = balance_hold(e);
     u->lane = lane;
     lane->conns_n++;
@@ -200,6 +245,7 @@ err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_la
         h1_recycle(codec, &dial_nobody, u);
     else
         u->conn.codec = h1_client(&dial_nobody, u, &s->config.codec);
+    if (u->only_h2) mux_make(u);
     *ret = u;
     return OK;
 }

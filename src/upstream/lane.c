@@ -9,6 +9,7 @@ struct upstream_lane *lane_of(struct balance_endpoint *e, uint64_t client_id) {
     struct upstream_lane *l = base_zalloc(sizeof *l);
     l->reach_id = reach_id(e), l->client_id = client_id;
     link_init(&l->idle);
+    link_init(&l->open);
     l->next = e->lanes;
     e->lanes = l;
     return l;
@@ -38,6 +39,7 @@ void lane_end_unused(struct balance_endpoint *e, struct upstream_lane *lane) {
 }
 
 void lane_leave(struct upstream_conn *u) {
+    if (u->mux) mux_closed(u);
     if (!link_is_on(&u->place)) return;
     link_remove(&u->place);
     u->lane->idle_n--;
@@ -69,6 +71,7 @@ bool lane_give_idle(struct upstream_conn *u) {
 }
 
 static void close_idle(struct upstream_lane *lane) {
+    list_each (struct upstream_conn, m, &lane->open, place) mux_settle(m);
     list_each (struct upstream_conn, u, &lane->idle, place) dial_close(u);
 }
 

@@ -7,13 +7,18 @@ enum { CONNS_KEPT = 4096 };
 
 /* ---- loans ---- */
 
-/* The connection has one loan at a time, whose user hears the codec itself. */
+/* Where a connection has one loan at a time, its user hears the codec itself. */
 static void begin(struct upstream_conn *u, struct upstream_loan *l) {
-    u->loan = l;
     l->conn = u, l->endpoint = u->endpoint;
     l->state = u->conn.state == CONN_OPEN ? UPSTREAM_OPEN : UPSTREAM_WAITS;
-    l->reused = u->used;
     u->endpoint->health->outstanding++;
+    if (u->mux) {
+        l->stream = 0;
+        mux_begin(u, l);
+        return;
+    }
+    u->loan = l;
+    l->reused = u->used;
     u->conn.codec->sink = l->events->sink;
     u->conn.codec->arg = l;
 }
@@ -21,10 +26,14 @@ static void begin(struct upstream_conn *u, struct upstream_loan *l) {
 /* l->endpoint lasts as long as the connection, which is gone after the event. */
 void upstream_end(struct upstream_loan *l) {
     struct upstream_conn *u = l->conn;
-    u->loan = NULL;
     l->conn = NULL;
     l->state = UPSTREAM_NONE;
     u->endpoint->health->outstanding--;
+    if (u->mux) {
+        mux_end(u, l);
+        return;
+    }
+    u->loan = NULL;
     u->conn.codec->sink = &dial_nobody;
     u->conn.codec->arg = u;
 }
@@ -48,7 +57,7 @@ static err fail(struct upstream *s, const struct upstream_want *w, struct balanc
 static err connect_to(struct upstream *s, const struct upstream_want *w, struct balance_endpoint *e,
                       struct upstream_lane *lane, const struct table_certificate *client,
                       struct upstream_loan *l, struct upstream_conn **ret) {
-    err how = dial_open(s, e, lane, client, ret, &l->words);
+    err how = dial_open(s, e, lane, client, w->http1, ret, &l->words);
     if (how != OK) return fail(s, w, e, how, l);
     uint64_t us = w->connect_us ? w->connect_us : s->config.connect_us;
     conn_deadline(&(*ret)->conn, s->common->loop->now_us + us);
@@ -68,24 +77,34 @@ err upstream_take(struct upstream *s, const struct upstream_want *w, struct upst
     }
     const struct table_certificate *client = client_of(w, e);
     struct upstream_lane *lane = lane_of(e, client ? client->id : 0);
-    struct upstream_conn *u = w->fresh ? NULL : lane_take_idle(lane);
+    struct upstream_conn *u = NULL;
+    if (!w->fresh && !w->http1 && !link_empty(&lane->open)) u = mux_take(lane);
+    if (!w->fresh && !u) u = lane_take_idle(lane);
     if (!u) TRY(connect_to(s, w, e, lane, client, l, &u));
     u->idle_us = w->idle_us ? w->idle_us : s->config.idle_us;
     begin(u, l);
+    if (u->mux) mux_settle(u);
     return OK;
 }
 
 void upstream_drop(struct upstream_loan *l) {
     if (!upstream_lent(l)) return;
     struct upstream_conn *u = l->conn;
+    if (u->mux) mux_give_up(l);
     upstream_end(l);
-    dial_close(u);
+    if (u->mux)
+        mux_settle(u);
+    else
+        dial_close(u);
 }
 
 void upstream_release(struct upstream_loan *l) {
     struct upstream_conn *u = l->conn;
     upstream_end(l);
-    if (!lane_give_idle(u)) dial_close(u);
+    if (u->mux)
+        mux_settle(u);
+    else if (!lane_give_idle(u))
+        dial_close(u);
 }
 
 /* ---- the set ---- */

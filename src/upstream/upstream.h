@@ -14,14 +14,18 @@ enum { UPSTREAM_IDLE_MAX = 1024 }; /* of an endpoint and worker, reached in one 
 
 struct upstream;
 struct upstream_loan;
+struct upstream_mux;
 struct upstream_conn {
     struct conn
         conn; /* the first: a pooled item's first pointer is free to use, conn_open() sets all of it */
     struct upstream *set;
     struct balance_endpoint *endpoint; /* held */
     struct upstream_lane *lane;
-    struct link place;          /* of the lane's idle ones */
-    struct upstream_loan *loan; /* NULL: idle, or ending */
+    struct link place;          /* of the lane's idle ones, or those with room */
+    struct upstream_loan *loan; /* NULL: idle, ending, or it carries many */
+    struct upstream_mux *mux;   /* their loans; NULL: it carries one */
+    struct codec *h1;           /* waits until conn.codec is over, which is of HTTP/2; else NULL */
+    bool only_h2;               /* the backend is to speak HTTP/2, and nothing else */
     bool used;                  /* by a loan before the one it has */
     uint64_t idle_us;           /* how long it may be kept */
 };
@@ -51,11 +55,14 @@ struct upstream_loan { /* owner: who embeds it */
     const struct upstream_events *events;
     struct upstream_conn *conn;        /* OPEN: never NULL */
     struct balance_endpoint *endpoint; /* while it is not NONE */
-    uint32_t stream;                   /* of the codec, once submitted */
-    uint8_t state;                     /* enum upstream_loan_state */
-    uint8_t why;                       /* enum http_reason: why upstream_take() gave ERR_IO, or it ended */
-    bool reused;       /* the connection has carried others before; stays when the loan is over */
-    const char *words; /* with ERR_IO: why, for people; static */
+    struct link on_conn;               /* upstream_mux.loans */
+    struct upstream_loan *next;        /* in upstream_mux.by_stream */
+    bool touched, writes; /* on such a connection: something was read for it; something is to be written */
+    uint32_t stream;      /* of the codec, once submitted; 0: not yet */
+    uint8_t state;        /* enum upstream_loan_state */
+    uint8_t why;          /* enum http_reason: why upstream_take() gave ERR_IO, or it ended */
+    bool reused;          /* the connection has carried others before; stays when the loan is over */
+    const char *words;    /* with ERR_IO: why, for people; static */
 };
 static inline bool upstream_lent(const struct upstream_loan *l) { return l->state != UPSTREAM_NONE; }
 
@@ -82,6 +89,7 @@ struct upstream_want {
     struct balance_tried *tried;            /* endpoints that are not to be taken */
     bool again;                             /* the rule may be of an older table than the endpoints */
     bool fresh;                             /* no pooled connection */
+    bool http1;                             /* one that carries this alone: what is asked may take it over */
     const struct table_endpoint *preferred; /* of the backend; NULL: none */
     /* What backends that speak TLS are shown, unless they ask for their own; NULL: none. */
     const struct table_certificate *client;
@@ -96,26 +104,41 @@ void upstream_release(struct upstream_loan *l);
 /* The user gives it up, whatever it has come to. Nothing happens when it is over. */
 void upstream_drop(struct upstream_loan *l);
 
+/* Of connections that carry many: ERR_AGAIN or ERR_END: this one takes no more, nothing was sent, and another may. */
+err mux_submit(struct upstream_loan *l, const struct http_msg *m, bool end);
 /* An OPEN loan's codec_ops, on its stream. The request goes out with upstream_flush(), or when the event ends. */
 static inline err upstream_submit(struct upstream_loan *l, const struct http_msg *m, bool end) {
+    if (l->conn->mux) return mux_submit(l, m, end);
     struct codec *c = l->conn->conn.codec;
     return c->ops->submit(c, &l->stream, m, end);
 }
 static inline err upstream_submit_body(struct upstream_loan *l, str bytes, bool end) {
     struct codec *c = l->conn->conn.codec;
+    l->writes = true;
     return c->ops->submit_body(c, l->stream, bytes, end);
 }
 static inline err upstream_submit_end(struct upstream_loan *l, const struct http_msg *trailers) {
     struct codec *c = l->conn->conn.codec;
+    l->writes = true;
     return c->ops->submit_end(c, l->stream, trailers);
 }
 static inline void upstream_consume(struct upstream_loan *l, size_t bytes) {
     struct codec *c = l->conn->conn.codec;
     c->ops->consume(c, l->stream, bytes);
+    if (l->conn->mux) conn_want_flush(&l->conn->conn); /* a window opens */
 }
 static inline void upstream_flush(struct upstream_loan *l) { conn_want_flush(&l->conn->conn); }
 /* Bytes of the request that wait to be written. */
-static inline size_t upstream_pending(const struct upstream_loan *l) { return conn_pending(&l->conn->conn); }
+static inline size_t upstream_pending(const struct upstream_loan *l) {
+    const struct codec *c = l->conn->conn.codec;
+    return l->conn->mux ? c->ops->stream_pending(c, l->stream) : conn_pending(&l->conn->conn);
+}
+/* Does its connection carry others at the same time? */
+static inline bool upstream_shared(const struct upstream_loan *l) { return l->conn && l->conn->mux; }
+/* A reused connection: has the backend not closed it, as far as the kernel knows? */
+static inline bool upstream_alive(const struct upstream_loan *l) {
+    return l->conn->mux || conn_alive(&l->conn->conn);
+}
 
 /* Closes what is idle, and pools nothing more. */
 void upstream_drain(struct upstream *s);

@@ -4,7 +4,7 @@
 #include "upstream/upstream.h"
 
 /* What the files of this folder share. upstream.c: the set and its loans; lane.c: which connections an endpoint has;
- * dial.c: one connection from its socket to its end. */
+ * dial.c: one connection from its socket to its end; mux.c: what is different when it carries many loans. */
 struct upstream { /* owner: worker */
     struct conn_common *common;
     struct upstream_config config;
@@ -19,9 +19,11 @@ struct upstream { /* owner: worker */
 struct upstream_lane {
     struct upstream_lane *next; /* of the endpoint, the latest made first */
     uint64_t reach_id, client_id;
-    struct link idle; /* upstream_conn.place, the latest first */
+    struct link idle; /* upstream_conn.place, the latest first: one loan at a time, and none now */
+    struct link open; /* upstream_conn.place: carry many, and have room */
     uint32_t idle_n, conns_n;
-    bool stale; /* the endpoint is reached otherwise now, or gone: nothing more is pooled */
+    uint32_t streams; /* that the backend takes at once on a connection, as it said last; 0: it never did */
+    bool stale;       /* the endpoint is reached otherwise now, or gone: nothing more is pooled */
     struct tls_session *session;
 };
 
@@ -41,9 +43,29 @@ void lane_free_all(struct balance_endpoint *e);
 /* dial.c */
 /* ERR_IO: the system refused. ERR_PROTO: nobody can be asked who it is. */
 err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
-              const struct table_certificate *client, struct upstream_conn **ret, const char **ret_words);
+              const struct table_certificate *client, bool http1, struct upstream_conn **ret,
+              const char **ret_words);
 void dial_close(struct upstream_conn *u);
 extern const struct codec_sink dial_nobody; /* arg: the upstream_conn */
+
+/* mux.c */
+/* The connection carries many, from before it is open or from then on. */
+void mux_make(struct upstream_conn *u);
+void mux_open(struct upstream_conn *u);
+void mux_free(struct upstream_conn *u);
+struct upstream_loan *mux_first(const struct upstream_mux *m);
+/* One that has room; NULL: none. */
+struct upstream_conn *mux_take(struct upstream_lane *lane);
+void mux_begin(struct upstream_conn *u, struct upstream_loan *l);
+void mux_end(struct upstream_conn *u, struct upstream_loan *l);
+/* After a loan has ended, or what the backend takes may have changed. */
+void mux_settle(struct upstream_conn *u);
+void mux_closed(struct upstream_conn *u);
+/* Cuts its stream. */
+void mux_give_up(struct upstream_loan *l);
+void mux_did_read(struct upstream_conn *u);
+void mux_wrote(struct upstream_conn *u);
+void mux_write_failed(struct upstream_conn *u);
 
 /* upstream.c */
 void upstream_end(struct upstream_loan *l);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend that speaks HTTP/2 alone: in the clear by prior knowledge, or TLS with a key and a certificate.
+//   node h2_backend.js PORT [KEY CERT]
+// What a path asks for: /refuse and /goaway once refuse the stream (GOAWAY: and end the connection), /slow waits for /release,
+// /trailers ends with trailers, /echo sends back what comes as it comes, /reset cuts the answer, /count tells of connections and streams.
+const http2 = require('http2'), fs = require('fs');
+const [port, key, cert] = process.argv.slice(2);
+const options = {settings: {maxConcurrentStreams: 10}};
+const server = key ? http2.createSecureServer({...options, key: fs.readFileSync(key), cert: fs.readFileSync(cert)}) : http2.createServer(options);
+const once = new Set(), waiting = [];
+let connections = 0, most = 0;
+const first = (path) => !once.has(path) && once.add(path);
+server.on('session', (session) => { connections++; session.open = 0; });
+server.on('stream', (stream, head) => {
+  const path = head[':path'].split('?')[0], session = stream.session;
+  most = Math.max(most, ++session.open);
+  stream.on('close', () => session.open--);
+  stream.on('error', () => {});
+  const say = (more, body) => { stream.respond({':status': 200, 'content-type': 'application/json', ...more}); stream.end(body); };
+  if (path === '/refuse' && first(path)) return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+  if (path === '/goaway' && first(path)) { stream.session.goaway(0, stream.id - 2 > 0 ? stream.id - 2 : 0); return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM); }
+  if (path === '/slow') return waiting.push(() => say({}, 'late'));
+  if (path === '/release') { waiting.splice(0).forEach((f) => f()); return say({}, 'released'); }
+  if (path === '/trailers') {
+    stream.respond({':status': 200, 'content-type': 'application/grpc'}, {waitForTrailers: true});
+    stream.on('wantTrailers', () => stream.sendTrailers({'grpc-status': '0', 'grpc-message': 'fine'}));
+    stream.resume();
+    return stream.end('body');
+  }
+  if (path === '/echo') { stream.respond({':status': 200}); return stream.pipe(stream); }
+  if (path === '/reset') { stream.respond({':status': 200}); stream.write('x'.repeat(1000)); return setImmediate(() => stream.destroy(new Error('cut'))); }
+  if (path === '/count') return say({}, JSON.stringify({connections, most, waiting: waiting.length}));
+  let n = 0;
+  stream.on('data', (d) => { n += d.length; });
+  stream.on('end', () => say({'x-protocol': 'h2'}, JSON.stringify({method: head[':method'], path: head[':path'], authority: head[':authority'], scheme: head[':scheme'], bodyBytes: n,
+    headers: Object.fromEntries(Object.entries(head).filter(([k]) => k[0] !== ':'))})));
+});
+server.listen(+port, '127.0.0.1');
