@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena *a = arena_new();
     struct x509_info info = {0};
     err e = x509_read_pair(a, chain, key, &info, &message);
-    assert(e == OK ? info.key_type.n > 0 && info.not_before_s <= INT64_MAX : message.n > 0);
+    assert(e == OK ? info.key_kind != KEY_UNKNOWN && info.not_before_s <= INT64_MAX : message.n > 0);
     for (uint32_t i = 0; e == OK && i < info.names_n; i++) assert(info.names[i].p);
     arena_free(a);
     return 0;

@@ -8,6 +8,8 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+/* What TLS asks of every certificate that is sent: OpenSSL refuses less on security level 2. */
+enum { SECURITY_BITS = 112 };
 /* No public chain has more than five; a name list of a certificate has thousands at most. */
 enum { CHAIN_MAX = 32, NAMES_MAX = 10000, PEM_BYTES_MAX = 1 << 20 };
 
@@ -24,30 +26,46 @@ static err say(struct arena *a, err e, str *ret_message, const char *words) {
     return e;
 }
 
+/* NULL: good enough. The signature of one that has signed itself is not looked at: it proves nothing. */
+static const char *weakness(X509 *x) {
+    const EVP_PKEY *key = X509_get0_pubkey(x);
+    int bits;
+    if (!key) return "has a public key that is not readable";
+    if (EVP_PKEY_get_security_bits(key) < SECURITY_BITS)
+        return "has a key that is too short: use RSA of 2048 bits or more, or ECDSA";
+    if (X509_get_extension_flags(x) & EXFLAG_SS) return NULL;
+    if (X509_get_signature_info(x, NULL, NULL, &bits, NULL) && bits >= SECURITY_BITS) return NULL;
+    return "is signed with a digest that is too weak: have it signed with SHA-256 or better";
+}
+
 static err read_chain(struct arena *a, str pem, X509 **ret_leaf, str *ret_message) {
     BIO *bio = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
     X509 *leaf = NULL;
     unsigned n = 0;
     bool broken = false;
+    const char *weak = NULL;
     for (;;) {
         X509 *one = PEM_read_bio_X509(bio, NULL, NULL, NULL);
         if (!one) {
             broken = ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
             break;
         }
+        if (n < CHAIN_MAX && (weak = weakness(one)))
+            *ret_message = arena_printf(a, "certificate %u of the chain %s", n + 1, weak);
         if (n++ == 0)
             leaf = one;
         else
             X509_free(one);
-        if (n > CHAIN_MAX) break;
+        if (weak || n > CHAIN_MAX) break;
     }
     BIO_free(bio);
     ERR_clear_error();
-    if (leaf && !broken && n <= CHAIN_MAX) {
+    if (leaf && !weak && !broken && n <= CHAIN_MAX) {
         *ret_leaf = leaf;
         return OK;
     }
     X509_free(leaf);
+    if (weak) return ERR_PROTO;
     if (broken)
         *ret_message = arena_printf(a, "certificate %u of the chain is not readable PEM", n + 1);
     else if (n)
@@ -119,19 +137,32 @@ static void add_names(struct arena *a, X509 *leaf, struct x509_info *info) {
     GENERAL_NAMES_free(all);
 }
 
+static enum key_kind kind_of(const EVP_PKEY *key) {
+    char group[64];
+    size_t n;
+    switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA: return KEY_RSA;
+    case EVP_PKEY_RSA_PSS: return KEY_RSA_PSS;
+    case EVP_PKEY_ED25519: return KEY_ED25519;
+    case EVP_PKEY_EC:
+        if (!EVP_PKEY_get_group_name(key, group, sizeof group, &n)) return KEY_UNKNOWN;
+        return strcmp(group, "prime256v1") == 0  ? KEY_P256
+               : strcmp(group, "secp384r1") == 0 ? KEY_P384
+               : strcmp(group, "secp521r1") == 0 ? KEY_P521
+                                                 : KEY_UNKNOWN;
+    default: return KEY_UNKNOWN;
+    }
+}
+
 static err read_leaf(struct arena *a, X509 *leaf, EVP_PKEY *key, struct x509_info *info, str *ret_message) {
     EVP_PKEY *public = X509_get0_pubkey(leaf);
     if (!public) return say(a, ERR_PROTO, ret_message, "the certificate's public key is not readable");
     if (EVP_PKEY_eq(public, key) != 1)
         return say(a, ERR_PROTO, ret_message, "certificate and private key do not belong together");
-    switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_RSA:
-    case EVP_PKEY_RSA_PSS: info->key_type = S("RSA"); break;
-    case EVP_PKEY_EC: info->key_type = S("ECDSA"); break;
-    case EVP_PKEY_ED25519: info->key_type = S("Ed25519"); break;
-    default:
-        return say(a, ERR_PROTO, ret_message, "the key's type is not supported: use ECDSA, RSA or Ed25519");
-    }
+    info->key_kind = kind_of(key);
+    if (!info->key_kind)
+        return say(a, ERR_PROTO, ret_message,
+                   "the key's type is not supported: use ECDSA (P-256, P-384, P-521), RSA or Ed25519");
     if (!seconds_of(X509_get0_notBefore(leaf), &info->not_before_s) ||
         !seconds_of(X509_get0_notAfter(leaf), &info->not_after_s))
         return say(a, ERR_PROTO, ret_message, "the certificate's validity is not readable");
