@@ -7,6 +7,7 @@
 #pragma once
 #include "base/index.h"
 #include "base/ip.h"
+#include "base/key_kind.h"
 #include "base/map.h"
 #include "schema/schema.h"
 
@@ -63,16 +64,17 @@ struct plan_tracing {
 };
 struct plan_listener {
     struct plan_piece piece;
-    str gateway;                         /* attachment point: "NS/NAME" of the Gateway */
-    str section;                         /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
-    str bind_address;                    /* "" = all addresses, both families */
-    int64_t bind_port;                   /* where the socket listens */
-    int64_t port;                        /* spec.port: what redirects and port matches speak of */
-    uint8_t protocol;                    /* enum plan_protocol */
-    str hostname;                        /* lower case; "" = any; "*.x" = wildcard */
-    uint8_t tls_mode;                    /* enum plan_tls_mode; TLS only: HTTPS always terminates */
-    uint8_t tls_min;                     /* enum plan_tls_version; HTTPS, and TLS that terminates */
-    LIST_OF(str) certificates;           /* keys of PLAN_CERTIFICATE pieces, in order of preference */
+    str gateway;               /* attachment point: "NS/NAME" of the Gateway */
+    str section;               /* the listener's name; of a ListenerSet: "NS/NAME/LISTENER" */
+    str bind_address;          /* "" = all addresses, both families */
+    int64_t bind_port;         /* where the socket listens */
+    int64_t port;              /* spec.port: what redirects and port matches speak of */
+    uint8_t protocol;          /* enum plan_protocol */
+    str hostname;              /* lower case; "" = any; "*.x" = wildcard */
+    uint8_t tls_mode;          /* enum plan_tls_mode; TLS only: HTTPS always terminates */
+    uint8_t tls_min, tls_max;  /* enum plan_tls_version; HTTPS, and TLS that terminates; UNSET: 1.2, 1.3 */
+    LIST_OF(str) ciphers;      /* of these alone, by OpenSSL's names; empty: the usual ones */
+    LIST_OF(str) certificates; /* keys of PLAN_CERTIFICATE pieces, in order of preference */
     struct plan_settings *settings;      /* NULL: none is set */
     LIST_OF(struct plan_filter) filters; /* before its requests are matched, in this order: AUTH alone */
     struct plan_clients *clients;        /* NULL: nobody is asked; HTTPS */
@@ -250,12 +252,14 @@ struct plan_endpoints {
     LIST_OF(struct plan_endpoint) endpoints;
 };
 
-/* A certificate chain with its key. Key: 32 hex digits of the SHA-256 of both. */
+/* A certificate chain with its key. Key: 32 hex digits of the SHA-256 of all its texts. */
 struct plan_certificate {
     struct plan_piece piece;
     str chain_pem;
     str key_pem;        /* FIELD_SECRET */
     LIST_OF(str) names; /* DNS names it is good for, lower case */
+    uint8_t key_kind;   /* enum key_kind */
+    str ocsp;           /* response to staple, DER; "" = none */
     int64_t not_after_s;
 };
 

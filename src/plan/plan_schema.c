@@ -8,6 +8,7 @@ static const char *const tls_modes[] = {"Terminate", "Passthrough", NULL};
 static const char *const route_kinds[] = {"GRPC", "TLS", "TCP", "UDP", NULL}; /* 0 = HTTP */
 static const char *const alt_names[] = {"DNS", "URI", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const key_kinds[] = {KEY_KIND_NAMES, NULL};
 static const char *const paths[] = {"Exact", "Prefix", "Regex", NULL};
 static const char *const values[] = {"Exact", "Regex", NULL};
 static const char *const filter_types[] = {
@@ -150,6 +151,8 @@ static const struct field listener_fields[] = {
     {.name = "hostname", .type = FIELD_STR, .offset = AT(plan_listener, hostname)},
     {.name = "tlsMode", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_mode), .values = tls_modes},
     {.name = "tlsMin", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_min), .values = tls_versions},
+    {.name = "tlsMax", .type = FIELD_ENUM, .offset = AT(plan_listener, tls_max), .values = tls_versions},
+    {.name = "ciphers", .type = FIELD_STR_LIST, .offset = AT(plan_listener, ciphers)},
     {.name = "certificates", .type = FIELD_STR_LIST, .offset = AT(plan_listener, certificates)},
     {.name = "settings", .type = FIELD_OPT_STRUCT, .offset = AT(plan_listener, settings), .of = &settings},
     {.name = "filters", .type = FIELD_LIST, .offset = AT(plan_listener, filters), .of = &filter},
@@ -264,6 +267,8 @@ static const struct field certificate_fields[] = {
     {.name = "chainPem", .type = FIELD_STR, .offset = AT(plan_certificate, chain_pem)},
     {.name = "keyPem", .type = FIELD_STR, .offset = AT(plan_certificate, key_pem), .flags = FIELD_SECRET},
     {.name = "names", .type = FIELD_STR_LIST, .offset = AT(plan_certificate, names)},
+    {.name = "keyKind", .type = FIELD_ENUM, .offset = AT(plan_certificate, key_kind), .values = key_kinds},
+    {.name = "ocsp", .type = FIELD_BYTES, .offset = AT(plan_certificate, ocsp)},
     {.name = "notAfter", .type = FIELD_TIME, .offset = AT(plan_certificate, not_after_s)},
 };
 

@@ -5,14 +5,17 @@
 #include "resolve/grants.h"
 #include "text/base64.h"
 #include "text/x509.h"
+#include "text/x509_ocsp.h"
 
-enum { KEY_DIGITS = 32 };
+/* A response from a clock that goes a little before ours is taken. */
+enum { KEY_DIGITS = 32, SKEW_S = 300 };
 
-/* The next of its two dates that lies ahead; INT64_MAX: none. */
+/* The next of its dates that lies ahead; INT64_MAX: none. */
 static int64_t next_date(const struct cert_state *c, int64_t now_s) {
-    if (c->not_before_s > now_s) return c->not_before_s;
-    if (c->not_after_s >= now_s) return c->not_after_s + 1;
-    return INT64_MAX;
+    int64_t next = c->staple_s > now_s ? c->staple_s : INT64_MAX;
+    if (c->not_before_s > now_s) return c->not_before_s < next ? c->not_before_s : next;
+    if (c->not_after_s >= now_s && c->not_after_s + 1 < next) return c->not_after_s + 1;
+    return next;
 }
 
 static void watch_dates(struct resolver *r, struct cert_state *c, int64_t now_s) {
@@ -24,23 +27,61 @@ static struct cert_state *add(struct pass *p, const char *key, const struct plan
                               const struct x509_info *info) {
     struct cert_state *c = base_zalloc(sizeof *c);
     memcpy(c->key, key, KEY_DIGITS);
+    c->staple_s = INT64_MAX;
     c->not_before_s = info->not_before_s;
     c->not_after_s = info->not_after_s;
     str own_key = {c->key, KEY_DIGITS};
     map_put(&p->r->certs, own_key, c);
     plan_set(p->plan, PLAN_CERTIFICATE, own_key, plan_pack(piece), p->delta);
-    watch_dates(p->r, c, p->now_s);
     return c;
 }
 
-static str key_of(struct arena *a, str chain, str key) {
-    str both = arena_printf(a, STR_FMT "\n" STR_FMT, STR_ARG(chain), STR_ARG(key));
-    return str_upto(base64_sha256_hex(a, both), KEY_DIGITS);
+static str key_of(struct arena *a, str chain, str key, str staple) {
+    struct buf b;
+    buf_init(&b, chain.n + key.n + staple.n + 2);
+    buf_add(&b, chain);
+    buf_add_char(&b, '\n');
+    buf_add(&b, key);
+    if (staple.n) buf_add_char(&b, '\n');
+    buf_add(&b, staple);
+    str digest = str_upto(base64_sha256_hex(a, buf_str(&b)), KEY_DIGITS);
+    explicit_bzero(b.p, b.n);
+    buf_fini(&b);
+    return digest;
 }
+
+static str staple_of(const struct secret *s) { return schema_map_get(&s->data, S("tls.ocsp-staple")); }
 
 const struct cert_state *certs_find(const struct resolver *r, struct arena *a, const struct secret *s) {
     str chain = schema_map_get(&s->data, S("tls.crt")), key = schema_map_get(&s->data, S("tls.key"));
-    return chain.n && key.n ? map_get(&r->certs, key_of(a, chain, key)) : NULL;
+    if (!chain.n || !key.n) return NULL;
+    const struct cert_state *c = map_get(&r->certs, key_of(a, chain, key, staple_of(s)));
+    return c ? c : map_get(&r->certs, key_of(a, chain, key, S("")));
+}
+
+/* The response to staple now; "" when there is none, or it must not be sent: then *ret_why says so. *ret_next_s: when that changes. */
+static str judge_staple(struct pass *p, struct arena *a, const struct secret *s, str chain, str *ret_why,
+                        int64_t *ret_next_s) {
+    str der = staple_of(s), why = {0};
+    struct x509_ocsp info;
+    *ret_next_s = INT64_MAX;
+    *ret_why = (str){0};
+    if (!der.n) return S("");
+    if (x509_ocsp_read(p->scratch, chain, der, &info, &why) != OK) {
+        *ret_why = why;
+    } else if (info.this_update_s - SKEW_S > p->now_s) {
+        *ret_next_s = info.this_update_s - SKEW_S;
+        *ret_why = arena_printf(p->scratch, "is not valid before " STR_FMT,
+                                STR_ARG(certs_day(a, info.this_update_s)));
+    } else if (info.next_update_s <= p->now_s) {
+        *ret_why = arena_printf(p->scratch, "ended on " STR_FMT, STR_ARG(certs_day(a, info.next_update_s)));
+    } else {
+        *ret_next_s = info.next_update_s;
+        return der;
+    }
+    *ret_why = arena_printf(a, "tls.ocsp-staple " STR_FMT "; it is not stapled: renew or remove it",
+                            STR_ARG(*ret_why));
+    return S("");
 }
 
 /* The two texts of the Secret; false: *ret_why. */
@@ -75,10 +116,13 @@ bool certs_check(struct pass *p, const struct secret *s, str *ret_why) {
            read_pair(p, p->scratch, chain, key, &info, ret_why);
 }
 
-struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why) {
-    str chain, key;
+struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why,
+                             str *ret_notice) {
+    str chain, key, staple = {0};
+    int64_t staple_s = INT64_MAX;
     if (!read_secret(a, s, &chain, &key, ret_why)) return NULL;
-    str digest = key_of(p->scratch, chain, key);
+    if (ret_notice) staple = judge_staple(p, a, s, chain, ret_notice, &staple_s);
+    str digest = key_of(p->scratch, chain, key, staple);
     struct cert_state *c = map_get(&p->r->certs, digest);
     if (!c) {
         struct x509_info info = {0};
@@ -87,16 +131,23 @@ struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secre
                                          .chain_pem = chain,
                                          .key_pem = key,
                                          .names = {info.names, info.names_n},
+                                         .key_kind = (uint8_t)info.key_kind,
+                                         .ocsp = staple,
                                          .not_after_s = info.not_after_s};
         c = add(p, digest.p, &piece, &info);
     }
+    if (staple_s < c->staple_s) c->staple_s = staple_s;
+    watch_dates(p->r, c, p->now_s);
     c->uses++;
     return c;
 }
 
 static str notice_of(struct pass *p, struct arena *a, const struct certs_user *u, str ns, str name,
-                     const struct cert_state *c) {
+                     const struct cert_state *c, str staple) {
     str dates = certs_dates(c, a, p->now_s);
+    if (!dates.n && staple.n)
+        return arena_printf(a, STR_FMT ": Secret " STR_FMT "/" STR_FMT ": " STR_FMT, STR_ARG(u->path),
+                            STR_ARG(ns), STR_ARG(name), STR_ARG(staple));
     if (!dates.n) return dates;
     return arena_printf(a, STR_FMT ": the certificate in Secret " STR_FMT "/" STR_FMT " " STR_FMT,
                         STR_ARG(u->path), STR_ARG(ns), STR_ARG(name), STR_ARG(dates));
@@ -122,12 +173,12 @@ struct verdict certs_judge(struct pass *p, struct arena *a, const struct certs_u
                                STR_FMT ": Secret " STR_FMT "/" STR_FMT
                                        " does not exist; create it or correct the name",
                                STR_ARG(u->path), STR_ARG(ns), STR_ARG(ref->name));
-    str why = {0};
-    *ret = certs_use(p, a, s, &why);
+    str why = {0}, staple = {0};
+    *ret = certs_use(p, a, s, &why, u->staples ? &staple : NULL);
     if (!*ret)
         return resolver_refuse(a, u->reason, STR_FMT ": Secret " STR_FMT "/" STR_FMT " " STR_FMT,
                                STR_ARG(u->path), STR_ARG(ns), STR_ARG(ref->name), STR_ARG(why));
-    if (ret_notice) *ret_notice = notice_of(p, a, u, ns, ref->name, *ret);
+    if (ret_notice) *ret_notice = notice_of(p, a, u, ns, ref->name, *ret, staple);
     return (struct verdict){0};
 }
 

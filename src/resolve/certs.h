@@ -3,15 +3,19 @@
 #include "resolve/resolver.h"
 
 struct secret;
-/* The certificate in the Secret, counted once more and in the plan; NULL: *ret_why (in a) tells what is wrong with it. */
-struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why);
+/* The certificate in the Secret, counted once more and in the plan; NULL: *ret_why (in a) tells what is wrong with it. ret_notice: not NULL
+ * for one that is shown to clients, with its OCSP response; what is wrong with that, else "". */
+struct cert_state *certs_use(struct pass *p, struct arena *a, const struct secret *s, str *ret_why,
+                             str *ret_notice);
 /* Who names a Secret, and where: for its permission and for messages, which live in a. */
 struct certs_user {
     enum api_kind kind; /* Gateway, ListenerSet */
     str ns, path;
     const char *reason; /* of what is wrong but for RefNotPermitted */
+    bool staples;       /* it is shown to clients, with its OCSP response */
 };
-/* *ret: counted, NULL when it can not be used. *ret_notice (may be NULL): what is worth telling of a good one's dates, else "". */
+/* *ret: counted, NULL when it can not be used. *ret_notice (may be NULL): what is worth telling of a good
+ * one's dates and OCSP response, else "". */
 struct verdict certs_judge(struct pass *p, struct arena *a, const struct certs_user *u,
                            const struct secret_ref *ref, struct cert_state **ret, str *ret_notice);
 /* Would certs_use() find one? */

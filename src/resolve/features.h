@@ -61,8 +61,8 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
     X(DEFAULT_GATEWAYS, NULL, SERVED, "default Gateways", "name the Gateway in spec.parentRefs")           \
     X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
-    X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", RESOLVED,                                  \
-      "validation of client certificates", "remove the field")                                               \
+    X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", SERVED, NULL, NULL)                        \
+    X(FRONTEND_LENIENT, "GatewayFrontendClientCertificateValidationInsecureFallback", SERVED, NULL, NULL)    \
     X(BACKEND_CLIENT, "GatewayBackendClientCertificate", SERVED, NULL, NULL)                                 \
     X(LISTENER_FILTERS, "GatewayListenerFilters", RESOLVED, "filters of listeners", "remove the field")      \
     X(GRPC_ROUTE, "GRPCRoute", RESOLVED, "GRPCRoutes", "remove the route")                                   \

@@ -42,13 +42,7 @@ static void judge_one(struct pass *p, const struct gateway_state *g, const struc
     *f = (struct frontend){.port = port, .asked = v != NULL};
     if (!v) return;
     f->clients.lenient = v->mode == FRONTEND_ALLOW_INSECURE_FALLBACK;
-    if (features_served(p->facts, FEATURE_FRONTEND_TLS))
-        judge_sources(p, g, v, path, f);
-    else
-        f->accepted = resolver_refuse(
-            g->arena, "UnsupportedValue",
-            STR_FMT " of the Gateway: " STR_FMT " is not served by this version; " STR_FMT, STR_ARG(path),
-            STR_ARG(features_what(FEATURE_FRONTEND_TLS)), STR_ARG(features_remedy(FEATURE_FRONTEND_TLS)));
+    judge_sources(p, g, v, path, f);
 }
 
 void frontend_judge(struct pass *p, struct gateway_state *g, const struct gateway *gw) {

@@ -82,7 +82,7 @@ static struct verdict build(struct pass *p, const struct gateway_state *g, struc
     if (g->is_default)
         conditions_add(&c, "DefaultGateway", CONDITION_TRUE, "DefaultGateway",
                        S("the Gateway has the default scope All"));
-    if (frontend_insecure(g) && !g->accepted.reason && features_served(p->facts, FEATURE_FRONTEND_TLS))
+    if (frontend_insecure(g) && !g->accepted.reason)
         conditions_add(&c, "InsecureFrontendValidationMode", CONDITION_TRUE, "ConfigurationChanged",
                        S("spec.tls.frontend: AllowInsecureFallback lets in clients whose certificate is "
                          "missing or not valid; use AllowValidOnly"));

@@ -341,6 +341,8 @@ static void emit_listener(struct pass *p, struct listener_state *l, struct plan_
             .hostname = l->hostname,
             .tls_mode = l->tls_mode,
             .tls_min = listeners_terminates(l) ? l->tls_min : PLAN_TLS_UNSET,
+            .tls_max = listeners_terminates(l) ? l->tls_max : PLAN_TLS_UNSET,
+            .ciphers = {l->ciphers, listeners_terminates(l) ? l->ciphers_n : 0},
             .certificates = {certs, l->certs_n},
             .settings = l->gateway->settings,
             .filters = {filters.v, filters.n},

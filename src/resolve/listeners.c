@@ -7,8 +7,7 @@
 #include "resolve/features.h"
 #include "resolve/frontend.h"
 #include "resolve/listener_filters.h"
-
-#define MIN_VERSION_KEY "postern.dev/min-tls-version"
+#include "resolve/tls_options.h"
 
 /* What each protocol is called, needs of this binary, and takes.                             [GW Listener.protocol] */
 static const struct protocol {
@@ -94,26 +93,6 @@ static struct verdict judge_selector(struct arena *a, const struct listener *spe
     return (struct verdict){0};
 }
 
-static struct verdict judge_options(struct arena *a, struct listener_state *l,
-                                    const struct listener_tls *tls) {
-    l->tls_min = PLAN_TLS_1_2;
-    for (uint32_t i = 0; i < tls->options.n; i++) {
-        const struct str_pair *o = &tls->options.p[i];
-        if (!str_eq(o->key, S(MIN_VERSION_KEY)))
-            return resolver_refuse(a, "UnsupportedValue",
-                                   "tls.options: \"" STR_FMT
-                                   "\" is unknown; the one option is " MIN_VERSION_KEY,
-                                   STR_ARG(o->key));
-        if (str_eq(o->value, S("1.3")))
-            l->tls_min = PLAN_TLS_1_3;
-        else if (!str_eq(o->value, S("1.2")))
-            return resolver_refuse(a, "UnsupportedValue",
-                                   "tls.options: " MIN_VERSION_KEY ": \"" STR_FMT "\"; use 1.2 or 1.3",
-                                   STR_ARG(o->value));
-    }
-    return (struct verdict){0};
-}
-
 /* What the listener asks for and this binary does not do. */
 static struct verdict judge_values(struct pass *p, struct listener_state *l, const struct listener *spec) {
     struct arena *a = l->gateway->arena;
@@ -127,7 +106,7 @@ static struct verdict judge_values(struct pass *p, struct listener_state *l, con
         return resolver_refuse(a, "UnsupportedValue",
                                "tls.mode: Passthrough does not go with " STR_FMT "; use Terminate",
                                STR_ARG(spec->protocol));
-    if (spec->tls && (v = judge_options(a, l, spec->tls)).reason) return v;
+    if (spec->tls && (v = tls_options_judge(a, l, &spec->tls->options)).reason) return v;
     return v;
 }
 
@@ -185,7 +164,7 @@ static struct verdict judge_certificate(struct pass *p, struct listener_state *l
                                         const struct secret_ref *ref) {
     struct arena *a = l->gateway->arena;
     struct certs_user user = {l->set ? KIND_LISTENER_SET : KIND_GATEWAY, l->set ? l->set->ns : l->gateway->ns,
-                              arena_printf(a, "tls.certificateRefs[%u]", i), "InvalidCertificateRef"};
+                              arena_printf(a, "tls.certificateRefs[%u]", i), "InvalidCertificateRef", true};
     struct cert_state *c;
     struct verdict v = certs_judge(p, a, &user, ref, &c, l->notice.n ? NULL : &l->notice);
     if (c) l->certs[l->certs_n++] = c;
@@ -243,7 +222,8 @@ void listeners_judge(struct pass *p, struct listener_state *l) {
     const struct listener *spec = listeners_spec(p, l);
     l->hostname = resolver_lower(a, spec->hostname);
     l->port = (uint16_t)spec->port;
-    l->tls_min = PLAN_TLS_UNSET;
+    l->tls_min = l->tls_max = PLAN_TLS_UNSET;
+    l->ciphers_n = 0;
     l->kinds = 0;
     l->selects = spec->allowed_routes.namespaces.from == FROM_SELECTOR;
     l->conflict = (struct verdict){0};

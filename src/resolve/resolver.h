@@ -22,6 +22,7 @@ struct cert_state {
     struct heap_item expiry; /* while not_after lies ahead */
     uint32_t uses;
     int64_t not_before_s, not_after_s;
+    int64_t staple_s; /* when its OCSP response begins to count or no longer does; INT64_MAX: never */
     char key[33];
 };
 
@@ -56,9 +57,11 @@ struct listener_state {
     bool present;
     bool selects; /* namespaces by their labels */
     bool served;
-    uint8_t protocol; /* enum plan_protocol; UNSET: not one of ours */
-    uint8_t tls_mode; /* enum plan_tls_mode; TLS alone */
-    uint8_t tls_min;  /* enum plan_tls_version */
+    uint8_t protocol;         /* enum plan_protocol; UNSET: not one of ours */
+    uint8_t tls_mode;         /* enum plan_tls_mode; TLS alone */
+    uint8_t tls_min, tls_max; /* enum plan_tls_version */
+    str *ciphers;             /* OpenSSL's names, static; none: the usual ones */
+    uint32_t ciphers_n;
     uint16_t port, bind_port;
     uint64_t revision; /* of the plan that first has it as it is now */
     str hostname;      /* lower case */

@@ -144,7 +144,7 @@ static struct verdict judge(struct pass *p, const struct xbackend *b, struct ver
     if (bad.reason && !ret_refs->reason) *ret_refs = bad;
     if (bad.reason && !v.reason) v = bad;
     if (v.reason) return v;
-    if (s && cert) *cert = certs_use(p, p->scratch, s, &why);
+    if (s && cert) *cert = certs_use(p, p->scratch, s, &why, NULL);
     if (s && cert) tls->client_certificate = str_of((*cert)->key);
     *ret_tls = tls;
     return v;

@@ -23,6 +23,9 @@ static void test_flat_fields(void **state) {
     CHANGES(plan_listener, PLAN_LISTENER, protocol, PLAN_HTTPS);
     CHANGES(plan_listener, PLAN_LISTENER, hostname, S("x"));
     CHANGES(plan_listener, PLAN_LISTENER, tls_min, PLAN_TLS_1_3);
+    CHANGES(plan_listener, PLAN_LISTENER, tls_max, PLAN_TLS_1_3);
+    CHANGES(plan_certificate, PLAN_CERTIFICATE, key_kind, KEY_RSA);
+    CHANGES(plan_certificate, PLAN_CERTIFICATE, ocsp, S("x"));
     CHANGES(plan_route, PLAN_ROUTE, ns, S("x"));
     CHANGES(plan_route, PLAN_ROUTE, name, S("x"));
     CHANGES(plan_route, PLAN_ROUTE, created_s, 1);
