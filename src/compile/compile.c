@@ -26,7 +26,7 @@ static bool carries_rule(const struct plan_rule *r) {
 bool compile_carries(const struct plan_piece *p) {
     if (p->kind == PLAN_LISTENER) {
         const struct plan_listener *l = container_of(p, const struct plan_listener, piece);
-        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->clients && !l->tracing;
+        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->tracing;
     }
     if (p->kind != PLAN_ROUTE) return true;
     const struct plan_route *r = container_of(p, const struct plan_route, piece);
@@ -64,6 +64,7 @@ static struct spine *make_spine(const struct compiler *c, uint64_t revision, uin
     uint32_t *touched = (uint32_t *)(void *)(at + chunks);
     s->table.revision = revision;
     s->table.generation = c->generation;
+    s->table.clients_version = c->clients_version;
     atomic_init(&s->table.workers, workers);
     s->table.rule_slots = c->rule_slots.next;
     s->table.backend_slots = c->backend_slots.next;

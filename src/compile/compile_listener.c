@@ -2,7 +2,7 @@
 #include "compile/compile_listener.h"
 
 #include "compile/compile_host.h"
-#include "http/access_format.h"
+#include "compile/compile_listener_piece.h"
 
 static str put_str(char **at, str s) {
     char *to = *at;
@@ -31,7 +31,7 @@ static void end_unused_certificate(struct compiler *c, struct compiler_certifica
 }
 
 static struct table_certificate *make_certificate(struct compiler *c, const struct plan_certificate *p) {
-    size_t strings = p->chain_pem.n + p->key_pem.n;
+    size_t strings = p->chain_pem.n + p->key_pem.n + p->ocsp.n;
     for (uint32_t i = 0; i < p->names.n; i++) strings += p->names.p[i].n;
     struct table_certificate *t = base_zalloc(sizeof *t + p->names.n * sizeof(str) + strings);
     str *names = (str *)(void *)(t + 1);
@@ -39,6 +39,8 @@ static struct table_certificate *make_certificate(struct compiler *c, const stru
     *t = (struct table_certificate){.id = ++c->ids,
                                     .chain_pem = put_str(&at, p->chain_pem),
                                     .key_pem = put_str(&at, p->key_pem),
+                                    .key_kind = p->key_kind,
+                                    .ocsp = put_str(&at, p->ocsp),
                                     .names_n = p->names.n,
                                     .names = names};
     for (uint32_t i = 0; i < p->names.n; i++) names[i] = put_str(&at, p->names.p[i]);
@@ -207,70 +209,23 @@ void compile_listener_end_unused(struct compiler *c, struct compiler_listener *l
     free(l);
 }
 
-static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
-
-/* The access log's format; one that can not be read, from a controller that knows more, is as good as none. */
-static void read_access(struct arena *scratch, str text, enum access_form *ret_form, str *ret_program) {
-    struct access_fault fault;
-    *ret_form = ACCESS_AS_USUAL, *ret_program = (str){0};
-    if (text.n && access_format_parse(scratch, text, ret_form, ret_program, &fault) != OK)
-        *ret_form = ACCESS_AS_USUAL;
-}
-
-/* Networks are put behind it; one that can not be read is left out, as trusting less is the safe side. */
-static struct table_settings *put_settings(struct table_settings *to, const struct plan_settings *p) {
-    struct ip_net *nets = (struct ip_net *)(void *)(to + 1);
-    *to = (struct table_settings){
-        .request_timeout_us = number_of(p->request_timeout),
-        .backend_timeout_us = number_of(p->backend_timeout),
-        .connect_us = number_of(p->connect_timeout),
-        .idle_us = number_of(p->idle_timeout),
-        .backend_idle_us = number_of(p->backend_idle_timeout),
-        .head_us = number_of(p->head_timeout),
-        .body_bytes = number_of(p->body_bytes),
-        .head_bytes = (uint32_t)number_of(p->head_bytes),
-        .trusted_hops = (uint32_t)number_of(p->trusted_hops),
-        .trusted = nets,
-    };
-    for (uint32_t i = 0; i < p->trusted_proxies.n; i++)
-        if (ip_parse_net(p->trusted_proxies.p[i], &nets[to->trusted_n]) == OK) to->trusted_n++;
-    return to;
+/* Do the two ask the same of their clients? */
+static bool same_clients(const struct table_listener *x, const struct table_listener *y) {
+    return !x || (!x->clients == !y->clients && (!x->clients || str_eq(x->clients->id, y->clients->id)));
 }
 
 static void make_piece(struct compiler *c, struct compiler_listener *l) {
-    static const struct table_settings none;
     const struct plan_listener *p = l->plan;
-    const struct plan_settings *settings = p->settings;
-    enum access_form form;
-    str program;
-    read_access(c->scratch, settings ? settings->access_log : S(""), &form, &program);
-    size_t strings = p->piece.key.n + p->gateway.n + p->section.n + p->hostname.n + program.n;
-    size_t pointers = p->certificates.n * sizeof(void *);
-    size_t values =
-        !settings ? 0 : sizeof(struct table_settings) + settings->trusted_proxies.n * sizeof(struct ip_net);
-    struct table_listener *t = base_zalloc(sizeof *t + pointers + values + strings);
-    const struct table_certificate **certificates = (void *)(t + 1);
-    struct table_settings *own = (void *)(certificates + p->certificates.n);
-    char *at = (char *)own + values;
-    *t = (struct table_listener){
-        .id = l->id,
-        .slot = l->slot,
-        .key = put_str(&at, p->piece.key),
-        .gateway = put_str(&at, p->gateway),
-        .section = put_str(&at, p->section),
-        .hostname = put_str(&at, p->hostname),
-        .port = (uint16_t)p->port,
-        .tls = p->protocol == PLAN_HTTPS,
-        .tls_min = p->tls_min == PLAN_TLS_1_3 ? 13 : 12,
-        .certificates = certificates,
-        .settings = settings ? put_settings(own, settings) : &none,
-    };
-    if (settings) own->access_form = (uint8_t)form, own->access_program = put_str(&at, program);
+    const struct table_certificate **certificates;
+    struct table_listener *t = compile_listener_piece_make(c, p, &certificates);
+    t->id = l->id;
+    t->slot = l->slot;
     for (uint32_t i = 0; i < p->certificates.n; i++) {
         const struct compiler_certificate *s = get_certificate(c, p->certificates.p[i]);
         if (s->piece) certificates[t->certificates_n++] = s->piece;
     }
     if (p->client_certificate.n) t->client = get_certificate(c, p->client_certificate)->piece;
+    if (!same_clients(l->piece, t)) c->clients_version++;
     compiler_die(c, DEATH_BLOCK, (void *)l->piece);
     l->piece = t;
     l->dirty = false;

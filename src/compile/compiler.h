@@ -131,6 +131,7 @@ struct compiler {
     uint64_t ids;        /* the last given to anything whose number is never reused */
     uint64_t stamp;
     uint32_t listener_ids;
+    uint64_t clients_version; /* table.clients_version */
     struct map listeners, backends, certificates, ports;
     struct map expressions;         /* text -> struct compiler_expression */
     struct index routes;            /* struct compiler_route */

@@ -286,17 +286,30 @@ static bool any_settings(const struct table_settings *s) {
            s->trusted_n || s->access_form;
 }
 
-static void add_listener(struct buf *b, const struct table *t, str at, const struct table_listener *l) {
-    buf_printf(b, "serve   " STR_FMT " listener=" STR_FMT "/" STR_FMT " " STR_FMT, STR_ARG(at),
-               STR_ARG(l->gateway), STR_ARG(l->section), STR_ARG(shown(l->hostname)));
-    if (l->tls) buf_printf(b, "  tls>=1.%u", l->tls_min - 10u);
+/* The kinds of keys are told where there is a choice. */
+static void add_tls(struct buf *b, const struct table_listener *l) {
+    static const char *const kinds[] = {"", KEY_KIND_NAMES};
+    buf_printf(b, "  tls>=1.%u", l->tls_min - 10u);
+    if (l->tls_max < 13) buf_printf(b, "  tls<=1.%u", l->tls_max - 10u);
+    if (l->tls_suites.n) buf_printf(b, "  suites{" STR_FMT "}", STR_ARG(l->tls_suites));
+    if (l->tls_ciphers.n) buf_printf(b, "  ciphers{" STR_FMT "}", STR_ARG(l->tls_ciphers));
     for (uint32_t i = 0; i < l->certificates_n; i++) {
         const struct table_certificate *c = l->certificates[i];
         buf_add(b, S("  certificate{"));
         for (uint32_t k = 0; k < c->names_n; k++)
             buf_printf(b, "%s" STR_FMT, k ? " " : "", STR_ARG(c->names[k]));
-        buf_add_char(b, '}');
+        if (l->certificates_n > 1 && c->key_kind) buf_printf(b, " %s", kinds[c->key_kind]);
+        buf_printf(b, "%s}", c->ocsp.n ? " stapled" : "");
     }
+    if (l->clients)
+        buf_printf(b, "  clients{%s ca=" STR_FMT "}", l->clients->lenient ? "lenient" : "required",
+                   STR_ARG(str_upto(l->clients->id, 12)));
+}
+
+static void add_listener(struct buf *b, const struct table *t, str at, const struct table_listener *l) {
+    buf_printf(b, "serve   " STR_FMT " listener=" STR_FMT "/" STR_FMT " " STR_FMT, STR_ARG(at),
+               STR_ARG(l->gateway), STR_ARG(l->section), STR_ARG(shown(l->hostname)));
+    if (l->tls) add_tls(b, l);
     if (l->client) buf_add(b, S("  client-certificate"));
     if (any_settings(l->settings)) add_settings(b, l->settings);
     buf_add_char(b, '\n');

@@ -9,6 +9,8 @@ const struct table_port *table_port(const struct table *t, uint32_t port_slot) {
     return spine_get(&spine_of(t)->ports, port_slot);
 }
 
+uint16_t table_port_number(const struct table_port *p) { return p->port; }
+
 bool table_port_tls(const struct table_port *p) { return p->tls; }
 
 const struct table_port_settings *table_port_settings(const struct table_port *p) { return &p->settings; }
@@ -35,14 +37,36 @@ static bool has_name(const struct table_certificate *c, str name, str parent) {
     return false;
 }
 
-const struct table_certificate *table_certificate_for(const struct table_listener *l, str server_name) {
-    if (!l->certificates_n) return NULL;
-    for (uint32_t i = 0; server_name.n && i < l->certificates_n; i++)
-        if (has_name(l->certificates[i], server_name, (str){0})) return l->certificates[i];
-    str parent = str_from(server_name, str_find(server_name, '.'));
-    for (uint32_t i = 0; parent.n && parent.n < server_name.n && i < l->certificates_n; i++)
-        if (has_name(l->certificates[i], server_name, parent)) return l->certificates[i];
-    return l->certificates[0];
+/* Keys of RSA after all others: signing with them costs ten times as much. */
+static bool is_better(const struct table_certificate *x, const struct table_certificate *than) {
+    return !than || (than->key_kind >= KEY_RSA && x->key_kind < KEY_RSA);
+}
+
+/* Among those that have the name (parent.p: by a wildcard). */
+static const struct table_certificate *find_named(const struct table_listener *l, str name, str parent,
+                                                  uint32_t kinds) {
+    const struct table_certificate *best = NULL;
+    for (uint32_t i = 0; i < l->certificates_n; i++) {
+        const struct table_certificate *c = l->certificates[i];
+        if (kinds >> c->key_kind & 1 && is_better(c, best) && has_name(c, name, parent)) best = c;
+    }
+    return best;
+}
+
+static const struct table_certificate *find_certificate(const struct table_listener *l, str name,
+                                                        uint32_t kinds) {
+    str parent = str_from(name, str_find(name, '.'));
+    const struct table_certificate *found = name.n ? find_named(l, name, (str){0}, kinds) : NULL;
+    return found || !parent.n || parent.n == name.n ? found : find_named(l, name, parent, kinds);
+}
+
+const struct table_certificate *table_certificate_for(const struct table_listener *l, str server_name,
+                                                      uint32_t kinds) {
+    const struct table_certificate *found = find_certificate(l, server_name, kinds);
+    if (!found) found = find_certificate(l, server_name, UINT32_MAX);
+    for (uint32_t i = 0; i < l->certificates_n && !found; i++)
+        if (kinds >> l->certificates[i]->key_kind & 1) found = l->certificates[i];
+    return found || !l->certificates_n ? found : l->certificates[0];
 }
 
 struct table_work *table_work_new(void) {

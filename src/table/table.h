@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/ip.h"
+#include "base/key_kind.h"
 #include "http/http_msg.h"
 
 enum table_filter_type {
@@ -130,6 +131,14 @@ struct table_certificate {
     str chain_pem, key_pem;
     uint32_t names_n;
     const str *names; /* lower case, wildcards as "*.x" */
+    uint8_t key_kind; /* enum key_kind */
+    str ocsp;         /* a response to staple, DER; "" = none */
+};
+/* Who may connect: whose certificate one of these has signed; lenient: others as well, but everyone is asked. */
+struct table_clients {
+    str id; /* of the content: a digest */
+    str ca_pem;
+    bool lenient;
 };
 
 /* How a backend is reached. A piece of its own, shared by all that are reached in the same way. */
@@ -196,9 +205,14 @@ struct table_listener {
     str key, gateway, section, hostname;
     uint16_t port; /* spec.port */
     bool tls;
-    uint8_t tls_min; /* 12 or 13 */
+    uint8_t tls_min, tls_max; /* 12 or 13 */
+    str tls_ciphers,
+        tls_suites; /* of TLS 1.2 and of 1.3, between colons, by OpenSSL's names; "" = the usual ones */
+    /* A digest of the key and of `clients`: what a session began with is what it may be resumed with, in all processes. */
+    char session[24];
     uint32_t certificates_n;
     const struct table_certificate *const *certificates;
+    const struct table_clients *clients;    /* NULL: nobody is asked for a certificate */
     const struct table_certificate *client; /* shown to backends that speak TLS; NULL: none */
     const struct table_settings *settings;  /* never NULL */
 };
@@ -207,6 +221,8 @@ struct table_port;
 struct table {           /* owner: builder; immutable once published */
     uint64_t revision;   /* the plan's */
     uint64_t generation; /* of tables, from 1 */
+    uint64_t
+        clients_version; /* another one when some listener asks another thing of its clients than in the table before */
     atomic_uint workers; /* that have not let go of it yet */
     uint32_t rule_slots, backend_slots,
         port_slots;    /* one past the highest in use in this generation or any before */
@@ -219,6 +235,7 @@ struct table {           /* owner: builder; immutable once published */
 /* The port that a socket belongs to; NULL when the table has none such. Slots are stable for (bind address, bind port). */
 const struct table_port *table_port(const struct table *t, uint32_t port_slot);
 bool table_port_tls(const struct table_port *p);
+uint16_t table_port_number(const struct table_port *p); /* that the socket is bound to */
 const struct table_port_settings *table_port_settings(const struct table_port *p);
 /* All ports, for whoever opens sockets. */
 struct table_socket {
@@ -232,8 +249,11 @@ uint32_t table_sockets(const struct table *t, const struct table_socket **ret);
 /* The listener of the port with the most specific hostname for host (lower case, no port; "" when none was given):
  * exact, then the wildcard with most labels, then the one without. NULL: none.                              [GW 11.4: Listener.hostname] */
 const struct table_listener *table_listener_for(const struct table_port *p, str host);
-/* The certificate of the listener for a server name, by SAN, most specific first; else its first. NULL: it has none. */
-const struct table_certificate *table_certificate_for(const struct table_listener *l, str server_name);
+/* The certificate of the listener for a server name, of those whose key is of `kinds` (what the client can verify): by SAN, an exact name
+ * before a wildcard, then what costs less to sign with, then the order given; of those without the name the first. With none that the client
+ * can verify, the one that would have been. NULL: it has none. */
+const struct table_certificate *table_certificate_for(const struct table_listener *l, str server_name,
+                                                      uint32_t kinds);
 
 struct table_match {
     const struct table_rule *rule;

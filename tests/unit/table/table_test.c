@@ -19,9 +19,9 @@ static void test_certificate_by_name(void **state) {
     } cases[] = {{"www.example.com", 2}, {"WWW.example.com", 2},   {"x.example.com", 1}, {"example.com", 1},
                  {"x.a.example.com", 3}, {"a.a.a.example.com", 1}, {"other", 1},         {"", 1}};
     for (unsigned i = 0; i < COUNT_OF(cases); i++)
-        assert_int_equal(table_certificate_for(&l, str_of(cases[i].name))->id, cases[i].id);
+        assert_int_equal(table_certificate_for(&l, str_of(cases[i].name), UINT32_MAX)->id, cases[i].id);
     const struct table_listener none = {0};
-    assert_null(table_certificate_for(&none, S("a")));
+    assert_null(table_certificate_for(&none, S("a"), UINT32_MAX));
 }
 
 static void test_filter_words(void **state) {

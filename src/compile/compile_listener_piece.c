@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile/compile_listener_piece.h"
+
+#include "compile/compile_block.h"
+#include "http/access_format.h"
+#include "text/base64.h"
+
+struct words { /* made once, for both walks */
+    str clients, ciphers, suites, access_program;
+    enum access_form access_form;
+};
+
+/* ---- settings ---- */
+
+static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
+
+/* The access log's format; one that can not be read, from a controller that knows more, is as good as none. */
+static void read_access(struct arena *a, str text, enum access_form *ret_form, str *ret_program) {
+    struct access_fault fault;
+    *ret_form = ACCESS_AS_USUAL, *ret_program = (str){0};
+    if (text.n && access_format_parse(a, text, ret_form, ret_program, &fault) != OK)
+        *ret_form = ACCESS_AS_USUAL;
+}
+
+/* A network that can not be read is left out, as trusting less is the safe side. */
+static const struct table_settings *put_settings(struct compile_block *b, const struct plan_settings *p,
+                                                 const struct words *words) {
+    static const struct table_settings none;
+    if (!p) return &none;
+    struct table_settings *to = compile_block_array(b, 1, sizeof *to);
+    struct ip_net *nets = compile_block_array(b, (uint32_t)(p->trusted_proxies.n * sizeof *nets + 7) / 8, 8);
+    str program = compile_block_str(b, words->access_program);
+    if (!to) return NULL;
+    *to = (struct table_settings){
+        .request_timeout_us = number_of(p->request_timeout),
+        .backend_timeout_us = number_of(p->backend_timeout),
+        .connect_us = number_of(p->connect_timeout),
+        .idle_us = number_of(p->idle_timeout),
+        .backend_idle_us = number_of(p->backend_idle_timeout),
+        .head_us = number_of(p->head_timeout),
+        .body_bytes = number_of(p->body_bytes),
+        .head_bytes = (uint32_t)number_of(p->head_bytes),
+        .trusted_hops = (uint32_t)number_of(p->trusted_hops),
+        .trusted = nets,
+        .access_form = (uint8_t)words->access_form,
+        .access_program = program,
+    };
+    for (uint32_t i = 0; i < p->trusted_proxies.n; i++)
+        if (ip_parse_net(p->trusted_proxies.p[i], &nets[to->trusted_n]) == OK) to->trusted_n++;
+    return to;
+}
+
+/* ---- TLS ---- */
+
+static const struct table_clients *put_clients(struct compile_block *b, const struct plan_clients *p,
+                                               str digest) {
+    if (!p) return NULL;
+    struct table_clients *to = compile_block_array(b, 1, sizeof *to);
+    struct table_clients clients = {
+        .id = compile_block_str(b, digest), .ca_pem = compile_block_str(b, p->ca_pem), .lenient = p->lenient};
+    if (to) *to = clients;
+    return to;
+}
+
+/* Those of TLS 1.3 are named as in the registry, the others by OpenSSL. Joined by colons, in a. */
+static str join_ciphers(struct arena *a, const struct plan_listener *p, bool tls13) {
+    str all = S("");
+    for (uint32_t i = 0; i < p->ciphers.n; i++) {
+        str one = p->ciphers.p[i];
+        if (str_starts(one, S("TLS_")) == tls13)
+            all = arena_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(all), all.n ? ":" : "", STR_ARG(one));
+    }
+    return all;
+}
+
+/* What a session of the listener is bound to: by whom it was let in, and where. */
+static void bind_sessions(struct arena *a, struct table_listener *t, str key, str clients) {
+    str both = arena_printf(a, STR_FMT "\n" STR_FMT, STR_ARG(clients), STR_ARG(key));
+    memcpy(t->session, base64_sha256_hex(a, both).p, sizeof t->session);
+}
+
+/* ---- the piece ---- */
+
+static struct table_listener *put(struct compile_block *b, const struct plan_listener *p,
+                                  const struct words *words,
+                                  const struct table_certificate ***ret_certificates) {
+    struct table_listener *to = compile_block_array(b, 1, sizeof *to);
+    const struct table_certificate **certificates =
+        compile_block_array(b, p->certificates.n, sizeof *certificates);
+    struct table_listener t = {
+        .key = compile_block_str(b, p->piece.key),
+        .gateway = compile_block_str(b, p->gateway),
+        .section = compile_block_str(b, p->section),
+        .hostname = compile_block_str(b, p->hostname),
+        .port = (uint16_t)p->port,
+        .tls = p->protocol == PLAN_HTTPS,
+        .tls_min = p->tls_min == PLAN_TLS_1_3 ? 13 : 12,
+        .tls_max = p->tls_max == PLAN_TLS_1_2 ? 12 : 13,
+        .tls_ciphers = compile_block_str(b, words->ciphers),
+        .tls_suites = compile_block_str(b, words->suites),
+        .certificates = certificates,
+        .clients = put_clients(b, p->clients, words->clients),
+        .settings = put_settings(b, p->settings, words),
+    };
+    if (!to) return NULL;
+    *to = t;
+    *ret_certificates = certificates;
+    return to;
+}
+
+struct table_listener *compile_listener_piece_make(const struct compiler *c, const struct plan_listener *p,
+                                                   const struct table_certificate ***ret_certificates) {
+    struct arena *a = c->scratch;
+    struct words words = {.ciphers = join_ciphers(a, p, false), .suites = join_ciphers(a, p, true)};
+    if (p->settings) read_access(a, p->settings->access_log, &words.access_form, &words.access_program);
+    if (p->clients) {
+        str rule = arena_printf(a, "%d\n" STR_FMT, p->clients->lenient, STR_ARG(p->clients->ca_pem));
+        words.clients = base64_sha256_hex(a, rule);
+    }
+    struct compile_block measure = {0};
+    put(&measure, p, &words, NULL);
+    struct compile_block b = {.p = base_zalloc(measure.structs + measure.strings),
+                              .strings_at = measure.structs};
+    struct table_listener *t = put(&b, p, &words, ret_certificates);
+    if (t->tls) bind_sessions(a, t, p->piece.key, words.clients);
+    arena_reset(a);
+    return t;
+}
