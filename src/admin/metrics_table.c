@@ -42,10 +42,17 @@ static const struct metrics_row rows[] = {
      METRICS_WORKERS, offsetof(struct worker_stats, handshakes_full)},
     {"postern_tls_handshakes_total", METRICS_COUNTER, NULL, "result=\"resumed\"", METRICS_WORKERS,
      offsetof(struct worker_stats, handshakes_resumed)},
-    {"postern_tls_handshakes_total", METRICS_COUNTER, NULL, "result=\"failed\"", METRICS_WORKERS,
-     offsetof(struct worker_stats, handshakes_failed)},
-    {"postern_requests_total", METRICS_COUNTER, "Requests whose head had arrived.", "", METRICS_WORKERS,
-     offsetof(struct worker_stats, requests)},
+#define FAILURE(id, name, words)                                                                             \
+    {"postern_tls_handshake_failures_total",                                                                 \
+     METRICS_COUNTER,                                                                                        \
+     id == TLS_CLOSED ? "TLS handshakes with clients that failed, by reason (docs/tls.md)." : NULL,          \
+     "reason=\"" name "\"",                                                                                  \
+     METRICS_WORKERS,                                                                                        \
+     offsetof(struct worker_stats, handshakes_failed) + sizeof(stats_counter) * id},
+    TLS_REASONS(FAILURE)
+#undef FAILURE
+        {"postern_requests_total", METRICS_COUNTER, "Requests whose head had arrived.", "", METRICS_WORKERS,
+         offsetof(struct worker_stats, requests)},
     {"postern_requests_open", METRICS_GAUGE, "Requests under way now.", "", METRICS_WORKERS,
      offsetof(struct worker_stats, requests_open)},
     {"postern_responses_total", METRICS_COUNTER, "Responses by status class.", "class=\"1xx\"",

@@ -60,8 +60,8 @@ static const struct cli_option options[] = {
     {"map-port", 0, "FROM:TO", "Listen on TO for listeners of port FROM, as in 80:8080. May be repeated."},
     {"secret-file", 0, "FILE",
      "A secret of 32 bytes or more, the same for all replicas and over restarts: what clients keep of their "
-     "sessions is sealed by it "
-     "(default: one of this start; docs/choices.md)."},
+     "sessions, those of TLS too, is sealed by it (default: one of this start; docs/choices.md, "
+     "docs/tls.md)."},
     {"workers", 0, "N", "Threads that serve traffic (default: one per core)."},
     {"access-log", 0, "FORM",
      "A line a request: off, json, text, a template such as '%{client} %{status} %{total_us:ms}', or @FILE "
@@ -110,6 +110,7 @@ const struct cli_command serve_command = {
 struct settings {
     struct cli_options given;
     struct control_config config;
+    struct tls_seed ticket_seed;
     struct serve_files files;
     struct serve_kube kube;
     struct serve_access access;
@@ -205,7 +206,8 @@ static err read_settings(struct settings *s) {
         return wrong(options_wrong(&serve_command,
                                    "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
                                    s->config.controller_name));
-    TRY(serve_secret_read(&s->given, s->config.session_key));
+    TRY(serve_secret_read(&s->given, s->config.session_key, &s->ticket_seed));
+    s->config.ticket_seed = &s->ticket_seed;
     s->config.workers = (unsigned)workers;
     s->config.metrics_series = (uint32_t)series;
     s->config.access = s->access.form;

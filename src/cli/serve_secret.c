@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "io/clock.h"
 #include "io/tls.h"
 
 enum { SECRET_BYTES_MIN = 32, SECRET_BYTES_MAX = 4096 };
@@ -27,7 +28,8 @@ static err read_file(const struct cli_options *o, const char *path, char *to, st
     return ERR_PROTO;
 }
 
-err serve_secret_read(const struct cli_options *o, uint8_t ret_session_key[SEAL_KEY_BYTES]) {
+err serve_secret_read(const struct cli_options *o, uint8_t ret_session_key[SEAL_KEY_BYTES],
+                      struct tls_seed *ret_ticket_seed) {
     char bytes[SECRET_BYTES_MAX + 1];
     str secret = {bytes, SECRET_BYTES_MIN};
     const char *path = options_get(o, "secret-file", NULL);
@@ -37,6 +39,10 @@ err serve_secret_read(const struct cli_options *o, uint8_t ret_session_key[SEAL_
     else
         tls_random(bytes, SECRET_BYTES_MIN);
     if (e == OK) seal_key(secret, "postern sessions 1", ret_session_key);
+    if (path && e == OK)
+        tls_seed_share(ret_ticket_seed, secret);
+    else
+        tls_seed_make(ret_ticket_seed, clock_wall_s());
     explicit_bzero(bytes, sizeof bytes);
     return e;
 }

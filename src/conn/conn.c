@@ -49,9 +49,13 @@ static void begin_open(struct conn *c) {
     c->ops->opened(c);
 }
 
+/* The owner may ask the TLS state for more. */
 static void fail(struct conn *c, const char *why) {
+    struct tls_conn *tls = TAKE(c->tls);
     conn_close(c);
+    c->tls = tls;
     c->ops->failed(c, why);
+    tls_free(TAKE(c->tls));
 }
 
 static void connect_step(struct conn *c) {

@@ -42,7 +42,7 @@ struct conn;
 struct conn_ops {
     /* CONNECTING or HANDSHAKING ended well: the owner sets c->codec when it has none. */
     void (*opened)(struct conn *c);
-    /* They failed; why is for people. The connection is closed already. */
+    /* They failed; why is for people. The connection is closed already, and c->tls goes after the call. */
     void (*failed)(struct conn *c, const char *why);
     /* The codec has read: after the events of its sink, once what they made others write has been handed to the sockets. */
     void (*did_read)(struct conn *c);

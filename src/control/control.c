@@ -307,7 +307,7 @@ static err start_workers(struct control *k) {
                               .tallies = metrics_routes_max(k->metrics) + TABLE_TALLY_FIRST,
                               .home = &k->builder.box,
                               .trust = k->trust};
-    tls_random(w.ticket_keys, sizeof w.ticket_keys);
+    w.seed = *k->c->ticket_seed;
     memcpy(w.session_key, k->c->session_key, sizeof w.session_key);
     k->workers = base_zalloc(n * sizeof(struct worker *));
     k->threads = base_zalloc(n * sizeof(struct thread *));
@@ -321,6 +321,9 @@ static err start_workers(struct control *k) {
         worker_free(worker);
         break;
     }
+    /* They forget it as it ages, so that what was sealed long ago stays so; the supervisor has it for whoever comes after us. */
+    explicit_bzero(&w.seed, sizeof w.seed);
+    explicit_bzero(k->c->ticket_seed, sizeof *k->c->ticket_seed);
     k->builder.workers = k->workers;
     k->builder.workers_n = k->workers_n;
     return k->workers_n ? OK : ERR_IO;

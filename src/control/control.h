@@ -27,6 +27,7 @@ struct control_config {
     uint16_t admin_port;
     const char *socket_path;
     uint8_t session_key[32];              /* SEAL_KEY_BYTES */
+    struct tls_seed *ticket_seed;         /* wiped here once the workers have it */
     int supervisor;                       /* the socket to the supervisor (supervisor.h) */
     uint64_t drain_us_max, linger_us;     /* connections are still taken for so long, within the former */
     const struct cluster_config *cluster; /* instead of files; NULL: none */

@@ -281,7 +281,7 @@ static void find_listener(struct explain_story *s) {
     const struct table_port *port = table_port(s->pipeline->table, s->socket->slot);
     const struct table_listener *by_name = s->tls ? table_listener_for(port, s->sni) : NULL;
     s->listener = table_listener_for(port, s->host);
-    if (by_name) s->certificate = table_certificate_for(by_name, s->sni);
+    if (by_name) s->certificate = table_certificate_for(by_name, s->sni, UINT32_MAX);
     if (s->tls && !s->certificate) {
         add_why(s, "no listener %s \"" STR_FMT "\": the TLS handshake fails",
                 by_name ? "has a certificate for the server name" : "takes the server name", STR_ARG(s->sni));

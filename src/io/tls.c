@@ -146,17 +146,73 @@ void tls_free(struct tls_conn *c) {
     free(c);
 }
 
+const char *tls_reason_name(enum tls_reason r) {
+#define NAME(id, name, words) name,
+    static const char *const names[] = {"done", TLS_REASONS(NAME)};
+#undef NAME
+    return names[r];
+}
+
+void tls_blame(struct tls_conn *c, enum tls_reason r, const char *words) {
+    c->reason = (uint8_t)r;
+    c->why = words;
+}
+
+/* What the library's error tells of. An alert of the peer's has a number of its own. */
+static enum tls_reason reason_of(unsigned long e) {
+    if (ERR_GET_LIB(e) != ERR_LIB_SSL) return TLS_BROKEN;
+    switch (ERR_GET_REASON(e)) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_INAPPROPRIATE_FALLBACK: return TLS_NO_VERSION;
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SUITABLE_GROUPS: return TLS_NO_CIPHER;
+    case SSL_R_NO_APPLICATION_PROTOCOL: return TLS_NO_PROTOCOL;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLS_PEER_MISSING;
+    case SSL_R_CERTIFICATE_VERIFY_FAILED: return TLS_PEER_REFUSED;
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST: return TLS_PLAIN_HTTP;
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_UNEXPECTED_MESSAGE: return TLS_NOT_TLS;
+    default: return ERR_GET_REASON(e) >= SSL_AD_REASON_OFFSET ? TLS_ALERT : TLS_BROKEN;
+    }
+}
+
+const char *tls_reason_words(enum tls_reason r) {
+#define WORDS(id, name, words) words,
+    static const char *const all[] = {"", TLS_REASONS(WORDS)};
+#undef WORDS
+    return all[r];
+}
+
+/* Who has mistaken the port reads it where it looks for the answer. */
+static void answer_plain_http(struct tls_conn *c) {
+    static const char text[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+                               "Content-Length: 44\r\n\r\nThis port speaks HTTPS: use https:// for it\n";
+    static_assert(sizeof "This port speaks HTTPS: use https:// for it\n" - 1 == 44, "as Content-Length says");
+    send_some(c, text, sizeof text - 1);
+}
+
+/* The reason, and in brackets what the library or the system says besides. */
 static err fail(struct tls_conn *c) {
-    c->failed = true;
     unsigned long e = ERR_peek_error();
     c->alerted = ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) >= SSL_AD_REASON_OFFSET;
-    if (!c->why && c->io_errno)
-        snprintf(c->error, sizeof c->error, "%s", strerror(c->io_errno));
-    else if (!c->why && e)
-        snprintf(c->error, sizeof c->error, "%s",
-                 ERR_reason_error_string(e) ? ERR_reason_error_string(e) : "TLS");
-    else
-        snprintf(c->error, sizeof c->error, "%s", c->why ? c->why : "the peer closed");
+    const char *more = NULL;
+    c->failed = true;
+    if (!c->why) {
+        c->reason = (uint8_t)(c->io_errno || !e ? TLS_CLOSED : reason_of(e));
+        more = c->io_errno ? strerror(c->io_errno) : e ? ERR_reason_error_string(e) : NULL;
+        if (c->reason == TLS_PEER_REFUSED)
+            more = X509_verify_cert_error_string(SSL_get_verify_result(c->ssl));
+        c->why = tls_reason_words(c->reason);
+    }
+    if (c->reason == TLS_PLAIN_HTTP) answer_plain_http(c);
+    snprintf(c->error, sizeof c->error, "%s%s%s%s", c->why, more ? " (" : "", more ? more : "",
+             more ? ")" : "");
     ERR_clear_error();
     return c->io_errno ? ERR_IO : ERR_PROTO;
 }
@@ -275,6 +331,8 @@ str tls_alpn(const struct tls_conn *c) {
 }
 
 bool tls_alerted(const struct tls_conn *c) { return c->alerted; }
+
+enum tls_reason tls_why(const struct tls_conn *c) { return c->reason; }
 
 str tls_error(const struct tls_conn *c) { return str_of(c->error); }
 

@@ -23,11 +23,14 @@ struct tls_conn { /* owner: worker */
     bool drained, to_the_end, failed, closed;
     bool alerted; /* it failed because the peer said so */
     int io_errno;
-    const char *why; /* set by a side's callback: the reason of a failure, in words */
-    char error[120];
+    uint8_t reason;  /* enum tls_reason */
+    const char *why; /* with the reason, when a side's callback has set it: in words */
+    char error[160];
 };
 /* c is zeroed memory from base_zalloc. The state (accept or connect) is set by the side. */
 void tls_open(struct tls_conn *c, struct tls_scratch *s, SSL_CTX *context, int fd);
+/* What a failure from here on is put down to; TLS_DONE: to what the library says. words: static. */
+void tls_blame(struct tls_conn *c, enum tls_reason r, const char *words);
 /* What both sides ask of a context. */
 void tls_set_context(SSL_CTX *x);
 /* The store that the system's bundle is in, counted once more; NULL: none was read. version: changes with it. */

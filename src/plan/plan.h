@@ -100,8 +100,7 @@ struct plan_match {
     str path;          /* PREFIX: without a trailing "/", "" = everything */
     str method;        /* "" = any */
     LIST_OF(struct plan_value_match) headers, query;
-    uint8_t
-        call_type; /* GRPC, enum plan_value: how service and call match; UNSET = any call. No path, no method then. */
+    uint8_t call_type; /* GRPC, enum plan_value, of service and call; UNSET = any. No path, no method then. */
     str service, call; /* "" = any */
 };
 enum plan_filter_type {
@@ -136,9 +135,8 @@ struct plan_auth {
     str path;         /* HTTP: what goes before the request's path, "" or "/..." without a "/" at its end */
     /* Lower case. Fields of the request that it is told; HTTP: besides Host, Content-Length and Authorization; GRPC: empty = all. */
     LIST_OF(str) request_headers;
-    LIST_OF(str)
-    response_headers;       /* HTTP: fields of its answer that go into the request; empty = all but Host */
-    int64_t body_bytes_max; /* of the request's body that it is told; 0 = none; 413 for a longer one */
+    LIST_OF(str) response_headers; /* HTTP: of its answer, into the request; empty = all but Host */
+    int64_t body_bytes_max;        /* of the request's body that it is told; 0 = none; 413 for a longer one */
 };
 struct plan_filter {
     uint8_t type;                         /* enum plan_filter_type */
@@ -258,9 +256,9 @@ struct plan_certificate {
     str chain_pem;
     str key_pem;        /* FIELD_SECRET */
     LIST_OF(str) names; /* DNS names it is good for, lower case */
-    uint8_t key_kind;   /* enum key_kind */
-    str ocsp;           /* response to staple, DER; "" = none */
     int64_t not_after_s;
+    uint8_t key_kind; /* enum key_kind */
+    str ocsp;         /* response to staple, DER; "" = none */
 };
 
 /* The state: pieces by key. */
@@ -282,7 +280,7 @@ const void *plan_open(struct arena *a, const struct plan_piece *p);
 struct plan_piece *plan_hold(struct plan_piece *p);
 void plan_release(struct plan_piece *p); /* NULL is fine */
 
-/* What changed: in order of kinds, each with the piece before and after (one of them may be NULL), both held by the delta. */
+/* What changed: in order of kinds, each with the piece before and after (one may be NULL), both held by the delta. */
 struct plan_change {
     enum plan_kind kind;
     struct plan_piece *before, *after;

@@ -6,6 +6,7 @@
 #include "proto/h1.h"
 #include "proto/h2.h"
 #include "proxy/answer.h"
+#include "proxy/downstream_tls.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
 
@@ -125,18 +126,13 @@ static void set_idle_deadline(struct downstream *d) {
 
 static void on_opened(struct conn *c) {
     struct downstream *d = of(c);
-    uint64_t *count =
-        tls_resumed(c->tls) ? &d->proxy->counts.handshakes_resumed : &d->proxy->counts.handshakes_full;
-    ++*count;
+    downstream_tls_done(d);
     choose_codec(d, str_eq(tls_alpn(c->tls), S("h2")));
     if (c->gathers) conn_want_flush(c); /* SETTINGS */
     set_idle_deadline(d);
 }
 
-static void on_failed(struct conn *c, const char *why) {
-    (void)why;
-    of(c)->proxy->counts.handshakes_failed++;
-}
+static void on_failed(struct conn *c, const char *why) { downstream_tls_failed(of(c), tls_why(c->tls), why); }
 
 /* The deadline of a head counts from its first byte: more bytes do not move it. */
 static void note_head(struct downstream *d, struct exchange *x) {
@@ -244,7 +240,7 @@ static void on_deadline(struct conn *c, uint64_t now_us) {
     (void)now_us;
     struct downstream *d = of(c);
     if (c->state == CONN_HANDSHAKING) {
-        d->proxy->counts.handshakes_failed++;
+        downstream_tls_failed(d, TLS_TIMEOUT, NULL);
         conn_close(c);
     } else if (downstream_is_shared(d)) {
         shared_deadline(d);
@@ -358,22 +354,6 @@ void downstream_settle(struct downstream *d, const struct table_port *port, cons
     d->idle_us = most_of(l->settings->idle_us, false, d->proxy->limits.idle_us);
 }
 
-/* The certificate and the listener of a handshake.                                                        [GW 11.4, 11.5] */
-static struct tls_choice choose(void *arg, str server_name) {
-    struct downstream *d = arg;
-    const struct table *t = d->proxy->table;
-    const struct table_port *port = t ? table_port(t, d->port_slot) : NULL;
-    const struct table_listener *l = port ? table_listener_for(port, server_name) : NULL;
-    const struct table_certificate *cert = l && l->tls ? table_certificate_for(l, server_name) : NULL;
-    if (!cert) return (struct tls_choice){0};
-    d->listener_id = l->id;
-    settle_by_listener(d, l->settings);
-    return (struct tls_choice){.certificate_id = cert->id,
-                               .chain_pem = cert->chain_pem,
-                               .key_pem = cert->key_pem,
-                               .version_min = l->tls_min};
-}
-
 static void set_peer(struct downstream *d, const struct ip *peer, uint16_t port) {
     d->peer = *peer, d->peer_port = port;
     struct buf b = {.p = d->peer_text, .cap = sizeof d->peer_text, .max = sizeof d->peer_text};
@@ -385,7 +365,8 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
                        uint32_t port_slot) {
     bool fresh, tls = port_slot < p->ports_n && p->port_tls[port_slot];
     struct downstream *d = pool_take(&p->downstreams, &fresh);
-    struct tls_conn *t = tls ? tls_server_accept(p->tls, fd, choose, d) : NULL;
+    int64_t wall_s = tls ? proxy_core_wall_us(p) / 1000000 : 0;
+    struct tls_conn *t = tls ? tls_server_accept(p->tls, fd, wall_s, downstream_tls_choose, d) : NULL;
     p->counts.connections_accepted++;
     if (conn_open(&d->conn, fresh, &p->common, &ops, fd, tls ? CONN_HANDSHAKING : CONN_OPEN, t) != OK) {
         pool_give(&p->downstreams, d);

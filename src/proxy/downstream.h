@@ -14,8 +14,9 @@ struct downstream { /* owner: worker */
     struct ip peer;
     uint16_t peer_port;
     uint32_t port_slot;
-    uint32_t listener_id;    /* TLS: chosen by the server name; 0: none */
-    uint32_t refused_stream; /* the last that got no exchange */
+    uint32_t listener_id;            /* TLS: chosen by the server name; 0: none */
+    char session[TLS_SESSION_BYTES]; /* of that listener, as it was then */
+    uint32_t refused_stream;         /* the last that got no exchange */
     uint64_t idle_us,
         head_us; /* as the settings of its listener say, or of its port while that is not known */
     bool tls;

@@ -2,7 +2,7 @@
 #include "proxy/proxy.h"
 
 #include "proxy/attempt.h"
-#include "proxy/downstream.h"
+#include "proxy/downstream_tls.h"
 #include "proxy/exchange.h"
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
@@ -54,8 +54,8 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     pool_init(&p->exchanges, sizeof(struct exchange), PROXY_EXCHANGES_KEPT, exchange_drop);
     link_init(&p->clients);
     link_init(&p->finished);
+    p->seed = *c->seed;
     mirror_setup(p);
-    memcpy(p->ticket_keys, c->ticket_keys, sizeof p->ticket_keys);
     p->report = c->finished;
     p->report_arg = c->arg;
     p->records = c->records;
@@ -90,7 +90,8 @@ static void adopt_ports(struct proxy *p, const struct table *t) {
         p->port_tls[sockets[i].slot] = sockets[i].tls;
         if (!sockets[i].tls || p->tls) continue;
         if (!p->tls_scratch) p->tls_scratch = tls_scratch_new();
-        p->tls = tls_server_new(p->tls_scratch, p->ticket_keys);
+        p->tls = tls_server_new(p->tls_scratch, &p->seed, proxy_core_wall_us(p) / 1000000);
+        explicit_bzero(&p->seed, sizeof p->seed); /* it forgets them as they age */
     }
 }
 
@@ -104,6 +105,8 @@ void proxy_adopt(struct proxy *p, const struct table *t) {
         }
         adopt_ports(p, t);
     }
+    if (t && t->clients_version != p->clients_version) downstream_tls_recheck(p);
+    if (t) p->clients_version = t->clients_version;
     upstream_adopt(p->upstream, t);
     conn_settle(&p->common);
 }

@@ -8,6 +8,8 @@
 #pragma once
 #include "http/access.h"
 #include "io/loop.h"
+#include "io/tls.h"
+#include "io/tls_seed.h"
 #include "proxy/retry.h"
 #include "table/table.h"
 
@@ -33,9 +35,9 @@ struct proxy_limits {
 extern const struct proxy_limits proxy_limits_usual;
 struct proxy_config {
     struct loop *loop;
-    const uint8_t *ticket_keys; /* 80 bytes, for the call */
-    const uint8_t *session_key; /* SEAL_KEY_BYTES, for the call; NULL: nobody else's sessions are known */
-    struct tls_trust *trust;    /* whom the system trusts; outlives the proxy; NULL: nobody */
+    const struct tls_seed *seed; /* of the keys of TLS tickets; for the call */
+    const uint8_t *session_key;  /* SEAL_KEY_BYTES, for the call; NULL: nobody else's sessions are known */
+    struct tls_trust *trust;     /* whom the system trusts; outlives the proxy; NULL: nobody */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
     void *arg;
@@ -45,7 +47,7 @@ struct proxy_config {
 };
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;
-    uint64_t handshakes_full, handshakes_resumed, handshakes_failed;
+    uint64_t handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
     uint64_t requests_open;
     uint64_t expressions_given_up; /* searches that reached the bound of their request */
     uint64_t mirrors, mirrors_dropped,

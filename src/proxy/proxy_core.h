@@ -13,13 +13,19 @@ enum {
     PROXY_DOWNSTREAMS_KEPT = 4096,
     PROXY_ARENA_BYTES = 6 << 10, /* both heads of a usual exchange */
 };
+struct proxy_handshake_log {
+    uint64_t next_us;
+    uint32_t more; /* failures that got no line */
+};
 struct proxy { /* owner: worker */
     struct proxy_limits limits;
     struct conn_common common;
     const struct table *table;
     struct tls_scratch *tls_scratch; /* with the first of those who need it */
     struct tls_server *tls;          /* once a port asks for it */
-    uint8_t ticket_keys[80];
+    struct tls_seed seed;            /* until then */
+    uint64_t clients_version;        /* of the table */
+    struct proxy_handshake_log handshake_logs[TLS_REASON_COUNT];
     struct upstream *upstream;
     struct pool downstreams, exchanges;
     struct link clients;  /* downstream.all */

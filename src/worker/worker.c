@@ -283,7 +283,7 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->connections_open, c.connections_open);
     stats_set(&s->handshakes_full, c.handshakes_full);
     stats_set(&s->handshakes_resumed, c.handshakes_resumed);
-    stats_set(&s->handshakes_failed, c.handshakes_failed);
+    for (int i = 0; i < TLS_REASON_COUNT; i++) stats_set(&s->handshakes_failed[i], c.handshakes_failed[i]);
     stats_set(&s->requests_open, c.requests_open);
     stats_set(&s->expressions_given_up, c.expressions_given_up);
     stats_set(&s->upstream_connects, c.upstream_connects);
@@ -356,13 +356,14 @@ struct worker *worker_new(const struct worker_config *c) {
     access_ring_init(&w->ring, RING_BYTES);
     tally_init(&w->tally, c->tallies);
     struct proxy_config pc = {.loop = &w->loop,
-                              .ticket_keys = w->config.ticket_keys,
+                              .seed = &w->config.seed,
                               .session_key = w->config.session_key,
                               .trust = w->config.trust,
                               .finished = on_finished,
                               .arg = w,
                               .records = c->access > ACCESS_OFF};
     w->proxy = proxy_new(&pc);
+    explicit_bzero(&w->config.seed, sizeof w->config.seed);
     return w;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include "http/access_format.h"
 #include "io/mailbox.h"
+#include "io/tls_seed.h"
 #include "table/table.h"
 #include "worker/tally.h"
 #include "worker/worker_stats.h"
@@ -18,7 +19,7 @@ struct worker_config {
     enum access_form access; /* of Gateways that say nothing; ACCESS_OWN: access_program */
     str access_program;      /* outlives the worker */
     uint32_t tallies;        /* one past the highest number of a route that is counted apart */
-    uint8_t ticket_keys[80];
+    struct tls_seed seed;    /* of the keys of TLS tickets */
     uint8_t
         session_key[32]; /* of all workers, restarts and replicas that are to know one another's sessions */
     struct tls_trust *trust; /* whom the system trusts; outlives the worker; NULL: nobody */

@@ -30,6 +30,7 @@ struct case_state {
     pid_t backend, supervisor;
     uint16_t backend_port;
     struct control_config config;
+    struct tls_seed seed;
     struct files_root root;
     char log[1 << 18];
     size_t log_n, log_at; /* what has been looked at */
@@ -79,6 +80,7 @@ static int setup(void **state) {
                                         .workers = 2,
                                         .access = ACCESS_JSON,
                                         .socket_path = c->socket_path,
+                                        .ticket_seed = &c->seed,
                                         .drain_us_max = 5000000};
     *state = c;
     return 0;

@@ -63,7 +63,7 @@ static inline int world_listen(uint16_t *ret_port) {
     return fd;
 }
 static inline void world_init_wish(struct world *w, struct world_wish wish) {
-    static const uint8_t keys[80];
+    static const struct tls_seed seed;
     uint16_t ports[1 + WORLD_OTHERS_MAX];
     *w = (struct world){.rig = {.a = arena_new(), .compiler = compiler_new()}};
     struct rig *r = &w->rig;
@@ -82,7 +82,7 @@ static inline void world_init_wish(struct world *w, struct world_wish wish) {
     struct compile_work work;
     r->table = compile_apply(r->compiler, &r->plan, &r->delta, 1, &work);
     w->proxy = proxy_new(&(struct proxy_config){.loop = &w->loop,
-                                                .ticket_keys = keys,
+                                                .seed = &seed,
                                                 .finished = on_finished,
                                                 .arg = w,
                                                 .limits = wish.limits,

@@ -394,7 +394,7 @@ static inline void rig_init(struct rig *r, enum access_form access) {
     plan_init(&r->plan);
     mailbox_init(&r->home, r);
     struct worker_config c = {.access = access, .home = &r->home};
-    memset(c.ticket_keys, 7, sizeof c.ticket_keys);
+    tls_seed_make(&c.seed, clock_wall_s());
     r->worker = worker_new(&c);
 }
 static inline void rig_start(struct rig *r) {

@@ -161,7 +161,8 @@ static void refuses_unknown_names(void **state) {
         finish(s);
     }
     const struct worker_stats *st = worker_stats(u.rig.worker);
-    rig_until(&u.rig, stats_get(&st->handshakes_failed) == 2 && stats_get(&st->connections_open) == 0);
+    rig_until(&u.rig, stats_get(&st->handshakes_failed[TLS_NO_CERTIFICATE]) == 2 &&
+                          stats_get(&st->connections_open) == 0);
     usual_fini(&u);
 }
 
@@ -309,7 +310,10 @@ static void takes_no_plain_http(void **state) {
     buf_init(&y.bytes, 4096);
     rig_send(fd, S("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"));
     while (rig_take(fd, &y)) {}
-    assert_false(reply_has(&y, "HTTP/1.1"));
+    assert_true(reply_has(&y, "HTTP/1.1 400"));
+    const struct worker_stats *st = worker_stats(u.rig.worker);
+    rig_until(&u.rig, stats_get(&st->handshakes_failed[TLS_PLAIN_HTTP]) == 1);
+    assert_int_equal(stats_get(&st->requests), 0);
     reply_fini(&y);
     close(fd);
     usual_fini(&u);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+#include "proxy/downstream.h"
+
+/* TLS of a client's connection. */
+/* The certificate and the listener of a handshake; arg: the struct downstream.                          [GW 11.4, 11.5] */
+struct tls_choice downstream_tls_choose(void *arg, const struct tls_hello *hello);
+/* A handshake ended well. */
+void downstream_tls_done(struct downstream *d);
+/* A handshake failed: counted, and told. The words may be NULL. */
+void downstream_tls_failed(struct downstream *d, enum tls_reason reason, const char *words);
+/* Listeners ask another thing of their clients than in the table before: who was let in by what does not hold any more finishes what it has
+ * begun, and comes again. */
+void downstream_tls_recheck(struct proxy *p);
