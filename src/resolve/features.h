@@ -59,7 +59,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
     X(WEBSOCKET_TLS, NULL, RESOLVED, "the appProtocol kubernetes.io/wss",                                    \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
-    X(DEFAULT_GATEWAYS, NULL, SERVED, "default Gateways", "name the Gateway in spec.parentRefs")           \
+    X(DEFAULT_GATEWAYS, NULL, SERVED, "default Gateways", "name the Gateway in spec.parentRefs")             \
     X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
     X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", SERVED, NULL, NULL)                        \
     X(FRONTEND_LENIENT, "GatewayFrontendClientCertificateValidationInsecureFallback", SERVED, NULL, NULL)    \
