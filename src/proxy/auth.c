@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/auth.h"
 
+#include "proxy/admission.h"
 #include "proxy/attempt.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
@@ -74,6 +75,7 @@ static void start(struct exchange *x, bool again) {
     struct upstream_want w = {.backend = x->ask.now->backend,
                               .tried = &x->tried,
                               .again = again,
+                              .client = admission_client(x),
                               .fresh = x->ask.fresh,
                               .connect_us = x->connect_max_us,
                               .idle_us = x->backend_idle_us};

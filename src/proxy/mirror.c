@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/mirror.h"
 
+#include "proxy/admission.h"
+
 struct mirror { /* owner: worker */
     struct link on_proxy;
     struct exchange *of; /* while it follows that one's body: then it is in its list */
@@ -13,6 +15,8 @@ struct mirror { /* owner: worker */
     struct http_msg *request, *trailers;
     const struct table_rule *rule; /* counted in proxy.uses */
     const struct table_backend *backend;
+    const struct table_certificate *client; /* of this generation's table */
+    uint64_t client_generation;
     struct balance_tried tried;
     struct kept body;
     struct kept_at fed;
@@ -153,8 +157,12 @@ static void send_request(struct mirror *m) {
 
 /* A pooled connection that is closed already is passed over. */
 static err take(struct mirror *m, bool again) {
-    struct upstream_want w = {
-        .backend = m->backend, .tried = &m->tried, .again = again, .fresh = m->repeated};
+    const struct table *t = m->proxy->table;
+    struct upstream_want w = {.backend = m->backend,
+                              .tried = &m->tried,
+                              .again = again,
+                              .fresh = m->repeated,
+                              .client = t && t->generation == m->client_generation ? m->client : NULL};
     for (;;) {
         err e = upstream_take(m->proxy->upstream, &w, &m->up);
         if (e == ERR_IO) continue; /* the endpoint is among the tried now */
@@ -310,6 +318,8 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
                          .request = http_msg_copy(m->arena, x->request),
                          .rule = x->rule,
                          .backend = to->backend,
+                         .client = admission_client(x),
+                         .client_generation = p->table ? p->table->generation : 0,
                          .bodyless = x->bodyless,
                          .request_ended = x->bodyless,
                          .progress_us = proxy_core_now(p)};
