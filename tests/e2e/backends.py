@@ -94,10 +94,11 @@ class Backend:
 
     def serve(self, sock):
         if self.context:
+            sock = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             try:
-                sock = self.context.wrap_socket(sock, server_side=True)
+                sock.do_handshake()
             except (OSError, ValueError):
-                sock.close()
+                self.refuse(sock)
                 return
             self.resumed += sock.session_reused
         stream = Stream(sock)
@@ -115,6 +116,19 @@ class Backend:
             except OSError:
                 pass
             sock.close()
+
+    @staticmethod
+    def refuse(sock):
+        """Closes so that the alert arrives: a reset, for what was not read, would overtake it."""
+        raw = socket.socket(fileno=sock.detach())
+        try:
+            raw.shutdown(socket.SHUT_WR)
+            raw.settimeout(10)
+            while raw.recv(1 << 16):
+                pass
+        except OSError:
+            pass
+        raw.close()
 
     def tell(self, stream, r):
         """What it was asked, as JSON; /status/NNN answers with that status."""
