@@ -55,6 +55,8 @@ static const struct metrics_row rows[] = {
          offsetof(struct worker_stats, requests)},
     {"postern_requests_open", METRICS_GAUGE, "Requests under way now.", "", METRICS_WORKERS,
      offsetof(struct worker_stats, requests_open)},
+    {"postern_upgraded_connections_open", METRICS_GAUGE, "Upgraded connections, as of WebSocket, open now.",
+     "", METRICS_WORKERS, offsetof(struct worker_stats, tunnels_open)},
     {"postern_responses_total", METRICS_COUNTER, "Responses by status class.", "class=\"1xx\"",
      METRICS_WORKERS, offsetof(struct worker_stats, responses_by_class[1])},
     {"postern_responses_total", METRICS_COUNTER, NULL, "class=\"2xx\"", METRICS_WORKERS,

@@ -13,6 +13,16 @@ static bool is_network(str s) {
 }
 static const struct pattern network = {NULL, is_network, "must be a network, as 10.0.0.0/8 or 2001:db8::/32"};
 
+/* What no gateway passes on: h2c would let requests by it, TLS hide them. */
+static bool is_upgrade(str s) {
+    size_t slash = str_find(s, '/');
+    str name = str_upto(s, slash), version = str_from(s, slash + 1);
+    bool token = pattern_header_name.holds(name) && (slash == s.n || pattern_header_name.holds(version));
+    return token && !str_ieq(name, S("h2c")) && !str_ieq(name, S("HTTP")) && !str_ieq(name, S("TLS"));
+}
+static const struct pattern upgrade = {
+    NULL, is_upgrade, "must be a protocol as in Upgrade, SPDY/3.1 for one, and not h2c, HTTP or TLS"};
+
 static const char *const proxy_protocols[] = {"Off", "Required", NULL};
 static const char *const services[] = {"LoadBalancer", "NodePort", "ClusterIP", "HostPort", NULL};
 static const char *const balancings[] = {"LeastRequests", "RoundRobin", NULL};
@@ -24,12 +34,15 @@ static const struct field fields[] = {
     {"timeouts.connect", FIELD_DURATION, AT(settings, connect)},
     {"timeouts.idle", FIELD_DURATION, AT(settings, idle)},
     {"timeouts.backendIdle", FIELD_DURATION, AT(settings, backend_idle)},
+    {"timeouts.upgradedIdle", FIELD_DURATION, AT(settings, upgraded_idle)},
     {"timeouts.head", FIELD_DURATION, AT(settings, head)},
     {"limits.headBytes", FIELD_OPT_INT, AT(settings, head_bytes), .min = 1024, .max = 1 << 20},
     {"limits.bodyBytes", FIELD_OPT_INT, AT(settings, body_bytes), .min = 1, .max = INT64_C(1) << 40},
     {"trustedProxies", FIELD_STR_LIST, AT(settings, trusted_proxies), .flags = FIELD_UNIQUE, .min = 1,
      .max = 256, .item_max = 64, .pattern = &network},
     {"trustedHops", FIELD_OPT_INT, AT(settings, trusted_hops), .min = 1, .max = 32},
+    {"upgrades", FIELD_STR_LIST, AT(settings, upgrades), .flags = FIELD_UNIQUE, .min = 1, .max = 16,
+     .item_max = 64, .pattern = &upgrade},
     {"proxyProtocol", FIELD_ENUM, AT(settings, proxy_protocol), .values = proxy_protocols},
     {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
     {"addresses.service", FIELD_ENUM, AT(settings, service), .values = services},
@@ -54,9 +67,9 @@ static void check_access_log(struct schema_check *c, str text) {
 
 static void rules(struct schema_check *c, const void *obj) {
     const struct settings *s = obj;
-    const struct opt_int *bounds[] = {&s->connect, &s->idle, &s->backend_idle, &s->head};
+    const struct opt_int *bounds[] = {&s->connect, &s->idle, &s->backend_idle, &s->upgraded_idle, &s->head};
     static const char *const names[] = {"timeouts.connect", "timeouts.idle", "timeouts.backendIdle",
-                                        "timeouts.head"};
+                                        "timeouts.upgradedIdle", "timeouts.head"};
     for (size_t i = 0; i < COUNT_OF(bounds); i++)
         if (bounds[i]->set && !bounds[i]->v)
             breach(c, str_of(names[i]), S("give it some time, or remove the key"),
@@ -144,6 +157,10 @@ err settings_read(struct arena *a, const struct config_map *m, uint64_t served, 
     return OK;
 }
 
+struct names {
+    str *p;
+    uint32_t n;
+};
 struct settings settings_over(const struct settings *below, const struct settings *above) {
     struct settings s = *below;
     const char *from = (const char *)above;
@@ -153,7 +170,8 @@ struct settings settings_over(const struct settings *below, const struct setting
         if (fields[i].type == FIELD_ENUM) {
             if (from[at]) ((char *)&s)[at] = from[at];
         } else if (fields[i].type == FIELD_STR_LIST) {
-            if (above->trusted_proxies.n) s.trusted_proxies = above->trusted_proxies;
+            const struct names *list = (const void *)(from + at);
+            if (list->n) memcpy((char *)&s + at, list, sizeof *list);
         } else if (fields[i].type == FIELD_STR) {
             if (above->access_log.n) s.access_log = above->access_log;
         } else if (number->set) {

@@ -12,11 +12,13 @@
     X(CONNECT, "timeouts.connect", 1)                                                                        \
     X(IDLE, "timeouts.idle", 1)                                                                              \
     X(BACKEND_IDLE, "timeouts.backendIdle", 1)                                                               \
+    X(UPGRADED_IDLE, "timeouts.upgradedIdle", 1)                                                             \
     X(HEAD, "timeouts.head", 1)                                                                              \
     X(HEAD_BYTES, "limits.headBytes", 1)                                                                     \
     X(BODY_BYTES, "limits.bodyBytes", 1)                                                                     \
     X(TRUSTED_PROXIES, "trustedProxies", 1)                                                                  \
     X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
+    X(UPGRADES, "upgrades", 1)                                                                               \
     X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
     X(BALANCING, "balancing", 0)                                                                             \
     X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */                                          \
@@ -44,10 +46,11 @@ enum settings_service {
 struct settings { /* each "not set" when not given: the built-in default holds, or the class's */
     /* microseconds; request and backend_request: of rules that say nothing of their own; 0 = none. The others are bounds that must be:
      * never 0 */
-    struct opt_int request, backend_request, connect, idle, backend_idle, head;
+    struct opt_int request, backend_request, connect, idle, backend_idle, upgraded_idle, head;
     struct opt_int head_bytes, body_bytes;
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
     struct opt_int trusted_hops;
+    LIST_OF(str) upgrades; /* tokens of Upgrade */
     uint8_t proxy_protocol, balancing, service;
     str access_log; /* a format of http/access_format.h */
 };

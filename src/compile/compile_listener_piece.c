@@ -29,6 +29,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
     if (!p) return &none;
     struct table_settings *to = compile_block_array(b, 1, sizeof *to);
     struct ip_net *nets = compile_block_array(b, (uint32_t)(p->trusted_proxies.n * sizeof *nets + 7) / 8, 8);
+    str *upgrades = compile_block_strs(b, p->upgrades.p, p->upgrades.n);
     str program = compile_block_str(b, words->access_program);
     if (!to) return NULL;
     *to = (struct table_settings){
@@ -37,11 +38,14 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .connect_us = number_of(p->connect_timeout),
         .idle_us = number_of(p->idle_timeout),
         .backend_idle_us = number_of(p->backend_idle_timeout),
+        .upgraded_idle_us = number_of(p->upgraded_idle_timeout),
         .head_us = number_of(p->head_timeout),
         .body_bytes = number_of(p->body_bytes),
         .head_bytes = (uint32_t)number_of(p->head_bytes),
         .trusted_hops = (uint32_t)number_of(p->trusted_hops),
         .trusted = nets,
+        .upgrades_n = p->upgrades.n,
+        .upgrades = upgrades,
         .access_form = (uint8_t)words->access_form,
         .access_program = program,
     };

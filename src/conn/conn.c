@@ -97,7 +97,8 @@ static void run(struct conn *c) {
     if (c->state != CONN_OPEN) return;
     if (c->writable && conn_pending(c)) conn_io_flush(c);
     conn_io_read(c);
-    if (c->state == CONN_OPEN && c->peer_shut && !c->read_over) c->ops->closing(c, c->peer_dead);
+    if (c->state == CONN_OPEN && (c->read_over ? c->peer_dead && !c->shut : c->peer_shut))
+        c->ops->closing(c, c->peer_dead);
 }
 
 static void on_ready(struct loop_fd *f, uint32_t events) {

@@ -50,9 +50,11 @@ struct conn_ops {
     void (*wrote)(struct conn *c);
     /* The codec refuses what the peer sent (ERR_PROTO, ERR_LIMIT); nothing more is read. */
     void (*refused)(struct conn *c, err e, enum http_reason why);
-    /* The peer's side ended: cut: within a message (or by a reset), otherwise between messages or after the last. Nothing more is read. */
+    /* The peer's side ended: cut: within a message (or by a reset), otherwise between messages or after the last. Nothing more is read.
+     * Not told of a tunnel's orderly end: the codec's sink is. */
     void (*ended)(struct conn *c, bool cut);
-    /* The peer has shut its side, which has not been read to the end yet; dead: both sides are down, what we write is lost. */
+    /* The peer has shut its side, which has not been read to the end yet; dead: both sides are down, what we write is lost (that is
+     * told after the end was read, too). */
     void (*closing)(struct conn *c, bool dead);
     /* What we write does not arrive any more; there may be bytes to read yet. */
     void (*write_failed)(struct conn *c);
@@ -96,6 +98,7 @@ struct conn { /* owner: who embeds it */
     bool peer_dead;  /* HUP or ERR was seen */
     bool read_over;  /* nothing more is read: end, refused, or the codec is through */
     bool write_over; /* a write failed */
+    bool shut;       /* our side was shut: the codec has no more to say */
     bool blocked;    /* the codec takes no more until conn_resume() */
     bool held;       /* by the owner: nothing is read */
     bool idle;       /* pooled: whatever comes ends it */

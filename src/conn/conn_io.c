@@ -46,6 +46,13 @@ static bool write_once(struct conn *c, bool *ret_some) {
     return false;
 }
 
+static void shut_when_written(struct conn *c) {
+    if (c->write_over || conn_pending(c)) return;
+    c->shut = true;
+    if (c->tls) tls_close_notify(c->tls);
+    shutdown(c->watch.fd, SHUT_WR);
+}
+
 void conn_io_flush(struct conn *c) {
     if (link_is_on(&c->flush)) link_remove(&c->flush);
     if (c->state != CONN_OPEN || !c->codec) return;
@@ -56,6 +63,7 @@ void conn_io_flush(struct conn *c) {
         }
     }
     if (c->codec->ops->pending(c->codec)) c->codec->ops->keep(c->codec);
+    if (!c->shut && c->codec->ops->shut && c->codec->ops->shut(c->codec)) shut_when_written(c);
     if (c->write_over)
         c->ops->write_failed(c);
     else if (some ||
@@ -108,6 +116,7 @@ static void peer_end(struct conn *c, bool clean) {
     err e = clean ? c->codec->ops->read_end(c->codec, &why) : ERR_PROTO;
     if (c->state != CONN_OPEN) return;
     conn_io_flush_all(c->common);
+    if (clean && e == OK) return; /* a tunnel, which may go on the other way */
     if (c->state == CONN_OPEN) c->ops->ended(c, e != ERR_END && e != OK);
 }
 

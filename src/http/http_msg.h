@@ -67,11 +67,13 @@ struct http_msg {
     uint8_t body;      /* enum http_body: how the body of this message ends */
     bool keep_alive;   /* HTTP/1: the peer lets the connection live on */
     bool expect_continue;
-    bool upgrade;    /* Connection: upgrade with an Upgrade field */
     uint16_t status; /* response */
     str method;
-    str authority;           /* host and port as sent: Host, :authority or the absolute form's */
-    str host;                /* the authority's, when the codec split it: http_uri_split_authority() */
+    str authority; /* host and port as sent: Host, :authority or the absolute form's */
+    str host;      /* the authority's, when the codec split it: http_uri_split_authority() */
+    /* The protocols to go on by, as a list: what Upgrade says where Connection names it. Submitted, the request asks for them and a
+     * response agrees (101) or tells of them (426); filter/upgrade.h says what may pass.                          [RFC 9110 7.8] */
+    str upgrade;
     str path;                /* begins with "/", or "*"; never empty once checked */
     str query;               /* with its "?", or "" */
     uint64_t content_length; /* with HTTP_BODY_LENGTH */

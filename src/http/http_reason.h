@@ -38,6 +38,7 @@
     X(RETRY_BUDGET, "retry_budget", 503, "the backend's budget of retries is used up")                       \
     X(BACKEND_TIMEOUT, "backend_timeout", 504, "the backend did not answer in time")                         \
     X(BACKEND_CUT, "backend_cut", 0, "the backend ended in the middle of its response")                      \
+    X(TUNNEL_IDLE, "tunnel_idle", 0, "nothing moved on the upgraded connection")                             \
     X(CLIENT_GONE, "client_gone", 0, "the client went before the response was complete")                     \
     X(VERSION, "version", 505, "an HTTP version that is not served")
 #define HTTP_REASON_ID(id, name, status, words) REASON_##id,

@@ -25,12 +25,16 @@ static const struct field settings_fields[] = {
     {.name = "connectTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, connect_timeout)},
     {.name = "idleTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, idle_timeout)},
     {.name = "backendIdleTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, backend_idle_timeout)},
+    {.name = "upgradedIdleTimeout",
+     .type = FIELD_DURATION,
+     .offset = AT(plan_settings, upgraded_idle_timeout)},
     {.name = "headTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, head_timeout)},
     {.name = "headBytes", .type = FIELD_OPT_INT, .offset = AT(plan_settings, head_bytes)},
     {.name = "bodyBytes", .type = FIELD_OPT_INT, .offset = AT(plan_settings, body_bytes)},
     {.name = "trustedProxies", .type = FIELD_STR_LIST, .offset = AT(plan_settings, trusted_proxies)},
     {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
     {.name = "accessLog", .type = FIELD_STR, .offset = AT(plan_settings, access_log)},
+    {.name = "upgrades", .type = FIELD_STR_LIST, .offset = AT(plan_settings, upgrades)},
 };
 static const struct schema settings = SCHEMA(plan_settings, settings_fields, NULL);
 static const struct field clients_fields[] = {

@@ -19,7 +19,8 @@ struct codec_sink {
     /* A message begins with its first byte: the arena for its head. NULL refuses (read() returns ERR_LIMIT, REASON_OVERLOAD).
      * Once per stream; heads with a status of 1xx share it. multiplexed: NULL refuses that stream alone. */
     struct arena *(*begin)(void *arg, uint32_t stream);
-    /* A head is complete and checked; m lives in that arena. end: no body follows. 1xx heads come with m->status < 200, not as the end. */
+    /* A head is complete and checked; m lives in that arena. end: no body follows. 1xx heads come with m->status < 200, not as the end.
+     * After 101 (and in front once it was submitted) body() gives the bytes of a tunnel, and end() the end of the peer's. */
     void (*head)(void *arg, uint32_t stream, struct http_msg *m, bool end);
     void (*body)(void *arg, uint32_t stream, str bytes);
     /* The body is complete; trailers (may be NULL) are in the message's arena. */
@@ -44,8 +45,8 @@ struct codec_ops {
      * ERR_END: the connection is done, nothing more will be read: write what is pending, then close. Without bytes it tells how the
      * connection stands: OK or one of the last two. */
     err (*read)(struct codec *c, str in, uint64_t now_us, size_t *ret_used, enum http_reason *ret_why);
-    /* The peer will send no more, and all that it sent was taken by read(): ends a body that lasts to the close; ERR_END when no stream
-     * is cut (a server may still submit the response that is due), ERR_PROTO when one was: CLIENT_GONE, BACKEND_RESET (before a whole
+    /* The peer will send no more, and all that it sent was taken by read(): ends a body that lasts to the close; OK when it was a tunnel,
+     * whose other direction may go on; ERR_END when no stream is cut (a server may still submit the response that is due), ERR_PROTO when one was: CLIENT_GONE, BACKEND_RESET (before a whole
      * head), BACKEND_CUT. */
     err (*read_end)(struct codec *c, enum http_reason *ret_why);
     /* A head to send. Client side: a new stream, its number is written to *stream. The codec writes the framing fields anew, from
@@ -53,7 +54,7 @@ struct codec_ops {
      * with 304 still tells the length that m->body says. A status of 1xx goes before the final head (nothing is sent to a peer of 1.0).
      * ERR_PROTO: m can not be sent as it is (a name, a value, the target, a length without a body); nothing was written.
      * ERR_AGAIN: one stream at a time, or too much is pending. ERR_END: this connection begins nothing more. ERR_ABSENT: no such stream
-     * or its final head was submitted. ERR_REFUSED: CONNECT, or 101: not served. */
+     * or its final head was submitted. ERR_REFUSED: CONNECT; 101 to a request that asks for nothing or has not come whole. */
     err (*submit)(struct codec *c, uint32_t *stream, const struct http_msg *m, bool end);
     /* Body bytes; borrowed until the next write. end: the last. ERR_AGAIN: too much is pending, nothing was taken. ERR_PROTO: more or less
      * than the length that was told: nothing was taken, the stream is to be reset. ERR_ABSENT: no such stream, or its body ended. */
@@ -77,6 +78,8 @@ struct codec_ops {
     uint64_t (*raw_bytes)(const struct codec *c, uint32_t stream);
     /* May another stream begin? false once the connection is to be closed after what runs; for an HTTP/1 client also while one runs. */
     bool (*reusable)(const struct codec *c);
+    /* A tunnel of HTTP/1 was submitted to its end: once all is written, the connection's sending side is to be shut. NULL: never. */
+    bool (*shut)(const struct codec *c);
     /* Finish what runs, begin nothing: Connection: close on the next response, GOAWAY. */
     void (*drain)(struct codec *c);
     /* A server: the bound of heads that begin from now on (codec_limits.head_bytes_max); a request line may have half of it. */

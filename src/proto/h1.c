@@ -14,15 +14,17 @@ enum reading {
     R_BODY,     /* its body comes */
     R_TRAILERS, /* the trailer section comes */
     R_WAIT,     /* it came whole. A server: until its response is submitted; a client: until a request is */
+    R_TUNNEL,   /* after 101: bytes, until the peer ends them */
     R_FAILED,   /* the peer broke the rules */
     R_DONE,     /* nothing more is read */
 };
 static const uint8_t moves[] = {
     [R_IDLE] = 1 << R_HEAD | 1 << R_FAILED | 1 << R_DONE,
-    [R_HEAD] = 1 << R_HEAD | 1 << R_BODY | 1 << R_WAIT | 1 << R_FAILED | 1 << R_DONE,
+    [R_HEAD] = 1 << R_HEAD | 1 << R_BODY | 1 << R_WAIT | 1 << R_TUNNEL | 1 << R_FAILED | 1 << R_DONE,
     [R_BODY] = 1 << R_TRAILERS | 1 << R_WAIT | 1 << R_FAILED | 1 << R_DONE,
     [R_TRAILERS] = 1 << R_WAIT | 1 << R_FAILED | 1 << R_DONE,
-    [R_WAIT] = 1 << R_IDLE | 1 << R_FAILED | 1 << R_DONE,
+    [R_WAIT] = 1 << R_IDLE | 1 << R_TUNNEL | 1 << R_FAILED | 1 << R_DONE,
+    [R_TUNNEL] = 1 << R_DONE,
     [R_FAILED] = 1 << R_DONE,
     [R_DONE] = 0,
 };
@@ -44,6 +46,7 @@ struct h1 {
     bool server;
     bool close;    /* nothing begins after the stream that runs */
     bool draining; /* close, as soon as it can be said */
+    bool tunnel;   /* 101 was said: no framing, either way */
     uint32_t stream;
 
     uint8_t reading; /* enum reading, by move() */
@@ -51,6 +54,7 @@ struct h1 {
     uint8_t interim; /* heads of 1xx that came */
     uint8_t turn;    /* messages that this read() took */
     bool expecting;  /* the client waits for 100 before its body */
+    bool upgrade;    /* the request asks for another protocol */
     uint8_t body_kind;
     enum http_reason why; /* R_FAILED */
     err failed;
@@ -91,7 +95,8 @@ static bool discarding(const struct h1 *h) { return h->server && h->writing == W
 
 /* After each step of either side: has the stream ended? */
 static void settle(struct h1 *h) {
-    if (!h->server || h->writing != W_END || h->reading == R_FAILED || h->reading == R_DONE) return;
+    if (!h->server || h->tunnel || h->writing != W_END) return;
+    if (h->reading == R_FAILED || h->reading == R_DONE) return;
     if (h->close || (h->reading == R_WAIT && h->draining)) {
         move(h, R_DONE);
     } else if (h->reading == R_WAIT) {
@@ -125,7 +130,7 @@ static err begin_message(struct h1 *h) {
         h->writing = W_HEAD;
         h->method_id = HTTP_METHOD_OTHER;
         h->peer_version = 11;
-        h->expecting = false;
+        h->expecting = h->upgrade = false;
     }
     h->interim = 0;
     h->unread = h->discarded = 0;
@@ -200,11 +205,31 @@ static err take_request_head(struct h1 *h, str all, size_t rest) {
     if (e != OK) return fail(h, e, why);
     h->peer_version = m->version;
     h->expecting = m->expect_continue;
+    h->upgrade = m->upgrade.n > 0;
     h->body_kind = m->body;
     if (m->body == HTTP_BODY_LENGTH && m->content_length > body_bytes_max)
         return fail(h, ERR_LIMIT, REASON_BODY_TOO_LARGE);
     h1_body_begin(&h->body, m->body, m->content_length, body_bytes_max);
     deliver_head(h, m, rest);
+    return OK;
+}
+
+/* Both sides go on without framing; the connection carries nothing else any more. */
+static void begin_tunnel(struct h1 *h) {
+    h->tunnel = h->close = true;
+    h->unread = 0;
+    h->writing = W_BODY;
+    h->out_kind = HTTP_BODY_TO_CLOSE;
+    move(h, R_TUNNEL);
+}
+
+/* 101 agrees to what was asked for, once all of the request was sent; else the backend does not know what it says.
+ *                                                                          [RFC 9110 7.8] [RFC 9110 15.2.2] */
+static err take_switch(struct h1 *h, struct http_msg *m) {
+    if (!h->upgrade || !m->upgrade.n || h->writing != W_END)
+        return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
+    begin_tunnel(h);
+    h->codec.sink->head(h->codec.arg, h->stream, m, false);
     return OK;
 }
 
@@ -214,10 +239,9 @@ static err take_response_head(struct h1 *h, str all, size_t rest) {
     end_section(h);
     if (h1_head_response(bytes, &h->section, h->method_id, m) != OK)
         return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
+    if (m->status == 101) return take_switch(h, m);
     if (m->status < 200) {
-        /* 101 was not asked for: Upgrade is never sent [RFC 9110 15.2.2] */
-        if (m->status == 101 || ++h->interim > INTERIM_MAX)
-            return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
+        if (++h->interim > INTERIM_MAX) return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
         begin_head(h);
         h->codec.sink->head(h->codec.arg, h->stream, m, false);
         return OK;
@@ -293,6 +317,15 @@ static err take_body(struct h1 *h, str in, size_t *ret_used) {
     return OK;
 }
 
+static err take_tunnel(struct h1 *h, str in, size_t *ret_used) {
+    size_t n = num_min(in.n, CODEC_WINDOW_BYTES - h->unread);
+    if (n == 0) return ERR_AGAIN;
+    h->unread += n;
+    *ret_used = n;
+    h->codec.sink->body(h->codec.arg, h->stream, str_upto(in, n));
+    return OK;
+}
+
 static err take(struct h1 *h, str in, size_t *ret_used) {
     *ret_used = 0;
     switch ((enum reading)h->reading) {
@@ -302,6 +335,7 @@ static err take(struct h1 *h, str in, size_t *ret_used) {
     case R_TRAILERS: return take_trailers(h, in, ret_used);
     case R_WAIT:
         return h->server ? ERR_AGAIN : fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL); /* nobody asked */
+    case R_TUNNEL: return take_tunnel(h, in, ret_used);
     case R_FAILED: return h->failed;
     case R_DONE: break;
     }
@@ -348,6 +382,10 @@ static err h1_read_end(struct codec *c, enum http_reason *ret_why) {
         }
         if (!h->server) why = REASON_BACKEND_CUT;
         break;
+    case R_TUNNEL:
+        move(h, R_DONE);
+        h->codec.sink->end(h->codec.arg, h->stream, NULL);
+        return OK;
     case R_WAIT:
     case R_FAILED:
     case R_DONE: return ERR_END;
@@ -365,8 +403,16 @@ static void h1_consume(struct codec *c, uint32_t stream, size_t bytes) {
 
 /* ---- writing ---- */
 
+/* Once the request came whole: the client can not begin before that, either [RFC 9110 7.8]. */
+static err submit_switch(struct h1 *h, const struct http_msg *m) {
+    if (!h->upgrade || !m->upgrade.n || h->reading != R_WAIT) return ERR_REFUSED;
+    TRY(h1_print_response(&h->out, m, &(struct h1_print){.options = "upgrade", .upgrade = m->upgrade}));
+    begin_tunnel(h);
+    return OK;
+}
+
 static err submit_interim(struct h1 *h, const struct http_msg *m) {
-    if (m->status == 101) return ERR_REFUSED;
+    if (m->status == 101) return submit_switch(h, m);
     if (h->peer_version < 11) return OK; /* it would not understand [RFC 9110 15.2] */
     TRY(h1_print_response(&h->out, m, &(struct h1_print){0}));
     if (m->status == 100) h->expecting = false;
@@ -405,6 +451,7 @@ static bool request_lost(const struct h1 *h, bool end) {
     case R_TRAILERS: return false;
     case R_IDLE:
     case R_HEAD:
+    case R_TUNNEL:
     case R_FAILED:
     case R_DONE: break;
     }
@@ -426,6 +473,10 @@ static err submit_response(struct h1 *h, uint32_t stream, const struct http_msg 
     bool close =
         h->close || h->draining || request_lost(h, end) || (how.body == HTTP_BODY_TO_CLOSE && !bodyless);
     how.options = close ? "close" : h->peer_version < 11 ? "keep-alive" : NULL;
+    if (m->upgrade.n && h->peer_version >= 11) {
+        how.upgrade = m->upgrade;
+        how.options = close ? "close, upgrade" : "upgrade";
+    }
     TRY(h1_print_response(&h->out, m, &how));
     h->close = close;
     begin_out(h, &how, bodyless, end);
@@ -447,8 +498,11 @@ static err submit_request(struct h1 *h, uint32_t *ret_stream, const struct http_
         how.body = m->body == HTTP_BODY_LENGTH ? HTTP_BODY_LENGTH : HTTP_BODY_CHUNKED;
     else if (m->body != HTTP_BODY_NONE || expects_content(m->method_id)) /* [RFC 9110 8.6] */
         how.body = HTTP_BODY_LENGTH;
-    if (hop_takes_trailers(m)) how.options = "te";
+    bool te = hop_takes_trailers(m);
+    how.upgrade = m->upgrade;
+    how.options = m->upgrade.n ? te ? "te, upgrade" : "upgrade" : te ? "te" : NULL;
     TRY(h1_print_request(&h->out, m, &how));
+    h->upgrade = m->upgrade.n > 0;
     h->method_id = m->method_id;
     begin_out(h, &how, false, end);
     move(h, R_IDLE);
@@ -531,6 +585,11 @@ static bool h1_reusable(const struct codec *c) {
     return h->server || (h->reading == R_WAIT && h->writing == W_END);
 }
 
+static bool h1_shut(const struct codec *c) {
+    const struct h1 *h = self_const(c);
+    return h->tunnel && h->writing == W_END;
+}
+
 static void h1_drain(struct codec *c) { self(c)->draining = true; }
 
 static void h1_free(struct codec *c) {
@@ -562,6 +621,7 @@ static const struct codec_ops ops = {
     .stream_pending = h1_stream_pending,
     .raw_bytes = h1_raw_bytes,
     .reusable = h1_reusable,
+    .shut = h1_shut,
     .drain = h1_drain,
     .limit_head = h1_limit_head,
     .free = h1_free,
@@ -570,7 +630,7 @@ static const struct codec_ops ops = {
 void h1_recycle(struct codec *c, const struct codec_sink *sink, void *arg) {
     struct h1 *h = self(c);
     h->codec = (struct codec){.ops = &ops, .sink = sink, .arg = arg};
-    h->close = h->draining = h->expecting = false;
+    h->close = h->draining = h->expecting = h->tunnel = h->upgrade = false;
     h->stream = 0;
     h->blank = 0;
     h->unread = 0;

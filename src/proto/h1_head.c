@@ -103,7 +103,8 @@ static err read_connection(struct http_msg *m, const struct seen *seen) {
             if (m->fields[i].id == FIELD_CONNECTION) TRY(take_options(m, m->fields[i].value, &o));
     }
     m->keep_alive = o.keep && !o.close;
-    m->upgrade = o.upgrade && seen->once & HOP_BIT(UPGRADE) && m->version >= 11;
+    if (o.upgrade && seen->once & HOP_BIT(UPGRADE) && m->version >= 11)
+        m->upgrade = http_msg_joined(m, m->arena, S("Upgrade"));
     if (seen->once & (uint32_t)HOP_BY_HOP) hop_drop(m, HOP_BY_HOP);
     return OK;
 }

@@ -81,6 +81,11 @@ static void put_framing(struct writer *w, const struct h1_print *how) {
     } else if (how->body == HTTP_BODY_CHUNKED) {
         put(w, S("Transfer-Encoding: chunked\r\n"));
     }
+    if (how->upgrade.n) {
+        put(w, S("Upgrade: "));
+        put(w, how->upgrade);
+        put_crlf(w);
+    }
     if (how->options) {
         put(w, S("Connection: "));
         put(w, str_of(how->options));
@@ -115,8 +120,8 @@ static bool target_ok(const struct http_msg *m) {
 
 err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
     bool method = m->method.n && http_chars_all(m->method.p, m->method.n, HTTP_CHAR_TOKEN);
-    if (!method || !target_ok(m)) return ERR_PROTO;
-    struct measure all = measure(m, m->method.n + m->path.n + m->query.n + m->authority.n);
+    if (!method || !target_ok(m) || !h1_scan_is_value(how->upgrade)) return ERR_PROTO;
+    struct measure all = measure(m, m->method.n + m->path.n + m->query.n + m->authority.n + how->upgrade.n);
     if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
     char *start = h1_out_room(o, all.room);
     struct writer w = {start};
@@ -135,8 +140,8 @@ err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1
 }
 
 err h1_print_response(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
-    struct measure all = measure(m, 0);
-    if (m->status < 100 || m->status > 999) return ERR_PROTO;
+    struct measure all = measure(m, how->upgrade.n);
+    if (m->status < 100 || m->status > 999 || !h1_scan_is_value(how->upgrade)) return ERR_PROTO;
     if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
     char *start = h1_out_room(o, all.room);
     struct writer w = {start};

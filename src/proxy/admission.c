@@ -3,6 +3,7 @@
 
 #include "filter/filter.h"
 #include "filter/forwarded.h"
+#include "filter/upgrade.h"
 #include "http/http_uri.h"
 #include "proxy/affinity.h"
 
@@ -87,6 +88,7 @@ static void take_settings(struct exchange *x, const struct table_settings *s) {
     x->backend_timeout_us = table_backend_timeout_us(x->rule, s);
     x->connect_max_us = s->connect_us;
     x->backend_idle_us = s->backend_idle_us;
+    x->tunnel_idle_us = s->upgraded_idle_us ? s->upgraded_idle_us : x->proxy->limits.tunnel_idle_us;
     if (s->body_bytes) x->body_bytes_max = s->body_bytes;
 }
 
@@ -118,5 +120,6 @@ enum http_reason admission_check(struct exchange *x) {
     if (x->request->body == HTTP_BODY_LENGTH && x->request->content_length > x->body_bytes_max)
         return REASON_BODY_TOO_LARGE;
     tell_backend(x, l->settings);
+    upgrade_request(x->request, x->bodyless, l->settings);
     return choose(x);
 }

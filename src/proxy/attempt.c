@@ -4,6 +4,7 @@
 #include "proxy/admission.h"
 #include "proxy/answer.h"
 #include "proxy/relay.h"
+#include "proxy/tunnel.h"
 
 void attempt_drop(struct exchange *x) { upstream_drop(&x->up); }
 
@@ -80,6 +81,7 @@ static err take(struct exchange *x, bool fresh) {
                               .again = x->attempts > 0,
                               .client = admission_client(x),
                               .fresh = fresh,
+                              .http1 = x->request->upgrade.n > 0,
                               .preferred = x->preferred.port ? &x->preferred : NULL,
                               .connect_us = x->connect_max_us,
                               .idle_us = x->backend_idle_us};
@@ -223,13 +225,18 @@ static void on_ended(struct upstream_loan *l, bool cut) {
     struct exchange *x = of(l);
     if (x->state == X_WAIT)
         attempt_lost(x, l->why ? l->why : REASON_BACKEND_RESET, false);
+    else if (x->state == X_TUNNEL)
+        tunnel_backend_lost(x);
     else if (x->state != X_SEND && x->state != X_PAUSE)
         exchange_fail(x, REASON_BACKEND_CUT);
 }
 
 static void on_write_failed(struct upstream_loan *l) {
     struct exchange *x = of(l);
-    if (x->state == X_WAIT && !x->wrote_any) attempt_lost(x, REASON_BACKEND_RESET, false);
+    if (x->state == X_TUNNEL)
+        tunnel_check(x);
+    else if (x->state == X_WAIT && !x->wrote_any)
+        attempt_lost(x, REASON_BACKEND_RESET, false);
     /* otherwise what it has said before the end is read: maybe an early response */
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/downstream_tls.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
+#include "proxy/tunnel.h"
 
 /* Of a request: a head of 32 kB with a line of 16 kB is more than browsers and common servers allow. */
 static const struct codec_limits limits = {
@@ -119,6 +120,13 @@ static void finish(struct downstream *d, bool more) {
     conn_finish(&d->conn, more);
 }
 
+/* The one that the whole connection has become, or NULL. */
+static struct exchange *tunnel_on(const struct downstream *d) {
+    if (downstream_is_shared(d) || link_empty(&d->exchanges)) return NULL;
+    struct exchange *x = container_of(d->exchanges.next, struct exchange, on_client);
+    return x->state == X_TUNNEL ? x : NULL;
+}
+
 static void set_idle_deadline(struct downstream *d) {
     struct proxy *p = d->proxy;
     conn_deadline(&d->conn, proxy_core_now(p) + (p->draining ? p->limits.drain_idle_us : d->idle_us));
@@ -191,6 +199,11 @@ static void on_refused(struct conn *c, err e, enum http_reason why) {
 
 static void on_ended(struct conn *c, bool cut) {
     struct downstream *d = of(c);
+    struct exchange *tunnel = tunnel_on(d);
+    if (tunnel) {
+        tunnel_client_lost(tunnel);
+        return;
+    }
     if (c->peer_dead) abort_all(d);
     list_each (struct exchange, x, &d->exchanges, on_client) {
         if (cut && !x->request_ended && x->state != X_SEND)
@@ -203,6 +216,11 @@ static void on_ended(struct conn *c, bool cut) {
 
 static void on_closing(struct conn *c, bool dead) {
     struct downstream *d = of(c);
+    struct exchange *tunnel = tunnel_on(d);
+    if (tunnel) { /* what it still has to say is read first */
+        if (dead && c->read_over) tunnel_client_lost(tunnel);
+        return;
+    }
     if (dead) {
         abort_all(d);
         conn_close(c);
@@ -214,6 +232,11 @@ static void on_closing(struct conn *c, bool dead) {
 }
 
 static void on_write_failed(struct conn *c) {
+    struct exchange *tunnel = tunnel_on(of(c));
+    if (tunnel) {
+        tunnel_client_lost(tunnel);
+        return;
+    }
     abort_all(of(c));
     conn_close(c);
 }

@@ -8,6 +8,7 @@
 #include "proxy/attempt.h"
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
+#include "proxy/tunnel.h"
 
 static const uint16_t exchange_moves[] = {
     [X_HEAD] = 1 << X_ROUTE | 1 << X_SEND | 1 << X_DONE, /* X_SEND: 400, 408, 431 before there is a head */
@@ -15,8 +16,9 @@ static const uint16_t exchange_moves[] = {
     [X_ASK] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
     [X_CONNECT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_WAIT | 1 << X_SEND | 1 << X_DONE,
     [X_PAUSE] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
-    [X_WAIT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
+    [X_WAIT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_TUNNEL | 1 << X_SEND | 1 << X_DONE,
     [X_RELAY] = 1 << X_SEND | 1 << X_DONE,
+    [X_TUNNEL] = 1 << X_DONE,
     [X_SEND] = 1 << X_DONE,
     [X_DONE] = 0,
 };
@@ -35,6 +37,7 @@ static bool waits_for_bytes(const struct exchange *x) {
 }
 
 static uint64_t next_due(const struct exchange *x) {
+    if (x->state == X_TUNNEL) return tunnel_due_us(x);
     uint64_t due = x->half_closed_due_us;
     if (x->state != X_SEND) due = num_min(due, num_min(x->request_due_us, x->attempt_due_us));
     if (x->state == X_PAUSE) due = num_min(due, x->retry.due_us);
@@ -69,6 +72,8 @@ static void on_due(struct timer *t, uint64_t now_us) {
     if (x->state == X_DONE) return;
     if (next_due(x) > now_us) {
         exchange_set_timer(x);
+    } else if (x->state == X_TUNNEL) {
+        exchange_fail(x, REASON_TUNNEL_IDLE);
     } else if (x->half_closed_due_us <= now_us) {
         exchange_give_up(x, REASON_CLIENT_GONE);
     } else if (x->state != X_SEND && x->request_due_us <= now_us) {
@@ -83,7 +88,7 @@ static void on_due(struct timer *t, uint64_t now_us) {
 }
 
 void exchange_half_closed(struct exchange *x) {
-    if (x->half_closed_due_us != UINT64_MAX || x->state == X_SEND) return;
+    if (x->half_closed_due_us != UINT64_MAX || x->state == X_SEND || x->state == X_TUNNEL) return;
     x->half_closed_due_us = proxy_core_now(x->proxy) + x->proxy->limits.half_closed_us;
     exchange_set_timer(x);
 }
@@ -126,6 +131,7 @@ void exchange_drop(void *item) {
 
 static void done(struct exchange *x) {
     struct proxy *p = x->proxy;
+    if (x->state == X_TUNNEL) p->counts.tunnels_open--;
     exchange_move(x, X_DONE);
     timer_clear(&x->timer);
     if (x->start_us) {
@@ -192,7 +198,7 @@ void exchange_refuse(struct exchange *x, enum http_reason why) { answer_reason(x
 
 void exchange_fail(struct exchange *x, enum http_reason why) {
     attempt_drop(x);
-    if (x->state == X_RELAY || x->state == X_SEND)
+    if (x->state == X_RELAY || x->state == X_TUNNEL || x->state == X_SEND)
         cut(x, why);
     else if (x->state != X_DONE)
         exchange_refuse(x, why);
@@ -255,10 +261,11 @@ void exchange_body(struct exchange *x, str bytes) {
         return;
     }
     if (x->mirrors) mirror_body(x, bytes);
+    bool flows = x->state == X_WAIT || x->state == X_RELAY || x->state == X_TUNNEL;
     if (exchange_keeps(x)) {
         kept_add(&x->kept, &x->proxy->common.buffers, bytes);
         if (x->state == X_ASK) auth_body(x);
-    } else if ((x->state == X_WAIT || x->state == X_RELAY) && upstream_lent(&x->up) && !x->ask.denied) {
+    } else if (flows && upstream_lent(&x->up) && !x->ask.denied) {
         relay_request_body(x, bytes);
     } else { /* nobody wants it */
         struct codec *c = x->client->conn.codec;
@@ -268,6 +275,10 @@ void exchange_body(struct exchange *x, str bytes) {
 }
 
 void exchange_end(struct exchange *x, struct http_msg *trailers) {
+    if (x->state == X_TUNNEL) {
+        tunnel_client_ended(x);
+        return;
+    }
     if (x->request_ended) return;
     x->request_ended = true;
     x->trailers = trailers;

@@ -9,11 +9,12 @@
 /* One request and its response.
  *
  *     HEAD -> ROUTE -> CONNECT -> WAIT -> RELAY -> SEND -> DONE
- *       \________\________\________\________________^        an answer of our own goes to SEND, an abort to DONE
+ *       \________\________\________\________________^  ^     an answer of our own goes to SEND, an abort to DONE
+ *                                     \____ TUNNEL _____/     101
  *                          ^--------/                        another endpoint, or a fresh connection; PAUSE, when it is to wait
  *
  * Files: exchange.c moves the state and holds the deadlines, admission.c checks and routes, attempt.c is the side of the backend up to the
- * response, retry.c when it is tried again, relay.c what flows, answer.c our own answers. */
+ * response, retry.c when it is tried again, relay.c what flows, tunnel.c what follows 101, answer.c our own answers. */
 enum exchange_state {
     X_HEAD,    /* the request's head is arriving */
     X_ROUTE,   /* it is looked at, within the call */
@@ -22,6 +23,7 @@ enum exchange_state {
     X_PAUSE,   /* another attempt follows, after a while */
     X_WAIT,    /* the request goes out; no final response yet */
     X_RELAY,   /* the response's head has gone to the client, its body follows */
+    X_TUNNEL,  /* 101 has gone to the client; bytes follow, both ways */
     X_SEND,    /* the response is complete and being written */
     X_DONE,
 };
@@ -44,12 +46,12 @@ struct exchange {          /* owner: worker */
     bool request_sent;      /* all of it was handed to the backend's codec */
     bool response_begun;    /* a byte of a response has come in this attempt */
     bool wrote_any;         /* a byte of the request has gone out in this attempt */
-    bool response_ended;    /* of one that is thrown away */
+    bool response_ended;    /* of one that is thrown away; X_TUNNEL: the backend's side */
     bool bodyless;          /* the request has no body */
     bool kept_lost;         /* more of the body has gone than `kept` has */
     struct http_msg *request;
     struct http_msg *trailers;     /* of the request, kept until it can be sent */
-    const struct table_rule *rule; /* counted in proxy.uses */
+    const struct table_rule *rule; /* counted in proxy.uses; NULL in X_TUNNEL */
     const struct table_target *target;
     const struct table_filter *redirect; /* the answer */
     const struct table_cors *cors;       /* NULL: none */
@@ -71,7 +73,7 @@ struct exchange {          /* owner: worker */
     uint64_t request_due_us, attempt_due_us, half_closed_due_us;
     /* as the rule or the listener's settings say; 0: none, of the last two: as usual */
     uint64_t request_timeout_us, backend_timeout_us, connect_max_us, backend_idle_us;
-    uint64_t body_bytes_max;
+    uint64_t body_bytes_max, tunnel_idle_us;
     /* for the record */
     int64_t wall_us;
     uint64_t bytes_in, bytes_out;

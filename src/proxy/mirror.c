@@ -326,6 +326,7 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
     proxy_core_use(p, m->rule);
     link_append(&p->mirrors_open, &m->on_proxy);
     p->counts.mirrors++;
+    m->request->upgrade = S(""); /* nobody would speak the other protocol with it */
     if (!follow_up(x, m)) return;
     if (!m->request_ended) m->of = x, m->next = x->mirrors, x->mirrors = m;
     set_timer(m);

@@ -22,6 +22,7 @@ const struct proxy_limits proxy_limits_usual = {
     .upstream_idle_us =
         60000000, /* below the keep-alive of common servers (75 s and more), so that we close first */
     .auth_us = 5000000,
+    .tunnel_idle_us = UINT64_C(3600000000),
     .exchanges_max = 100000,
     .mirrors_max = 4096, /* 2,000 requests a second that are answered in two seconds each */
     .mirror_us = 15000000,

@@ -26,9 +26,10 @@ struct proxy_limits {
         half_closed_us; /* a client that has shut its side still gets an answer that comes soon; most are gone */
     uint64_t connect_us; /* to an endpoint: 504 */
     uint64_t upstream_idle_us;
-    uint64_t auth_us;       /* one question of authorization, all in all: 503 */
-    uint32_t exchanges_max; /* at once: 503 */
-    uint32_t mirrors_max;   /* at once: further ones are left out */
+    uint64_t auth_us;        /* one question of authorization, all in all: 503 */
+    uint64_t tunnel_idle_us; /* an upgraded connection on which nothing moves */
+    uint32_t exchanges_max;  /* at once: 503 */
+    uint32_t mirrors_max;    /* at once: further ones are left out */
     uint64_t
         mirror_us; /* a mirror without progress while its request comes; until its answer is over after that */
 };
@@ -48,8 +49,8 @@ struct proxy_config {
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
-    uint64_t requests_open;
-    uint64_t expressions_given_up; /* searches that reached the bound of their request */
+    uint64_t requests_open, tunnels_open; /* tunnels are among the requests */
+    uint64_t expressions_given_up;        /* searches that reached the bound of their request */
     uint64_t mirrors, mirrors_dropped,
         mirrors_failed; /* begun; not begun or cut at a bound; cut by their backend */
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];

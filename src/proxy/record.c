@@ -40,6 +40,8 @@ static void describe(const struct exchange *x, struct access_record *r) {
     r->version = x->version;
     r->method = x->method, r->authority = x->authority, r->path = x->path, r->query = x->query;
     r->gateway = own->gateway, r->listener = own->listener;
+    if (own->route.n)
+        r->route = own->route, r->rule = own->rule, r->rule_name = own->rule_name, r->backend = own->backend;
     if (rule) r->route = rule->route, r->rule = rule->index, r->rule_name = rule->name;
     if (x->target && x->target->backend) r->backend = x->target->backend->name;
     r->endpoint = (struct access_address){x->endpoint.ip, x->endpoint.port};
@@ -63,6 +65,16 @@ static void describe(const struct exchange *x, struct access_record *r) {
     if (id) r->request_id = id->value;
 }
 
+void record_keep_rule(struct exchange *x) {
+    struct record *r = &x->record;
+    r->tally = x->rule->tally, r->tally_epoch = x->rule->tally_epoch;
+    if (!r->wanted) return;
+    r->route = arena_str(x->arena, x->rule->route);
+    r->rule_name = arena_str(x->arena, x->rule->name);
+    r->rule = x->rule->index;
+    r->backend = arena_str(x->arena, x->target->backend->name);
+}
+
 /* What counters want is told of each; the rest as far as somebody prints it. */
 void record_report(struct exchange *x) {
     struct proxy *p = x->proxy;
@@ -75,6 +87,9 @@ void record_report(struct exchange *x) {
                               .reason = x->reason,
                               .bytes_in = x->bytes_in,
                               .bytes_out = x->bytes_out,
+                              .tally = x->record.tally,
+                              .tally_epoch = x->record.tally_epoch,
+                              .first_byte_us = x->first_byte_us,
                               .total_us = proxy_core_now(p) - x->start_us};
     if (x->rule) r.tally = x->rule->tally, r.tally_epoch = x->rule->tally_epoch;
     if (x->record.wanted) describe(x, &r);

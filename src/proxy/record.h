@@ -15,6 +15,9 @@ struct record {            /* owner: worker */
     const struct http_msg *response;
     uint64_t sent_us; /* when the request was handed to the backend's connection; monotonic */
     uint64_t head_us, route_us, auth_us, tls_us;
+    str route, rule_name, backend; /* once the rule was let go of, with the next two */
+    int64_t rule;
+    uint32_t tally, tally_epoch;
 };
 /* A head has come. */
 void record_begin(struct exchange *x);
@@ -22,5 +25,7 @@ void record_begin(struct exchange *x);
 void record_settle(struct exchange *x, const struct table_listener *l);
 /* It is routed and filtered. */
 void record_routed(struct exchange *x);
+/* The rule is about to be let go of. */
+void record_keep_rule(struct exchange *x);
 /* It is over. */
 void record_report(struct exchange *x);

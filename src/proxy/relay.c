@@ -2,8 +2,10 @@
 #include "proxy/relay.h"
 
 #include "filter/filter.h"
+#include "filter/upgrade.h"
 #include "proxy/affinity.h"
 #include "proxy/attempt.h"
+#include "proxy/tunnel.h"
 
 /* ---- the response ---- */
 
@@ -20,10 +22,10 @@ static void to_client_failed(struct exchange *x) {
     exchange_fail(x, REASON_BACKEND_PROTOCOL); /* what the client's codec can not say */
 }
 
-/* An interim response is passed on; the codec leaves it out for a peer that knows none [RFC 9110 15.2]. 101 answers an Upgrade, and none was asked for. */
+/* An interim response is passed on; the codec leaves it out for a peer that knows none [RFC 9110 15.2]. */
 static void interim(struct exchange *x, struct http_msg *m) {
     if (m->status == 101) {
-        exchange_fail(x, REASON_BACKEND_PROTOCOL);
+        tunnel_begin(x, m);
         return;
     }
     struct conn *client = &x->client->conn;
@@ -74,6 +76,7 @@ void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
     x->status = m->status;
     x->record.response = m;
     date(x, m);
+    upgrade_response(m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
     send_head(x, m, end);
 }
@@ -99,6 +102,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     x->status = m->status;
     x->record.response = m;
     date(x, m);
+    upgrade_response(m);
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
@@ -109,7 +113,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
 static void on_body(void *arg, uint32_t stream, str bytes) {
     (void)stream;
     struct exchange *x = of(arg);
-    if (x->state != X_RELAY) {
+    if (x->state != X_RELAY && x->state != X_TUNNEL) {
         upstream_consume(&x->up, bytes.n);
         return;
     }
@@ -126,6 +130,10 @@ static void on_body(void *arg, uint32_t stream, str bytes) {
 static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
     (void)stream;
     struct exchange *x = of(arg);
+    if (x->state == X_TUNNEL) {
+        tunnel_backend_ended(x);
+        return;
+    }
     x->response_ended = true;
     if (x->state != X_RELAY) return;
     struct codec *c = x->client->conn.codec;
@@ -164,7 +172,9 @@ static void keep(struct exchange *x, str bytes) {
 
 void relay_request_body(struct exchange *x, str bytes) {
     err e;
-    if (attempt_is_fed(x)) {
+    if (x->state == X_TUNNEL) {
+        e = upstream_submit_body(&x->up, bytes, false);
+    } else if (attempt_is_fed(x)) {
         if (!x->kept_lost) keep(x, bytes);
         e = upstream_submit_body(&x->up, bytes, false);
     } else { /* after what waits already */
@@ -221,12 +231,21 @@ void relay_client_wrote(struct exchange *x) {
     if (moved(x, pending)) exchange_progress(x);
     if (x->up.state == UPSTREAM_OPEN && pending <= CONN_HIGH_WATER_BYTES)
         give_way(&x->up.conn->conn, x->up.stream, &x->owed_up);
-    if (x->state == X_SEND && pending == 0) exchange_finish(x);
+    if (x->state == X_TUNNEL)
+        tunnel_check(x);
+    else if (x->state == X_SEND && pending == 0)
+        exchange_finish(x);
 }
 
 void relay_backend_wrote(struct exchange *x) {
     x->wrote_any = true;
     exchange_progress(x);
+    if (x->state == X_TUNNEL) {
+        if (upstream_pending(&x->up) <= CONN_HIGH_WATER_BYTES)
+            give_way(&x->client->conn, x->client_stream, &x->owed_client);
+        tunnel_check(x);
+        return;
+    }
     if ((x->state != X_WAIT && x->state != X_RELAY) || x->ask.denied) return;
     if (!attempt_is_fed(x) || (x->request_ended && !x->request_sent)) {
         relay_request_end(x);

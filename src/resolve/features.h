@@ -55,8 +55,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(RETRY_BACKOFF, NULL, SERVED, NULL, NULL)                                                               \
     X(SESSION, NULL, SERVED, "sessionPersistence", "remove the field")                                       \
     X(H2C, "HTTPRouteBackendProtocolH2C", SERVED, NULL, NULL)                                                \
-    X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", RESOLVED, "the appProtocol kubernetes.io/ws",          \
-      "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
+    X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", SERVED, NULL, NULL)                                    \
     X(WEBSOCKET_TLS, NULL, RESOLVED, "the appProtocol kubernetes.io/wss",                                    \
       "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
     X(DEFAULT_GATEWAYS, NULL, SERVED, "default Gateways", "name the Gateway in spec.parentRefs")             \

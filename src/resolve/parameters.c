@@ -49,25 +49,31 @@ bool parameters_equal(const struct settings *x, const struct settings *y) {
     return !x || !y ? x == y : schema_equal(&settings_schema, x, y);
 }
 
+static str *copy_all(struct arena *a, const str *from, uint32_t n) {
+    str *to = arena_array(a, str, n);
+    for (uint32_t i = 0; i < n; i++) to[i] = arena_str(a, from[i]);
+    return to;
+}
+
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s) {
     bool any = s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
-               s->backend_idle.set || s->head.set || s->head_bytes.set || s->body_bytes.set ||
-               s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n;
+               s->backend_idle.set || s->upgraded_idle.set || s->head.set || s->head_bytes.set ||
+               s->body_bytes.set || s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n ||
+               s->upgrades.n;
     if (!any) return NULL;
     struct plan_settings *to = arena_make(a, struct plan_settings);
-    uint32_t n = s->trusted_proxies.n;
-    str *trusted = arena_array(a, str, n);
-    for (uint32_t i = 0; i < n; i++) trusted[i] = arena_str(a, s->trusted_proxies.p[i]);
     *to = (struct plan_settings){.request_timeout = s->request,
                                  .backend_timeout = s->backend_request,
                                  .connect_timeout = s->connect,
                                  .idle_timeout = s->idle,
                                  .backend_idle_timeout = s->backend_idle,
+                                 .upgraded_idle_timeout = s->upgraded_idle,
                                  .head_timeout = s->head,
                                  .head_bytes = s->head_bytes,
                                  .body_bytes = s->body_bytes,
-                                 .trusted_proxies = {trusted, n},
                                  .trusted_hops = s->trusted_hops,
                                  .access_log = arena_str(a, s->access_log)};
+    to->trusted_proxies.p = copy_all(a, s->trusted_proxies.p, to->trusted_proxies.n = s->trusted_proxies.n);
+    to->upgrades.p = copy_all(a, s->upgrades.p, to->upgrades.n = s->upgrades.n);
     return to;
 }

@@ -259,11 +259,10 @@ static void add_number(struct buf *b, const char *what, uint64_t v) {
 static void add_settings(struct buf *b, const struct table_settings *s) {
     static const char *const forms[] = {
         [ACCESS_OFF] = "off", [ACCESS_JSON] = "json", [ACCESS_TEXT] = "text", [ACCESS_OWN] = "own"};
-    const uint64_t times[] = {s->request_timeout_us, s->backend_timeout_us,
-                              s->connect_us,         s->idle_us,
-                              s->backend_idle_us,    s->head_us};
-    static const char *const names[] = {"timeout", "backend-timeout", "connect",
-                                        "idle",    "backend-idle",    "head"};
+    const uint64_t times[] = {s->request_timeout_us, s->backend_timeout_us, s->connect_us, s->idle_us,
+                              s->backend_idle_us,    s->upgraded_idle_us,   s->head_us};
+    static const char *const names[] = {"timeout",      "backend-timeout", "connect", "idle",
+                                        "backend-idle", "upgraded-idle",   "head"};
     buf_add(b, S("  settings{"));
     for (size_t i = 0; i < COUNT_OF(times); i++)
         if (times[i]) add_time(b, names[i], times[i]);
@@ -276,14 +275,16 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
     }
     add_number(b, "hops", s->trusted_hops);
     if (s->access_form) buf_printf(b, "access-log=%s  ", forms[s->access_form]);
+    for (uint32_t i = 0; i < s->upgrades_n; i++)
+        buf_printf(b, "upgrade=" STR_FMT "  ", STR_ARG(s->upgrades[i]));
     while (b->n && b->p[b->n - 1] == ' ') b->n--;
     buf_add_char(b, '}');
 }
 
 static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
-           s->backend_idle_us || s->head_us || s->body_bytes || s->head_bytes || s->trusted_hops ||
-           s->trusted_n || s->access_form;
+           s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
+           s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form;
 }
 
 /* The kinds of keys are told where there is a choice. */

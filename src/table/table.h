@@ -176,14 +176,17 @@ struct table_endpoints {
 /* What a Gateway's settings say for a listener. */
 struct table_settings {
     uint64_t request_timeout_us, backend_timeout_us; /* of rules that leave them unset; 0 = none */
-    uint64_t connect_us, idle_us, backend_idle_us, head_us, body_bytes; /* 0: as the proxy usually does */
-    uint32_t head_bytes;                                                /* the same */
+    /* 0: as the proxy usually does */
+    uint64_t connect_us, idle_us, backend_idle_us, upgraded_idle_us, head_us, body_bytes;
+    uint32_t head_bytes; /* the same */
     uint32_t
         trusted_hops; /* proxies in a row before us whose word counts; 0: as many as are among `trusted` */
     uint32_t trusted_n;
     const struct ip_net *trusted; /* none: whoever is within trusted_hops */
     uint8_t access_form;          /* enum access_form */
     str access_program;           /* ACCESS_OWN */
+    uint32_t upgrades_n;
+    const str *upgrades; /* protocols besides WebSocket that a request may ask its backend for */
 };
 /* The times that hold for a rule: its own, or the listener's where it has none; 0 = none. */
 static inline uint64_t table_request_timeout_us(const struct table_rule *r, const struct table_settings *s) {

@@ -137,7 +137,10 @@ static void on_ended(struct conn *c, bool cut) {
 }
 
 static void on_closing(struct conn *c, bool dead) {
-    (void)c, (void)dead; /* what it still has to say is read first */
+    struct upstream_loan *l = of(c)->loan;
+    if (!dead || !c->read_over || !l) return; /* what it still has to say is read first */
+    c->write_over = true;
+    l->events->write_failed(l);
 }
 
 static void on_write_failed(struct conn *c) {

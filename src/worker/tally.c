@@ -82,8 +82,10 @@ void tally_count(struct tally *t, const struct access_record *r) {
     uint32_t slot = apart ? r->tally : r->tally ? TABLE_TALLY_OTHER : TABLE_TALLY_NONE;
     struct tally_block *b = block_of(t, slot, apart ? r->tally_epoch : 1);
     struct tally_cell *c = cell_of(b, tally_key(r));
-    stats_add(&c->buckets[bucket_of(r->total_us)], 1);
-    stats_add(&c->sum_us, r->total_us);
+    /* an upgraded connection may last for weeks: what it took to get it counts */
+    uint64_t us = r->status == 101 ? r->first_byte_us : r->total_us;
+    stats_add(&c->buckets[bucket_of(us)], 1);
+    stats_add(&c->sum_us, us);
 }
 
 static uint64_t read_counter(const stats_counter *c) {

@@ -286,6 +286,7 @@ static void publish_counts(struct worker *w) {
     for (int i = 0; i < TLS_REASON_COUNT; i++) stats_set(&s->handshakes_failed[i], c.handshakes_failed[i]);
     stats_set(&s->requests_open, c.requests_open);
     stats_set(&s->expressions_given_up, c.expressions_given_up);
+    stats_set(&s->tunnels_open, c.tunnels_open);
     stats_set(&s->upstream_connects, c.upstream_connects);
     stats_set(&s->upstream_connect_failures, c.upstream_connect_failures);
     stats_set(&s->upstream_tls_failures, c.upstream_tls_failures);

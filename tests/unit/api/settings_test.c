@@ -68,7 +68,8 @@ static void every_key_is_read(void **state) {
     struct one *o = read_pairs(SETTINGS_ALL, "balancing", "RoundRobin", "limits.bodyBytes", "1048576",
                                "limits.headBytes", "16384", "proxyProtocol", "Required", "timeouts.connect",
                                "2s", "timeouts.head", "10s", "timeouts.idle", "1h", "trustedHops", "2",
-                               "trustedProxies", "10.0.0.0/8, 2001:db8::/32\n192.0.2.1\n", NULL);
+                               "trustedProxies", "10.0.0.0/8, 2001:db8::/32\n192.0.2.1\n",
+                               "timeouts.upgradedIdle", "2h", "upgrades", "SPDY/3.1", NULL);
     assert_int_equal(o->e, OK);
     assert_int_equal(o->f.n, 0);
     assert_int_equal(o->s.balancing, SETTINGS_ROUND_ROBIN);
@@ -80,6 +81,8 @@ static void every_key_is_read(void **state) {
     assert_int_equal(o->s.trusted_hops.v, 2);
     assert_int_equal(o->s.trusted_proxies.n, 3);
     assert_true(str_eq(o->s.trusted_proxies.p[2], S("192.0.2.1")));
+    assert_int_equal(o->s.upgraded_idle.v, INT64_C(7200000000));
+    assert_int_equal(o->s.upgrades.n, 1);
     done(o);
 }
 
@@ -110,6 +113,13 @@ static void what_is_wrong_is_told(void **state) {
     says(read_pairs(SETTINGS_SERVED, "timeouts.backendRequest", "2s", "timeouts.request", "1s", NULL),
          "m.yaml:5:1: ConfigMap infra/limits: data.timeouts.backendRequest: is longer than timeouts.request; "
          "make it shorter, or timeouts.request longer");
+    static const char *const never[] = {"h2c", "H2C", "HTTP/2.0", "TLS/1.0", "a/", "/a", "a/b/c", "a(b"};
+    for (size_t i = 0; i < COUNT_OF(never); i++) {
+        o = read_pairs(SETTINGS_SERVED, "upgrades", never[i], NULL);
+        assert_int_equal(o->e, ERR_PROTO);
+        assert_true(str_eq(o->f.first->path, S("data.upgrades[0]")));
+        done(o);
+    }
     o = read_pairs(SETTINGS_SERVED, "timeouts.backendRequest", "2s", "timeouts.request", "0s", NULL);
     assert_int_equal(o->e, OK);
     done(o);
@@ -133,13 +143,15 @@ static void the_gateway_s_come_before_the_class_s(void **state) {
     (void)state;
     struct one *below = read_pairs(SETTINGS_ALL, "balancing", "RoundRobin", "timeouts.idle", "1s",
                                    "timeouts.request", "2s", "trustedProxies", "::1", NULL);
-    struct one *above = read_pairs(SETTINGS_ALL, "timeouts.request", "0s", "trustedHops", "3", NULL);
+    struct one *above =
+        read_pairs(SETTINGS_ALL, "timeouts.request", "0s", "trustedHops", "3", "upgrades", "a b", NULL);
     struct settings s = settings_over(&below->s, &above->s);
     assert_int_equal(s.balancing, SETTINGS_ROUND_ROBIN);
     assert_true(s.request.set && s.request.v == 0);
     assert_int_equal(s.idle.v, 1000000);
     assert_int_equal(s.trusted_hops.v, 3);
     assert_int_equal(s.trusted_proxies.n, 1);
+    assert_int_equal(s.upgrades.n, 2);
     done(below);
     done(above);
     above = read_pairs(SETTINGS_ALL, "balancing", "LeastRequests", "trustedProxies", "10.0.0.0/8 ::1", NULL);

@@ -8,7 +8,7 @@
  *   > BYTES                 the peer sends; lines that follow each other are one; >*N BYTES is N times
  *   < BYTES                 the codec has written just this (<*N, too)
  *   event TEXT              what came of what is above, in order and complete
- *   submit ..., body TEXT, body-end TEXT, end, trailers, consume N, reset, drain, eof, keep, reusable yes|no
+ *   submit ..., body TEXT, body-end TEXT, end, trailers, consume N, reset, drain, eof, keep, reusable yes|no, shut yes|no
  * Lines that are indented are the fields of the submit or trailers above. \r \n \t \s \\ \xNN mean bytes. */
 #include <dirent.h>
 #include <string.h>
@@ -148,7 +148,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     if (m->version != 11) buf_printf(&p->trace, " version=%u", m->version);
     if (!m->keep_alive) buf_add(&p->trace, S(" last"));
     if (m->expect_continue) buf_add(&p->trace, S(" expect"));
-    if (m->upgrade) buf_add(&p->trace, S(" upgrade"));
+    if (m->upgrade.n) buf_printf(&p->trace, " upgrade=" STR_FMT, STR_ARG(m->upgrade));
     if (end) buf_add(&p->trace, S(" end"));
     buf_add_char(&p->trace, '\n');
     if (p->show_fields) tell_fields(p, "field", m);
@@ -220,7 +220,9 @@ static void feed(struct player *p) {
 static void read_end(struct player *p) {
     enum http_reason why = REASON_NONE;
     err e = p->codec->ops->read_end(p->codec, &why);
-    if (e == ERR_END)
+    if (e == OK)
+        tell(p, "half");
+    else if (e == ERR_END)
         tell(p, "done");
     else
         tell(p, "error %s " STR_FMT, base_err_name(e), STR_ARG(http_reason_name(why)));
@@ -280,7 +282,7 @@ static enum http_body body_word(str w, uint64_t *ret_length) {
     return HTTP_BODY_NONE;
 }
 
-/* submit STATUS BODY [end], submit METHOD AUTHORITY TARGET BODY [end]; fields: the indented lines. */
+/* submit STATUS BODY [upgrade=LIST] [end], submit METHOD AUTHORITY TARGET BODY [upgrade=LIST] [end]; fields: the indented lines. */
 static void submit(struct player *p, str line, str *fields, size_t fields_n) {
     struct http_msg m;
     http_msg_init(&m, p->script, p->client);
@@ -299,8 +301,16 @@ static void submit(struct player *p, str line, str *fields, size_t fields_n) {
         str rest = fields[i], name = str_cut(&rest, ':');
         http_msg_add(&m, unescaped(p->script, name), unescaped(p->script, str_trim(rest)));
     }
+    bool end = false;
+    while (line.n) {
+        str w = word(&line);
+        if (str_starts(w, S("upgrade=")))
+            m.upgrade = unescaped(p->script, str_from(w, 8));
+        else
+            end = str_eq(w, S("end"));
+    }
     uint32_t stream = p->stream;
-    err e = p->codec->ops->submit(p->codec, &stream, &m, str_eq(line, S("end")));
+    err e = p->codec->ops->submit(p->codec, &stream, &m, end);
     if (e == OK) p->stream = stream;
     result(p, e);
 }
@@ -360,6 +370,11 @@ static void act(struct player *p, str verb, str rest, str *fields, size_t fields
         if (str_eq(verb, S("reusable"))) {
             str got = ops->reusable(p->codec) ? S("yes") : S("no");
             if (!str_eq(got, rest)) complain(p, "reusable", got, rest);
+            return;
+        }
+        if (str_eq(verb, S("shut"))) {
+            str got = ops->shut(p->codec) ? S("yes") : S("no");
+            if (!str_eq(got, rest)) complain(p, "shut", got, rest);
             return;
         }
         if (str_eq(verb, S("submit")))

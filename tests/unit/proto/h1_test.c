@@ -106,6 +106,30 @@ static void test_window(void **state) {
     close_side(&s);
 }
 
+/* A tunnel has the window of a body. */
+static void test_tunnel_window(void **state) {
+    (void)state;
+    struct side s;
+    struct http_msg switching;
+    size_t used;
+    enum http_reason why;
+    static char bytes[CODEC_WINDOW_BYTES + 10];
+    open_side(&s, true);
+    assert_ok(
+        give(&s, S("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"), &used, &why));
+    http_msg_init(&switching, s.arena, false);
+    switching.status = 101;
+    switching.upgrade = S("x");
+    assert_ok(s.codec->ops->submit(s.codec, &s.stream, &switching, false));
+    assert_int_equal(give(&s, (str){bytes, sizeof bytes}, &used, &why), ERR_AGAIN);
+    assert_int_equal(used, CODEC_WINDOW_BYTES);
+    assert_int_equal(s.body_bytes, CODEC_WINDOW_BYTES);
+    s.codec->ops->consume(s.codec, s.stream, 4);
+    assert_int_equal(give(&s, (str){bytes, 10}, &used, &why), ERR_AGAIN);
+    assert_int_equal(used, 4);
+    close_side(&s);
+}
+
 static void test_refused_by_the_sink(void **state) {
     (void)state;
     struct side s;
@@ -270,9 +294,13 @@ static void test_no_allocation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_window),        cmocka_unit_test(test_refused_by_the_sink),
-        cmocka_unit_test(test_lent_body),     cmocka_unit_test(test_pending_bound),
-        cmocka_unit_test(test_recycle),       cmocka_unit_test(test_next_within_the_end),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_tunnel_window),
+        cmocka_unit_test(test_refused_by_the_sink),
+        cmocka_unit_test(test_lent_body),
+        cmocka_unit_test(test_pending_bound),
+        cmocka_unit_test(test_recycle),
+        cmocka_unit_test(test_next_within_the_end),
         cmocka_unit_test(test_no_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ struct world {
     enum http_reason reason; /* of the last exchange */
     uint16_t status;
     struct ip client;
-    uint64_t attempts;
+    uint64_t attempts, bytes_in, bytes_out;
     char retries[256], stop[32];
 };
 /* What a world is to have besides. */
@@ -46,6 +46,7 @@ static inline void on_finished(void *arg, const struct access_record *r) {
     w->reason = r->reason;
     w->status = r->status;
     w->client = r->client;
+    w->bytes_in = r->bytes_in, w->bytes_out = r->bytes_out;
     w->attempts = r->attempts;
     snprintf(w->retries, sizeof w->retries, STR_FMT, STR_ARG(r->retries));
     snprintf(w->stop, sizeof w->stop, STR_FMT, STR_ARG(r->retry_stop));

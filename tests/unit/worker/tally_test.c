@@ -22,6 +22,7 @@ static void cells_are_bounded(void **state) {
     tally_init(&t, 3);
     for (uint16_t status = 100; status < 600; status++) {
         struct access_record a = {.tally = 2, .tally_epoch = 7, .status = status, .total_us = 2500};
+        if (status == 101) a.first_byte_us = 2500, a.total_us = 1000000000; /* it lasted; that is not told */
         tally_count(&t, &a);
     }
     assert_true(tally_read(&t, 2, 7, &r));

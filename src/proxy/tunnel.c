@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/tunnel.h"
+
+#include "base/num.h"
+#include "filter/filter.h"
+#include "filter/upgrade.h"
+#include "proxy/attempt.h"
+
+uint64_t tunnel_due_us(const struct exchange *x) {
+    bool half = x->request_ended || x->response_ended;
+    uint64_t idle_us = half ? num_min(x->tunnel_idle_us, x->proxy->limits.progress_us) : x->tunnel_idle_us;
+    return x->progress_us + idle_us;
+}
+
+/* Nothing of the table is needed any more. */
+static void let_go(struct exchange *x) {
+    struct proxy *p = x->proxy;
+    const struct table_rule *r = x->rule;
+    record_keep_rule(x);
+    assert(p->uses[r->slot] > 0);
+    if (--p->uses[r->slot] == 0) p->rule_freed = true;
+    x->rule = NULL, x->target = NULL;
+    balance_tried_fini(&x->tried);
+}
+
+static void filter(struct exchange *x, struct http_msg *m) {
+    if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
+    if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
+}
+
+void tunnel_begin(struct exchange *x, struct http_msg *m) {
+    struct conn *client = &x->client->conn;
+    if (!upgrade_agrees(x->request, m)) {
+        exchange_fail(x, REASON_BACKEND_PROTOCOL);
+        return;
+    }
+    filter(x, m);
+    if (client->codec->ops->submit(client->codec, &x->client_stream, m, false) != OK) {
+        exchange_fail(x, REASON_BACKEND_PROTOCOL);
+        return;
+    }
+    x->status = m->status;
+    x->record.response = m;
+    x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
+    x->request_due_us = x->attempt_due_us = x->half_closed_due_us = UINT64_MAX;
+    x->body_bytes_max = UINT64_MAX;
+    x->request_ended = x->request_sent = x->response_ended = false;
+    exchange_move(x, X_TUNNEL);
+    x->proxy->counts.tunnels_open++;
+    let_go(x);
+    exchange_set_timer(x);
+    conn_want_flush(client);
+    if (client->read_over)
+        tunnel_client_ended(x); /* it had shut its side after the request */
+    else
+        conn_resume(client); /* what it has said ahead of the answer */
+}
+
+void tunnel_client_ended(struct exchange *x) {
+    if (x->request_ended) return;
+    x->request_ended = true;
+    exchange_progress(x);
+    exchange_set_timer(x);
+    if (upstream_lent(&x->up) && upstream_submit_end(&x->up, NULL) == OK) upstream_flush(&x->up);
+}
+
+void tunnel_backend_ended(struct exchange *x) {
+    if (x->response_ended) return;
+    x->response_ended = true;
+    exchange_progress(x);
+    exchange_set_timer(x);
+    struct conn *client = &x->client->conn;
+    if (client->codec->ops->submit_end(client->codec, x->client_stream, NULL) == OK) conn_want_flush(client);
+}
+
+void tunnel_client_lost(struct exchange *x) {
+    struct conn *client = &x->client->conn;
+    x->reason = REASON_CLIENT_GONE;
+    client->write_over = true;
+    if (client->read_over)
+        tunnel_client_ended(x);
+    else
+        conn_resume(client);
+    tunnel_check(x);
+}
+
+void tunnel_backend_lost(struct exchange *x) {
+    x->reason = REASON_BACKEND_CUT;
+    attempt_drop(x);
+    tunnel_backend_ended(x);
+    tunnel_check(x);
+}
+
+void tunnel_check(struct exchange *x) {
+    const struct conn *client = &x->client->conn, *backend = x->up.conn ? &x->up.conn->conn : NULL;
+    bool to_backend = !backend || backend->write_over || (x->request_ended && upstream_pending(&x->up) == 0);
+    bool to_client =
+        client->write_over || (x->response_ended && downstream_pending(x->client, x->client_stream) == 0);
+    if (!to_backend || !to_client) return;
+    attempt_drop(x);
+    exchange_finish(x);
+}
