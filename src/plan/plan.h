@@ -36,8 +36,7 @@ struct plan_settings {
     str access_log;                        /* what http/access_format.h reads; "" = as the process does it */
     LIST_OF(str) upgrades; /* protocols besides WebSocket that requests may ask backends for, by Upgrade */
 };
-/* Who asks must show a certificate that one of these has signed; lenient: who does not is let in all the same.
- *                                                                                    [GW FrontendTLSValidation] */
+/* Who asks must show a certificate that one of these signed; lenient: or none. [GW FrontendTLSValidation] */
 struct plan_clients {
     str ca_pem;
     bool lenient;
