@@ -375,13 +375,14 @@ static const struct codec_ops ops = {
 
 /* ---- the library's session ---- */
 
-static nghttp2_option *make_options(void) {
-    /* CONTINUATIONS_MAX: the library counts one for each read() that a frame's head is spread over.
+static nghttp2_option *make_options(uint32_t head_bytes_max) {
+    /* CONTINUATIONS_LEAST: the library counts one for each read() that a frame's head is spread over.
      * RESETS_*: its own bound, by a clock of its own, stays out of the way of H2_CALM_RESET_US. */
     enum {
         SENT_HEAD_BYTES_MAX = 256 << 10,
         ACKS_MAX = 500,
-        CONTINUATIONS_MAX = 24,
+        CONTINUATIONS_LEAST = 24,
+        FRAME_BYTES_LEAST = 16 << 10, /* that a peer may fill */
         RESETS_AT_ONCE = 100000,
         RESETS_A_SECOND = 10000
     };
@@ -390,7 +391,7 @@ static nghttp2_option *make_options(void) {
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_outbound_ack(o, ACKS_MAX);
-    nghttp2_option_set_max_continuations(o, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_continuations(o, CONTINUATIONS_LEAST + head_bytes_max / FRAME_BYTES_LEAST);
     nghttp2_option_set_stream_reset_rate_limit(o, RESETS_AT_ONCE, RESETS_A_SECOND);
     nghttp2_option_set_max_send_header_block_length(o, SENT_HEAD_BYTES_MAX);
     nghttp2_option_set_peer_max_concurrent_streams(o, H2_STREAMS_MAX);
@@ -400,7 +401,7 @@ static nghttp2_option *make_options(void) {
 
 static void make_session(struct h2 *h) {
     nghttp2_session_callbacks *calls;
-    nghttp2_option *options = make_options();
+    nghttp2_option *options = make_options(h->limits.head_bytes_max);
     if (nghttp2_session_callbacks_new(&calls) != 0) base_out_of_memory(sizeof *h);
     h2_in_callbacks(calls);
     h2_out_callbacks(calls);

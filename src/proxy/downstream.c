@@ -88,7 +88,9 @@ static void limit_head(struct downstream *d, uint64_t bytes) {
 /* Which version it is has shown. */
 static struct codec *choose_codec(void *arg, bool h2) {
     struct downstream *d = arg;
-    struct codec *c = h2 ? h2_server(&sink, d, &limits) : d->h1;
+    struct codec_limits own = limits;
+    own.head_bytes_max = d->head_bytes;
+    struct codec *c = h2 ? h2_server(&sink, d, &own) : d->h1;
     d->conn.codec = c;
     d->conn.gathers = h2;
     d->asked |= h2; /* whether its client has asked is the protocol's to know: GOAWAY says where it ends */

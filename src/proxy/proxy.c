@@ -118,8 +118,10 @@ void proxy_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_
 
 bool proxy_turn(struct proxy *p) {
     conn_settle(&p->common); /* what timers have begun */
-    conn_flush_gathered(&p->common);
-    conn_settle(&p->common);
+    if (!link_empty(&p->common.gathered)) {
+        conn_flush_gathered(&p->common);
+        conn_settle(&p->common);
+    }
     conn_common_turn(&p->common);
     return conn_busy(&p->common);
 }

@@ -15,7 +15,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
       "labels and annotations of what is made for a Gateway", "leave them out")                              \
     X(ADDRESS_EMPTY, "GatewayAddressEmpty", SERVED, NULL, NULL)                                              \
     X(ISOLATION, "GatewayHTTPListenerIsolation", SERVED, NULL, NULL)                                         \
-    X(MISDIRECTED, NULL, SERVED, NULL, NULL) /* not told: its test speaks HTTP/2 alone */                    \
+    X(MISDIRECTED, "GatewayHTTPSListenerDetectMisdirectedRequests", SERVED, NULL, NULL)                      \
     X(PORT_8080, "GatewayPort8080", SERVED, NULL, NULL)                                                      \
     X(HOST_PRECEDENCE, "GatewayRouteHostnameIntersectionPrecedence", SERVED, NULL, NULL)                     \
     X(STATIC_ADDRESSES, "GatewayStaticAddresses", SERVED, NULL, NULL)                                        \
