@@ -54,8 +54,8 @@ static void describe(const struct exchange *x, struct access_record *r) {
     r->trace_id = own->trace_id;
     r->request = m, r->response = own->response, r->request_fields_n = own->request_fields_n;
     r->form = own->form, r->program = own->program;
-    if (x->client->tls) {
-        const struct tls_conn *t = x->client->conn.tls;
+    const struct tls_conn *t = x->client->conn.tls; /* gone with a connection that was closed before */
+    if (t) {
         r->tls_version = tls_version(t), r->tls_cipher = tls_cipher(t), r->server_name = tls_server_name(t);
     }
     if (!m) return;
