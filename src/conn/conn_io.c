@@ -63,7 +63,7 @@ void conn_io_flush(struct conn *c) {
         }
     }
     if (c->codec->ops->pending(c->codec)) c->codec->ops->keep(c->codec);
-    if (!c->shut && c->codec->ops->shut && c->codec->ops->shut(c->codec)) shut_when_written(c);
+    if (c->codec->shuts && !c->shut) shut_when_written(c);
     if (c->write_over)
         c->ops->write_failed(c);
     else if (some ||

@@ -78,8 +78,6 @@ struct codec_ops {
     uint64_t (*raw_bytes)(const struct codec *c, uint32_t stream);
     /* May another stream begin? false once the connection is to be closed after what runs; for an HTTP/1 client also while one runs. */
     bool (*reusable)(const struct codec *c);
-    /* A tunnel of HTTP/1 was submitted to its end: once all is written, the connection's sending side is to be shut. NULL: never. */
-    bool (*shut)(const struct codec *c);
     /* Finish what runs, begin nothing: Connection: close on the next response, GOAWAY. */
     void (*drain)(struct codec *c);
     /* A server: the bound of heads that begin from now on (codec_limits.head_bytes_max); a request line may have half of it. */
@@ -90,6 +88,8 @@ struct codec {
     const struct codec_ops *ops;
     const struct codec_sink *sink;
     void *arg; /* the sink's */
+    bool
+        shuts; /* a tunnel of HTTP/1 was submitted to its end: once all is written, the connection's sending side is to be shut */
 };
 struct codec_limits {
     uint32_t head_bytes_max; /* of a head: 431 (or 414 for its first line) */

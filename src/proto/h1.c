@@ -518,6 +518,7 @@ static err h1_submit(struct codec *c, uint32_t *stream, const struct http_msg *m
 
 static void end_out(struct h1 *h) {
     h->writing = W_END;
+    h->codec.shuts = h->tunnel;
     settle(h);
 }
 
@@ -585,11 +586,6 @@ static bool h1_reusable(const struct codec *c) {
     return h->server || (h->reading == R_WAIT && h->writing == W_END);
 }
 
-static bool h1_shut(const struct codec *c) {
-    const struct h1 *h = self_const(c);
-    return h->tunnel && h->writing == W_END;
-}
-
 static void h1_drain(struct codec *c) { self(c)->draining = true; }
 
 static void h1_free(struct codec *c) {
@@ -621,7 +617,6 @@ static const struct codec_ops ops = {
     .stream_pending = h1_stream_pending,
     .raw_bytes = h1_raw_bytes,
     .reusable = h1_reusable,
-    .shut = h1_shut,
     .drain = h1_drain,
     .limit_head = h1_limit_head,
     .free = h1_free,

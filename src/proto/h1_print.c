@@ -118,9 +118,13 @@ static bool target_ok(const struct http_msg *m) {
            h1_scan_is_target(m->authority);
 }
 
+static inline bool upgrade_ok(const struct h1_print *how) {
+    return !how->upgrade.n || h1_scan_is_value(how->upgrade);
+}
+
 err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
     bool method = m->method.n && http_chars_all(m->method.p, m->method.n, HTTP_CHAR_TOKEN);
-    if (!method || !target_ok(m) || !h1_scan_is_value(how->upgrade)) return ERR_PROTO;
+    if (!method || !target_ok(m) || !upgrade_ok(how)) return ERR_PROTO;
     struct measure all = measure(m, m->method.n + m->path.n + m->query.n + m->authority.n + how->upgrade.n);
     if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
     char *start = h1_out_room(o, all.room);
@@ -141,7 +145,7 @@ err h1_print_request(struct h1_out *o, const struct http_msg *m, const struct h1
 
 err h1_print_response(struct h1_out *o, const struct http_msg *m, const struct h1_print *how) {
     struct measure all = measure(m, how->upgrade.n);
-    if (m->status < 100 || m->status > 999 || !h1_scan_is_value(how->upgrade)) return ERR_PROTO;
+    if (m->status < 100 || m->status > 999 || !upgrade_ok(how)) return ERR_PROTO;
     if (!h1_out_takes(o, all.room)) return ERR_AGAIN;
     char *start = h1_out_room(o, all.room);
     struct writer w = {start};

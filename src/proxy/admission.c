@@ -120,6 +120,6 @@ enum http_reason admission_check(struct exchange *x) {
     if (x->request->body == HTTP_BODY_LENGTH && x->request->content_length > x->body_bytes_max)
         return REASON_BODY_TOO_LARGE;
     tell_backend(x, l->settings);
-    upgrade_request(x->request, x->bodyless, l->settings);
+    if (x->request->upgrade.n) upgrade_request(x->request, x->bodyless, l->settings);
     return choose(x);
 }

@@ -31,17 +31,16 @@ void exchange_move(struct exchange *x, enum exchange_state to) {
 /* ---- deadlines ---- */
 
 static bool waits_for_bytes(const struct exchange *x) {
-    if (x->state == X_RELAY || x->state == X_SEND) return true;
+    if (x->state == X_RELAY || x->state == X_TUNNEL || x->state == X_SEND) return true;
     if (x->state == X_ASK) return x->ask.collects;
     return x->state == X_WAIT && (!x->request_ended || upstream_pending(&x->up));
 }
 
 static uint64_t next_due(const struct exchange *x) {
-    if (x->state == X_TUNNEL) return tunnel_due_us(x);
     uint64_t due = x->half_closed_due_us;
     if (x->state != X_SEND) due = num_min(due, num_min(x->request_due_us, x->attempt_due_us));
     if (x->state == X_PAUSE) due = num_min(due, x->retry.due_us);
-    return waits_for_bytes(x) ? num_min(due, x->progress_us + x->proxy->limits.progress_us) : due;
+    return waits_for_bytes(x) ? num_min(due, x->progress_us + x->still_us) : due;
 }
 
 void exchange_set_timer(struct exchange *x) {
@@ -118,6 +117,7 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
                            .attempt_due_us = UINT64_MAX,
                            .half_closed_due_us = UINT64_MAX,
                            .body_bytes_max = UINT64_MAX,
+                           .still_us = p->limits.progress_us,
                            .sender = d->peer};
     link_append(&d->exchanges, &x->on_client);
     return x;

@@ -74,6 +74,7 @@ struct exchange {          /* owner: worker */
     /* as the rule or the listener's settings say; 0: none, of the last two: as usual */
     uint64_t request_timeout_us, backend_timeout_us, connect_max_us, backend_idle_us;
     uint64_t body_bytes_max, tunnel_idle_us;
+    uint64_t still_us; /* how long nothing may move */
     /* for the record */
     int64_t wall_us;
     uint64_t bytes_in, bytes_out;

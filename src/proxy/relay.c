@@ -76,7 +76,7 @@ void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
     x->status = m->status;
     x->record.response = m;
     date(x, m);
-    upgrade_response(m);
+    if (m->upgrade.n) upgrade_response(m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
     send_head(x, m, end);
 }
@@ -102,7 +102,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     x->status = m->status;
     x->record.response = m;
     date(x, m);
-    upgrade_response(m);
+    if (m->upgrade.n) upgrade_response(m);
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
     if (x->cors) filter_cors(x->cors, x->origin, m);

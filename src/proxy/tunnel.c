@@ -6,10 +6,11 @@
 #include "filter/upgrade.h"
 #include "proxy/attempt.h"
 
-uint64_t tunnel_due_us(const struct exchange *x) {
-    bool half = x->request_ended || x->response_ended;
-    uint64_t idle_us = half ? num_min(x->tunnel_idle_us, x->proxy->limits.progress_us) : x->tunnel_idle_us;
-    return x->progress_us + idle_us;
+/* One side has ended: the other does not stay for as long without a word. */
+static void half_ended(struct exchange *x) {
+    exchange_progress(x);
+    x->still_us = num_min(x->tunnel_idle_us, x->proxy->limits.progress_us);
+    exchange_set_timer(x);
 }
 
 /* Nothing of the table is needed any more. */
@@ -44,6 +45,7 @@ void tunnel_begin(struct exchange *x, struct http_msg *m) {
     x->first_byte_us = proxy_core_now(x->proxy) - x->start_us;
     x->request_due_us = x->attempt_due_us = x->half_closed_due_us = UINT64_MAX;
     x->body_bytes_max = UINT64_MAX;
+    x->still_us = x->tunnel_idle_us;
     x->request_ended = x->request_sent = x->response_ended = false;
     exchange_move(x, X_TUNNEL);
     x->proxy->counts.tunnels_open++;
@@ -59,16 +61,14 @@ void tunnel_begin(struct exchange *x, struct http_msg *m) {
 void tunnel_client_ended(struct exchange *x) {
     if (x->request_ended) return;
     x->request_ended = true;
-    exchange_progress(x);
-    exchange_set_timer(x);
+    half_ended(x);
     if (upstream_lent(&x->up) && upstream_submit_end(&x->up, NULL) == OK) upstream_flush(&x->up);
 }
 
 void tunnel_backend_ended(struct exchange *x) {
     if (x->response_ended) return;
     x->response_ended = true;
-    exchange_progress(x);
-    exchange_set_timer(x);
+    half_ended(x);
     struct conn *client = &x->client->conn;
     if (client->codec->ops->submit_end(client->codec, x->client_stream, NULL) == OK) conn_want_flush(client);
 }

@@ -17,5 +17,3 @@ void tunnel_client_lost(struct exchange *x);
 void tunnel_backend_lost(struct exchange *x);
 /* Something was written: is it over? */
 void tunnel_check(struct exchange *x);
-/* When it is over because nothing moves. */
-uint64_t tunnel_due_us(const struct exchange *x);

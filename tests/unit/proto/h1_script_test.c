@@ -373,7 +373,7 @@ static void act(struct player *p, str verb, str rest, str *fields, size_t fields
             return;
         }
         if (str_eq(verb, S("shut"))) {
-            str got = ops->shut(p->codec) ? S("yes") : S("no");
+            str got = p->codec->shuts ? S("yes") : S("no");
             if (!str_eq(got, rest)) complain(p, "shut", got, rest);
             return;
         }
