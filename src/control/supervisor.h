@@ -2,7 +2,8 @@
 #pragma once
 #include "base/ip.h"
 
-/* The supervisor process owns the listening sockets, parses nothing and holds no secret. It starts the serving process, starts it again within
+/* The supervisor process owns the listening sockets, parses nothing and holds no secret but what
+ * sealed sessions and TLS tickets are kept with, so that they outlive the serving process. It starts that, starts it again within
  * a second when it dies (backing off when it keeps dying), and passes signals on. The two speak over a socket pair. */
 /* Forks; the child calls serve(arg, fd of its end) and exits with what that returns. Returns the exit status when serving has ended for good. */
 int supervisor_run(int (*serve)(void *arg, int supervisor), void *arg);
