@@ -56,8 +56,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(SESSION, NULL, SERVED, "sessionPersistence", "remove the field")                                       \
     X(H2C, "HTTPRouteBackendProtocolH2C", SERVED, NULL, NULL)                                                \
     X(WEBSOCKET, "HTTPRouteBackendProtocolWebSocket", SERVED, NULL, NULL)                                    \
-    X(WEBSOCKET_TLS, NULL, RESOLVED, "the appProtocol kubernetes.io/wss",                                    \
-      "give the Service a port that speaks HTTP/1.1 and leave appProtocol out")                              \
+    X(WEBSOCKET_TLS, NULL, SERVED, NULL, NULL)                                                               \
     X(DEFAULT_GATEWAYS, NULL, SERVED, "default Gateways", "name the Gateway in spec.parentRefs")             \
     X(LISTENER_SET, "ListenerSet", SERVED, NULL, NULL)                                                       \
     X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", SERVED, NULL, NULL)                        \

@@ -14,6 +14,7 @@ import ssl
 import time
 
 import wsocket
+from cases.backend_tls import Authority, bundle, policy, serving
 from harness import case, equal, eventually, holds
 from manifests import gateway, gateway_class, listener, path, route, rule, service, thing
 
@@ -94,6 +95,32 @@ def websocket_echo(t):
     record = json.loads(line)
     assert record['bytes_in'] > 21 << 20 and record['bytes_out'] > 21 << 20, record
     equal((record['reason'], record['route'], record['path']), ('-', 'HTTPRoute/default/r', '/chat'))
+
+
+@case
+def websocket_to_a_backend_by_tls(t):
+    """Does appProtocol kubernetes.io/wss go over TLS as its policy says, by HTTP/1.1 even where the backend would rather speak HTTP/2, and not at all without a policy?"""
+    ca = Authority(t, 'ca')
+    context = serving(*ca.leaf('b', 'DNS:b.internal'))
+    context.set_alpn_protocols(['h2', 'http/1.1'])
+    e = wsocket.EchoServer(t, context)
+    objects = [gateway(), route(rule('b')), *service('b', e.port), bundle('ca', ca.cert)]
+    next(o for o in objects if o['kind'] == 'Service')['spec']['ports'][0]['appProtocol'] = 'kubernetes.io/wss'
+    s = t.serve(*objects, args=('--drain', '1'))
+    a = s.ask('/chat')
+    equal(a.status, 500)
+    holds(a.text(), 'invalid_backend')
+    t.put('policy.yaml', policy())
+    eventually(lambda: s.ask('/chat').status != 500, 'the policy says how')
+
+    async def talk():
+        async with wsocket.connect(s.port[80], '/chat') as ws:
+            for n in (1, 1 << 20):
+                data = random.randbytes(n)
+                await ws.send(data)
+                assert await ws.recv() == data, n
+    wsocket.run(talk())
+    equal(len(e.seen), 1)
 
 
 @case
