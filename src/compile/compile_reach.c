@@ -82,7 +82,8 @@ static struct compiler_reach *make(struct compiler *c, const struct plan_backend
     char *at = (char *)(s + 1) + names_bytes;
     s->content = copy(&at, content);
     str rest = str_from(s->content, 2);
-    s->r = (struct table_reach){.id = ++c->ids, .protocol = protocol_of(p->protocol), .refused = take(&rest)};
+    s->r = (struct table_reach){
+        .id = ++c->ids, .protocol = (uint8_t)protocol_of(p->protocol), .refused = take(&rest)};
     if (!p->tls) return s;
     s->r.tls = &s->tls;
     s->tls.hostname = take(&rest);
