@@ -17,13 +17,13 @@ struct reference {
 
 static int name_order(const struct reference *x, const struct reference *y) {
     if (x->query != y->query) return x->query ? 1 : -1;
-    return str_cmp(x->c->name, y->c->name);
+    return str_cmp(host_condition_name(x->c), host_condition_name(y->c));
 }
 
 static int reference_order(const void *a, const void *b) {
     const struct reference *x = a, *y = b;
     int d = name_order(x, y);
-    if (!d) d = str_cmp(x->c->value, y->c->value);
+    if (!d) d = str_cmp(host_condition_value(x->c), host_condition_value(y->c));
     if (!d) d = x->at < y->at ? -1 : x->at > y->at;
     return d;
 }
@@ -41,7 +41,7 @@ static struct reference *list_conditions(const struct made_from *f, const uint32
         const struct host_alternative *a = &f->alternatives[list[i]];
         for (uint32_t j = 0; j < (uint32_t)a->headers_n + a->query_n; j++) {
             const struct host_condition *c = f->conditions + a->conditions + j;
-            if (!c->regex) refs[k++] = (struct reference){c, i, j >= a->headers_n};
+            if (!host_condition_regex(c)) refs[k++] = (struct reference){c, i, j >= a->headers_n};
         }
     }
     *ret_n = k;
@@ -58,7 +58,8 @@ static struct group measure(const struct reference *refs, uint32_t all, uint32_t
     struct group g = {.first = first};
     uint32_t most = 0, same = 0;
     for (uint32_t i = first; i < all && !name_order(&refs[i], &refs[first]); i++, g.n++) {
-        bool new_value = i == first || !str_eq(refs[i].c->value, refs[i - 1].c->value);
+        bool new_value =
+            i == first || !str_eq(host_condition_value(refs[i].c), host_condition_value(refs[i - 1].c));
         same = new_value ? 1 : same + 1;
         g.values += new_value;
         if (same > most) most = same;
@@ -80,10 +81,10 @@ static void fill(const struct made_from *f, const uint32_t *list, uint32_t n, co
     struct host_bucket *buckets = arena_array(f->a, struct host_bucket, cap);
     uint32_t *rest = arena_array(f->a, uint32_t, n), rest_n = 0;
     for (uint32_t i = 0; i < n; i++) rest[i] = list[i];
-    *ch = (struct host_choice){refs->c->name, refs->query, cap - 1, buckets, {0}};
+    *ch = (struct host_choice){host_condition_name(refs->c), refs->query, cap - 1, buckets, {0}};
     for (uint32_t i = 0, end; i < g->n; i = end) {
-        str value = refs[i].c->value;
-        for (end = i + 1; end < g->n && str_eq(refs[end].c->value, value);) end++;
+        str value = host_condition_value(refs[i].c);
+        for (end = i + 1; end < g->n && str_eq(host_condition_value(refs[end].c), value);) end++;
         uint32_t *at = arena_array(f->a, uint32_t, end - i);
         for (uint32_t k = i; k < end; k++) {
             at[k - i] = list[refs[k].at];

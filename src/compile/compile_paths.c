@@ -129,7 +129,7 @@ static void release_expression(struct compiler *c, const struct host_regex *r) {
 void compile_paths_free(struct compiler *c, struct host_paths *p) {
     if (!p) return;
     for (uint32_t i = 0; i < p->conditions_n; i++)
-        if (p->conditions[i].regex) release_expression(c, p->conditions[i].regex);
+        if (host_condition_regex(&p->conditions[i])) release_expression(c, p->conditions[i].regex);
     for (uint32_t i = p->plain_n; i < p->alternatives_n; i++)
         release_expression(c, p->expressions[i - p->plain_n].regex);
     arena_free(p->choices);
@@ -202,11 +202,13 @@ static void put_values(struct block *b, const struct plan_value_match *v, uint32
     for (uint32_t i = 0; i < n; i++) {
         if (is_repeated(v, i)) continue;
         struct host_condition *to = &b->conditions[b->conditions_n++];
-        to->name = put_str(b, v[i].name);
+        to->name = put_str(b, v[i].name).p;
+        to->name_n = (uint32_t)v[i].name.n;
+        to->value_n = v[i].type == PLAN_VALUE_REGEX ? HOST_BY_REGEX : (uint32_t)v[i].value.n;
         if (v[i].type == PLAN_VALUE_REGEX)
             to->regex = hold_expression(b->c, v[i].value);
         else
-            to->value = put_str(b, v[i].value);
+            to->value = put_str(b, v[i].value).p;
     }
 }
 

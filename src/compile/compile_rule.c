@@ -73,11 +73,11 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
     struct table_rule *to = compile_block_array(b, 1, sizeof *to);
     struct table_target *targets = compile_block_array(b, r->targets.n, sizeof *targets);
     struct table_rule rule = {
-        .index = (int32_t)r->index,
+        .index = (int16_t)r->index,
         .route = compile_block_str(b, route->piece.key),
         .name = compile_block_str(b, r->name),
-        .filters_n = r->filters.n,
-        .targets_n = r->targets.n,
+        .filters_n = (uint16_t)r->filters.n,
+        .targets_n = (uint16_t)r->targets.n,
         .filters = compile_filters_put(c, b, r->filters.p, r->filters.n),
         .targets = targets,
         .request_timeout_us = r->request_timeout.set ? (uint64_t)r->request_timeout.v : TABLE_TIME_UNSET,
@@ -91,7 +91,7 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
         struct table_target target = {
             .answer = (uint16_t)t->answer,
             .weight = (uint32_t)t->weight,
-            .filters_n = t->filters.n,
+            .filters_n = (uint16_t)t->filters.n,
             .filters = compile_filters_put(c, b, t->filters.p, t->filters.n),
             .session = put_session(b, t->session),
         };

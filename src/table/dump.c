@@ -226,8 +226,9 @@ static void add_alternative(struct buf *b, const struct table *t, const struct p
     const struct host_condition *c = p->in->conditions + a->conditions;
     add_path(b, p, number);
     for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++)
-        buf_printf(b, "%s" STR_FMT "%s" STR_FMT "  ", i < a->headers_n ? "" : "?", STR_ARG(c[i].name),
-                   c[i].regex ? "~" : "=", STR_ARG(c[i].regex ? c[i].regex->text : c[i].value));
+        buf_printf(b, "%s" STR_FMT "%s" STR_FMT "  ", i < a->headers_n ? "" : "?",
+                   STR_ARG(host_condition_name(&c[i])), host_condition_regex(&c[i]) ? "~" : "=",
+                   STR_ARG(host_condition_value(&c[i])));
     if (a->method != HTTP_METHOD_OTHER)
         buf_printf(b, "method=" STR_FMT "  ", STR_ARG(http_method_name(a->method)));
     add_rule(b, t, a->rule);

@@ -78,10 +78,11 @@ static bool expressions_take(const struct host_paths *s, uint32_t at, struct hos
     if (at >= s->plain_n) all = ask(s->expressions[at - s->plain_n].regex, q->m->path, q);
     for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++) {
         if (all == REGEX_NO || (all == REGEX_GIVEN_UP && !(a->traits & HOST_GUARDED))) return false;
-        if (!c[i].regex) continue;
-        str text = value_of(q, c[i].name, i >= a->headers_n);
+        const struct host_regex *regex = host_condition_regex(&c[i]);
+        if (!regex) continue;
+        str text = value_of(q, host_condition_name(&c[i]), i >= a->headers_n);
         if (!text.p) return false;
-        if ((v = ask(c[i].regex, text, q)) != REGEX_YES) all = v;
+        if ((v = ask(regex, text, q)) != REGEX_YES) all = v;
     }
     if (all == REGEX_GIVEN_UP && a->traits & HOST_GUARDED) q->closed = a;
     return all == REGEX_YES || q->closed == a;
@@ -96,12 +97,12 @@ static bool takes(const struct host_paths *s, uint32_t at, struct host_request *
     if (expressions && !str_starts(q->m->path, s->expressions[at - s->plain_n].literal)) return false;
     const struct host_condition *c = s->conditions + a->conditions;
     for (uint32_t i = 0; i < (uint32_t)a->headers_n + a->query_n; i++) {
-        if (c[i].regex) {
+        if (host_condition_regex(&c[i])) {
             expressions = true;
             continue;
         }
-        str v = value_of(q, c[i].name, i >= a->headers_n);
-        if (!v.p || !str_eq(v, c[i].value)) return false;
+        str v = value_of(q, host_condition_name(&c[i]), i >= a->headers_n);
+        if (!v.p || !str_eq(v, host_condition_value(&c[i]))) return false;
     }
     return !expressions || expressions_take(s, at, q);
 }

@@ -12,10 +12,23 @@ struct host_regex {
     uint32_t holds;           /* the builder's: by shards that live */
     str text;
 };
-struct host_condition {
-    str name, value;
-    const struct host_regex *regex; /* NULL: the value itself */
+#define HOST_BY_REGEX UINT32_MAX
+struct host_condition { /* one for each there is: read by the functions below */
+    const char *name;
+    uint32_t name_n, value_n; /* value_n: HOST_BY_REGEX, or of a value */
+    union {
+        const char *value;
+        const struct host_regex *regex;
+    };
 };
+static inline str host_condition_name(const struct host_condition *c) { return (str){c->name, c->name_n}; }
+/* NULL: it is the value itself that is wanted. */
+static inline const struct host_regex *host_condition_regex(const struct host_condition *c) {
+    return c->value_n == HOST_BY_REGEX ? c->regex : NULL;
+}
+static inline str host_condition_value(const struct host_condition *c) {
+    return c->value_n == HOST_BY_REGEX ? c->regex->text : (str){c->value, c->value_n};
+}
 enum {
     HOST_GUARDED =
         1,         /* keeps requests out: who can not be told from those that it takes does not pass it by */

@@ -85,9 +85,8 @@ struct table_session {
 struct table_target {
     const struct table_backend *backend; /* NULL: `answer` */
     const struct table_session *session; /* NULL: none */
-    uint16_t answer;
+    uint16_t answer, filters_n;
     uint32_t weight;
-    uint32_t filters_n;
     const struct table_filter *filters;
 };
 /* When a request is tried again.                                                                   [GW HTTPRouteRetry] */
@@ -109,18 +108,18 @@ static inline bool table_retry_has(const struct table_retry *r, uint32_t status)
 #define TABLE_TIME_UNSET UINT64_MAX
 /* Whose requests are counted together: each of so many routes apart, those of all others, and those that no route takes. */
 enum { TABLE_TALLY_NONE, TABLE_TALLY_OTHER, TABLE_TALLY_FIRST };
-struct table_rule {
+struct table_rule {              /* one for each rule there is: every byte counts */
     uint32_t slot;               /* index of a worker's count of exchanges that use it */
     uint32_t tally, tally_epoch; /* its route's number, and which of the routes that had the number it is */
-    int32_t index;               /* in its route */
+    int16_t index;               /* in its route */
+    bool mirrors, asks;          /* a filter of it or of a target is a mirror, an authorization */
     uint64_t hash;               /* of the content but for what it matches */
     str route;                   /* "HTTPRoute/ns/name" */
     str name;
-    uint32_t filters_n, targets_n;
-    bool mirrors, asks; /* a filter of it or of a target is a mirror, an authorization */
+    uint32_t weight_sum;
+    uint16_t filters_n, targets_n;
     const struct table_filter *filters;
     const struct table_target *targets;
-    uint64_t weight_sum;
     uint64_t request_timeout_us,
         backend_timeout_us;          /* 0 = none; TABLE_TIME_UNSET: as the listener's settings say */
     const struct table_retry *retry; /* NULL: as every proxy does */
