@@ -129,6 +129,9 @@ static void literals_are_found(void **state) {
         {"/a[[:alpha:](]|x", ""},
         {"/a\\d|x", ""},
         {"/a\\Q(\\E|x", ""},
+        {"/a[\\c\\]|x", ""},
+        {"/a[\\E](]|x", ""},
+        {"/a[\\E^](]|x", ""},
         {"", ""},
         {"/x\\-1$", "/x-1"},
     };
@@ -139,9 +142,10 @@ static void literals_are_found(void **state) {
 /* Random expressions: what one takes begins with what its literal says. */
 static void literals_are_sound(void **state) {
     (void)state;
-    static const char *const parts[] = {"a",   "b",     "a",     "(",    ")",    "(?:", "|",     "*",   "+",
-                                        "?",   "{0}",   "{1,2}", "[ab]", "[|(]", ".",   "^",     "$",   "\\Q",
-                                        "\\E", "(?#x)", "(?i)",  "(?x)", "\\.",  "\\d", "(?=a)", "(?C)"};
+    static const char *const parts[] = {"a",    "b",   "a",   "(",     ")",    "(?:",  "|",     "*",
+                                        "+",    "?",   "{0}", "{1,2}", "[ab]", "[|(]", ".",     "^",
+                                        "$",    "\\Q", "\\E", "[",     "]",    "\\c",  "(?#x)", "(?i)",
+                                        "(?x)", "\\.", "\\d", "(?=a)", "(?C)"};
     static const char *const texts[] = {"",  "a", "b", "ab", "ba", "aab", "abab", "bb",
                                         "(", ".", "|", "1",  "A",  "aA",  "*"};
     struct rng rng = {.state = 1};
