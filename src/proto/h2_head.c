@@ -194,7 +194,8 @@ static err read_expect(struct http_msg *m, const struct seen *seen, bool end) {
     return OK;
 }
 
-/* A client may send the pairs of its Cookie apart; they are one field again before they go anywhere else [RFC 9113 8.2.3]. */
+/* A client may send the pairs of its Cookie apart; they are one field again before they go anywhere else [RFC 9113 8.2.3]. Empty ones would
+ * leave white space at an end [RFC 9110 5.5]. */
 static void join_cookies(struct http_msg *m) {
     size_t n = 0;
     for (uint32_t i = 0; i < m->fields_n; i++)
@@ -204,7 +205,7 @@ static void join_cookies(struct http_msg *m) {
     for (uint32_t i = 0; i < m->fields_n; i++) {
         struct http_field *f = &m->fields[i];
         if (!str_eq(f->name, S("cookie"))) continue;
-        if (first) memcpy(w, "; ", 2), w += 2;
+        if (w != p && f->value.n) memcpy(w, "; ", 2), w += 2;
         if (f->value.n) memcpy(w, f->value.p, f->value.n);
         w += f->value.n;
         if (first)

@@ -139,13 +139,13 @@ static bool is_alnum(char c) {
 
 static char at(str s, size_t i) { return i < s.n ? s.p[i] : 0; }
 
-/* Where the set that begins at i ends; SIZE_MAX: not understood here. */
+/* Where the set that begins at i ends; SIZE_MAX: not understood here, as quotes and \c, which takes any character with it, are not. */
 static size_t set_end(str e, size_t i) {
     if (at(e, ++i) == '^') i++;
     if (at(e, i) == ']') i++;
     for (; i < e.n && e.p[i] != ']'; i++) {
-        if (e.p[i] == '[' || at(e, i + 1) == 'Q') return SIZE_MAX;
-        if (e.p[i] == '\\') i++;
+        if (e.p[i] == '[') return SIZE_MAX;
+        if (e.p[i] == '\\' && strchr("QEc", at(e, ++i))) return SIZE_MAX;
     }
     return i;
 }
