@@ -80,8 +80,8 @@ conformance: build ## the official suite on a cluster of its own; PROFILE=GATEWA
 	@tests/cluster/build.sh suite
 	@tests/conformance/run $(if $(PROFILE),--profile $(PROFILE)) $(if $(TEST),--test $(TEST),--report docs/conformance/report.yaml) $(BUILD)/postern
 
-fuzz: $(BUILD)/fuzz/build.ninja ## each fuzzer for S seconds (30), or T=name alone
-	@scripts/fuzz.sh $(or $(S),30) $(T)
+fuzz: $(BUILD)/fuzz/build.ninja ## each fuzzer for S seconds (30), or with SEED=N as far as it says itself; T=name alone
+	@scripts/fuzz.sh $(if $(SEED),seed=$(SEED),$(or $(S),30)) $(T)
 
 tsan: $(BUILD)/tsan/build.ninja ## unit tests under ThreadSanitizer
 	@cmake --build $(BUILD)/tsan -- -j $(J)

@@ -1,4 +1,4 @@
-/* fuzz: http */
+/* fuzz: http, 400000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A template of the access log: it is refused with a place inside it, or every line that it makes is one line, whatever the peer sent. What the
  * first newline ends is the template, the rest is what the peer sent in every text. */

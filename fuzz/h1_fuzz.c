@@ -1,4 +1,4 @@
-/* fuzz: proto */
+/* fuzz: proto, 600000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to the server and to the client codec: nothing crashes, no read takes more than it was given, any cut gives the same events, and a
  * request that the server accepted is, once the client wrote it anew, accepted with the same meaning. The first byte picks the side and what

@@ -1,4 +1,4 @@
-/* fuzz: proto */
+/* fuzz: proto, 250000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames to the server and to the client codec: nothing crashes, no read takes more than it was given, every stream that began is told an end
  * once, and a request that the server accepted is, once HTTP/1.1's client wrote it anew, one request with the same meaning to HTTP/1.1's

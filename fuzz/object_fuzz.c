@@ -1,4 +1,4 @@
-/* fuzz: api */
+/* fuzz: api, 250000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any text: what decodes prints as JSON and as YAML that decode to an equal object with the same hashes; what does not has findings. */
 #include "api/parcel.h"

@@ -1,4 +1,4 @@
-/* fuzz: compile */
+/* fuzz: compile, 1000000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any text as a plan: what is read prints as a plan that is read as the same, and makes a table; what is not has words. */
 #include "compile/compile.h"

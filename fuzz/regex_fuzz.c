@@ -1,4 +1,4 @@
-/* fuzz: text */
+/* fuzz: text, 1200000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any pattern, up to the first NUL, and any subject after it: it compiles or a message says why not, and a search ends within its budget, the same each time
  * (libFuzzer's own timeout holds the budget to be one). */

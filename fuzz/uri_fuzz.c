@@ -1,4 +1,4 @@
-/* fuzz: http */
+/* fuzz: http, 2000000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Authorities, paths and queries: nothing crashes, what is accepted is a fixed point and holds nothing that the policy refuses. */
 #include "http/http_chars.h"

@@ -1,4 +1,4 @@
-/* fuzz: control */
+/* fuzz: control, 2500 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects put, replaced and removed, facts and time changed, with passes in between: what stands then (statuses, plan, table, warnings) is what a fresh start
  * makes of the same objects, facts and time. Tables that are still out stay as they were, whatever order they come home in; between two passes no change of

@@ -1,4 +1,4 @@
-/* fuzz: text */
+/* fuzz: text, 2500000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any PEM, cut at the first NUL into chain and key: it is read, or a message says why not. */
 #include "text/x509.h"

@@ -1,4 +1,4 @@
-/* fuzz: text */
+/* fuzz: text, 200000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes: the documents of a text are in order and within it, what parses has places and prints as JSON that parses to the same JSON. Its items, taken
  * one by one, are those of the whole, but for anchors that reach from one into another. */

@@ -59,8 +59,12 @@ if [ "$mode" = full ]; then
     step tidy make --no-print-directory lint
     step build-tsan build tsan
     step tsan ctest --test-dir build/tsan -j "$J" --output-on-failure
-    step fuzz make --no-print-directory fuzz S="${FUZZ_SECONDS:-30}"
+    step fuzz make --no-print-directory fuzz SEED=1
 fi
+# Once more by name: a report of the end alone should say what to look at.
 [ -z "$broken" ] || echo "broken:$broken (logs in $log)"
+for name in $broken; do
+    sed -nE "s/^failed: /$name: /p; s/^[[:space:]]+[0-9]+ - (.*\(Failed\)|.*\(Timeout\)|.*\(SEGFAULT\))/$name: \1/p; s/^FAIL +/$name: /p" $log/"$name" | tail -20 | cut -c1-400
+done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
