@@ -140,6 +140,7 @@ static void pause_it(struct exchange *x) {
 
 void attempt_again(struct exchange *x) {
     attempt_drop(x);
+    x->attempt_due_us = UINT64_MAX;
     attempt_start(x, x->retry.on_fresh);
 }
 
@@ -162,9 +163,14 @@ void attempt_failed(struct exchange *x, enum http_reason why) {
     if (!obey(x, retry_fault(x, RETRY_UNSENT, why))) exchange_refuse(x, why);
 }
 
+/* A backend that takes too long has not closed its connection: it has the request. */
+static bool was_closed_before(const struct exchange *x, enum http_reason why) {
+    return x->up.reused && why != REASON_BACKEND_TIMEOUT && !x->retry.on_fresh && !x->response_begun &&
+           !x->kept_lost && (retry_idempotent(x->request) || !x->wrote_any);
+}
+
 void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
-    bool pooled = x->up.reused && !x->retry.on_fresh && !x->response_begun && !x->kept_lost &&
-                  (retry_idempotent(x->request) || !x->wrote_any);
+    bool pooled = was_closed_before(x, why);
     enum retry_fault f = untouched || !x->wrote_any ? RETRY_UNSENT : RETRY_MAYBE;
     if (pooled && !untouched) f = RETRY_POOLED;
     attempt_drop(x);
