@@ -12,6 +12,8 @@ struct words { /* made once, for both walks */
 
 /* ---- settings ---- */
 
+static_assert((int)PLAN_REQUEST_ID_ALWAYS == TABLE_REQUEST_ID_ALWAYS, "one order");
+
 static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
 
 /* The access log's format; one that can not be read, from a controller that knows more, is as good as none. */
@@ -44,6 +46,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .head_bytes = (uint32_t)number_of(p->head_bytes),
         .trusted_hops = (uint32_t)number_of(p->trusted_hops),
         .trusted = nets,
+        .request_id = p->request_id,
         .upgrades_n = p->upgrades.n,
         .upgrades = upgrades,
         .access_form = (uint8_t)words->access_form,

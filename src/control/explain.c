@@ -7,10 +7,11 @@
 #include "control/explain_near.h"
 #include "control/explain_story.h"
 #include "filter/forwarded.h"
+#include "filter/request_id.h"
 #include "http/http_uri.h"
 
 enum { WHY_LINES_MAX = 12 };
-static const str client = S("the client's address");
+static const str client = S("the client's address"), new_id = S("a new one");
 
 __attribute__((format(printf, 2, 3))) static void add_why(struct explain_story *s, const char *fmt, ...) {
     if (s->why_n == s->why_cap) {
@@ -340,6 +341,8 @@ static struct http_msg copy_message(struct explain_story *s) {
                           .tls = s->tls,
                           .port = s->listener->port,
                           .settings = s->listener->settings};
+    uint8_t id = s->listener->settings->request_id;
+    if (id && request_id_needed(&m, id, false)) request_id_put(&m, new_id);
     forwarded_set(&m, &f, &sender);
     return m;
 }

@@ -20,6 +20,10 @@ static bool is_trusted(const struct table_settings *s, const struct ip *ip, uint
     return !s->trusted_n;
 }
 
+bool forwarded_trusts(const struct table_settings *s, const struct ip *peer) {
+    return is_trusted(s, peer, 1);
+}
+
 /* "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711": all are seen. */
 static err parse_address(str s, struct ip *ret) {
     if (s.n && s.p[0] == '[') {

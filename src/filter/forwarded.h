@@ -14,4 +14,6 @@ struct forwarded {
     uint16_t port;
     const struct table_settings *settings;
 };
+/* Does the word of the peer itself count? */
+bool forwarded_trusts(const struct table_settings *s, const struct ip *peer);
 void forwarded_set(struct http_msg *m, const struct forwarded *f, struct ip *ret_client);

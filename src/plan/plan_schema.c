@@ -19,6 +19,8 @@ static const char *const session_types[] = {"Cookie", "Header", NULL};
 static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
 static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UDP", NULL};
 
+static const char *const request_ids[] = {"IfAbsent", "FromTrusted", "Always", NULL};
+
 static const struct field settings_fields[] = {
     {.name = "requestTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, request_timeout)},
     {.name = "backendTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, backend_timeout)},
@@ -34,6 +36,7 @@ static const struct field settings_fields[] = {
     {.name = "trustedProxies", .type = FIELD_STR_LIST, .offset = AT(plan_settings, trusted_proxies)},
     {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
     {.name = "accessLog", .type = FIELD_STR, .offset = AT(plan_settings, access_log)},
+    {.name = "requestId", .type = FIELD_ENUM, .offset = AT(plan_settings, request_id), .values = request_ids},
     {.name = "upgrades", .type = FIELD_STR_LIST, .offset = AT(plan_settings, upgrades)},
 };
 static const struct schema settings = SCHEMA(plan_settings, settings_fields, NULL);

@@ -92,6 +92,13 @@ static void take_settings(struct exchange *x, const struct table_settings *s) {
     if (s->body_bytes) x->body_bytes_max = s->body_bytes;
 }
 
+static void name_request(struct exchange *x, const struct table_settings *s) {
+    bool trusted = forwarded_trusts(s, &x->client->peer);
+    x->tells_id = true;
+    if (request_id_needed(x->request, s->request_id, trusted))
+        request_id_put(x->request, request_id_new(&x->proxy->ids, x->arena));
+}
+
 static void tell_backend(struct exchange *x, const struct table_settings *s) {
     const struct downstream *d = x->client;
     struct forwarded f = {.peer = &d->peer,
@@ -108,6 +115,7 @@ enum http_reason admission_check(struct exchange *x) {
     const struct table_listener *l = NULL;
     why = find_listener(x, &l);
     if (why != REASON_NONE) return why;
+    if (l->settings->request_id) name_request(x, l->settings);
     if (x->request->path.p[0] != '/')
         return REASON_NO_ROUTE; /* OPTIONS *: the server as a whole has no route */
     if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, x->proxy->matching, &x->match))

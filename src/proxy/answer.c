@@ -57,11 +57,18 @@ static void say_cors(struct exchange *x, struct http_msg *m) {
     if (x->cors) filter_cors(x->cors, x->origin, m);
 }
 
+/* By which a user who got it can ask what became of the request. */
+static void say_id(struct exchange *x, struct http_msg *m) {
+    const struct http_field *id = x->tells_id ? http_msg_find_id(x->request, FIELD_X_REQUEST_ID) : NULL;
+    if (id) request_id_put(m, id->value);
+}
+
 void answer_reason(struct exchange *x, enum http_reason why) {
     str body = words_of(x->arena, why);
     x->reason = (uint8_t)why;
     struct http_msg *m = make(x->proxy, x->arena, http_reason_status(why), body);
     say_cors(x, m);
+    say_id(x, m);
     answer(x, m, body);
 }
 
@@ -70,6 +77,7 @@ void answer_preflight(struct exchange *x) {
     struct http_msg *m = make(x->proxy, x->arena, 204, S(""));
     m->body = HTTP_BODY_NONE;
     filter_preflight(x->cors, x->request, m);
+    say_id(x, m);
     answer(x, m, S(""));
 }
 
@@ -81,6 +89,7 @@ void answer_redirect(struct exchange *x) {
     struct http_msg *m = make(x->proxy, x->arena, x->redirect->status, S(""));
     http_msg_add(m, S("Location"), location);
     say_cors(x, m);
+    say_id(x, m);
     answer(x, m, S(""));
 }
 

@@ -57,6 +57,7 @@ struct exchange {          /* owner: worker */
     const struct table_cors *cors;       /* NULL: none */
     str origin;                          /* as the client sent it, with cors */
     bool preflight;                      /* of cors: the answer */
+    bool tells_id;                       /* our own answers carry its X-Request-Id */
     struct table_match match;
     const struct table_certificate *client_certificate; /* of the listener, in the table of the generation */
     uint64_t client_generation;

@@ -36,12 +36,13 @@ static void on_settled(void *arg) {
 
 struct proxy *proxy_new(const struct proxy_config *c) {
     struct proxy *p = base_zalloc(sizeof *p);
-    uint64_t seeds[2];
+    uint64_t seeds[4];
     tls_random(seeds, sizeof seeds);
     conn_common_init(&p->common, c->loop);
     p->common.settled = on_settled;
     p->common.arg = p;
     p->rng.state = seeds[0];
+    p->ids.high.state = seeds[2], p->ids.low.state = seeds[3];
     p->matching = table_work_new();
     if (c->session_key) memcpy(p->session_key, c->session_key, sizeof p->session_key);
     p->limits = c->limits ? *c->limits : proxy_limits_usual;

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/rng.h"
 #include "conn/conn.h"
+#include "filter/request_id.h"
 #include "io/seal.h"
 #include "io/tls_server.h"
 #include "proxy/proxy.h"
@@ -41,6 +42,7 @@ struct proxy { /* owner: worker */
     struct link mirrors_done; /* reused once no call of theirs is on the stack */
     size_t mirror_bytes;      /* of bodies that wait for mirrors */
     struct rng rng;
+    struct request_id_source ids;
     struct table_work *matching;
     struct seal *seal; /* of sessions; once there is one */
     uint8_t session_key[SEAL_KEY_BYTES];

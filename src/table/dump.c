@@ -260,6 +260,9 @@ static void add_number(struct buf *b, const char *what, uint64_t v) {
 static void add_settings(struct buf *b, const struct table_settings *s) {
     static const char *const forms[] = {
         [ACCESS_OFF] = "off", [ACCESS_JSON] = "json", [ACCESS_TEXT] = "text", [ACCESS_OWN] = "own"};
+    static const char *const ids[] = {[TABLE_REQUEST_ID_IF_ABSENT] = "if-absent",
+                                      [TABLE_REQUEST_ID_FROM_TRUSTED] = "from-trusted",
+                                      [TABLE_REQUEST_ID_ALWAYS] = "always"};
     const uint64_t times[] = {s->request_timeout_us, s->backend_timeout_us, s->connect_us, s->idle_us,
                               s->backend_idle_us,    s->upgraded_idle_us,   s->head_us};
     static const char *const names[] = {"timeout",      "backend-timeout", "connect", "idle",
@@ -276,6 +279,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
     }
     add_number(b, "hops", s->trusted_hops);
     if (s->access_form) buf_printf(b, "access-log=%s  ", forms[s->access_form]);
+    if (s->request_id) buf_printf(b, "request-id=%s  ", ids[s->request_id]);
     for (uint32_t i = 0; i < s->upgrades_n; i++)
         buf_printf(b, "upgrade=" STR_FMT "  ", STR_ARG(s->upgrades[i]));
     while (b->n && b->p[b->n - 1] == ' ') b->n--;
@@ -285,7 +289,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
 static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
-           s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form;
+           s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id;
 }
 
 /* The kinds of keys are told where there is a choice. */

@@ -172,6 +172,13 @@ struct table_endpoints {
     struct table_endpoint v[];
 };
 
+/* When a request gets an X-Request-Id of ours: never, when it has none, unless a trusted proxy gave it one, always. */
+enum table_request_id {
+    TABLE_REQUEST_ID_OFF,
+    TABLE_REQUEST_ID_IF_ABSENT,
+    TABLE_REQUEST_ID_FROM_TRUSTED,
+    TABLE_REQUEST_ID_ALWAYS
+};
 /* What a Gateway's settings say for a listener. */
 struct table_settings {
     uint64_t request_timeout_us, backend_timeout_us; /* of rules that leave them unset; 0 = none */
@@ -183,6 +190,7 @@ struct table_settings {
     uint32_t trusted_n;
     const struct ip_net *trusted; /* none: whoever is within trusted_hops */
     uint8_t access_form;          /* enum access_form */
+    uint8_t request_id;           /* enum table_request_id */
     str access_program;           /* ACCESS_OWN */
     uint32_t upgrades_n;
     const str *upgrades; /* protocols besides WebSocket that a request may ask its backend for */

@@ -98,3 +98,34 @@ def settings_trusted(t):
     t.put('settings.yaml', settings(trustedProxies='10.0.0.0/8'))
     eventually(lambda: told()['x-forwarded-for'] == '127.0.0.1', 'believed no more')
     equal(told()['x-forwarded-proto'], 'http')
+
+
+@case
+def settings_request_id(t):
+    """Does each request get an id, the same for the backend, the access log and an answer of our own, and whose id stays?"""
+    t.put('settings.yaml', settings(requestId='IfAbsent'))
+    b = t.backend()
+    t.put('all.yaml', named_class(), service('b', b.port), gateway(), route(rule('b', matches=[path('/a')])))
+    s = t.serve(args=('--access-log', 'json'))
+
+    def told(*sent):
+        fields = s.told('/a', headers=[('X-Request-Id', v) for v in sent])['headers']
+        return [v for k, v in fields if k.lower() == 'x-request-id']
+    made = [told()[0] for _ in range(5)]
+    equal(({len(v) for v in made}, len(set(made))), ({32}, 5))
+    int(made[0], 16)
+    eventually(lambda: all(f'"request_id":"{v}"' in s.text() for v in made), 'the log tells them')
+    equal(told('mine'), ['mine'])
+    equal(len(told('mine', 'other')), 1, 'one of two is nobody\'s')
+    a = s.ask('/elsewhere')
+    equal((a.status, len(a.get('X-Request-Id'))), (404, 32))
+    eventually(lambda: f'"request_id":"{a.get("X-Request-Id")}"' in s.text(), 'of the answer, too')
+    equal(s.ask('/elsewhere', headers=[('X-Request-Id', 'mine')]).get('X-Request-Id'), 'mine')
+    t.put('settings.yaml', settings(requestId='FromTrusted'))
+    eventually(lambda: told('mine') != ['mine'], 'nobody is trusted')
+    t.put('settings.yaml', settings(requestId='FromTrusted', trustedHops='1'))
+    eventually(lambda: told('mine') == ['mine'], 'the peer is')
+    t.put('settings.yaml', settings(trustedHops='1'))
+    eventually(lambda: told() == [], 'off: none is made')
+    equal(told('mine', 'other'), ['mine', 'other'])
+    equal(s.ask('/elsewhere', headers=[('X-Request-Id', 'mine')]).get('X-Request-Id'), None)
