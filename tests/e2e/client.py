@@ -115,7 +115,7 @@ class Connection:
         return a
 
     def ask(self, target='/', method='GET', host='example.com', headers=(), body=None):
-        head = [f'{method} {target} HTTP/1.1', f'Host: {host}', *(f'{k}: {v}' for k, v in dict(headers).items() or ())]
+        head = [f'{method} {target} HTTP/1.1', f'Host: {host}', *(f'{k}: {v}' for k, v in (headers.items() if isinstance(headers, dict) else headers))]
         if body is not None:
             head.append(f'Content-Length: {len(body)}')
         self.send('\r\n'.join(head) + '\r\n\r\n')
