@@ -3,12 +3,13 @@
  * In:    pieces made by resolve/ (later: received by stream/).     Out: the same, by key; the difference between two states.
  * Own:   the builder thread. A piece is one block, held by whoever counts it; freed with the last hold. Kinds that come in great numbers
  *        (all but listeners and certificates) are kept in few bytes, and read by plan_open().
- * Never: an API object, a pointer into the store; a secret in any print. */
+ * Never: an API object, a pointer into the store; a secret in any print. Door beside this one: plan_settings.h. */
 #pragma once
 #include "base/index.h"
 #include "base/ip.h"
 #include "base/key_kind.h"
 #include "base/map.h"
+#include "plan/plan_settings.h"
 #include "schema/schema.h"
 
 enum plan_kind { PLAN_LISTENER, PLAN_ROUTE, PLAN_BACKEND, PLAN_ENDPOINTS, PLAN_CERTIFICATE, PLAN_KIND_COUNT };
@@ -26,23 +27,6 @@ enum plan_protocol { PLAN_PROTOCOL_UNSET, PLAN_HTTP, PLAN_HTTPS, PLAN_TLS, PLAN_
 enum plan_tls_mode { PLAN_TLS_MODE_UNSET, PLAN_TLS_TERMINATE, PLAN_TLS_PASSTHROUGH };
 enum plan_tls_version { PLAN_TLS_UNSET, PLAN_TLS_1_2, PLAN_TLS_1_3 };
 struct plan_filter; /* below */
-enum plan_request_id {
-    PLAN_REQUEST_ID_UNSET,
-    PLAN_REQUEST_ID_IF_ABSENT,
-    PLAN_REQUEST_ID_FROM_TRUSTED,
-    PLAN_REQUEST_ID_ALWAYS
-};
-/* What its Gateway's settings say; each "not set": as the proxy usually does. Times in microseconds. */
-struct plan_settings {
-    struct opt_int request_timeout, backend_timeout; /* of rules that say nothing of their own; 0 = none */
-    struct opt_int connect_timeout, idle_timeout, backend_idle_timeout, upgraded_idle_timeout, head_timeout;
-    struct opt_int head_bytes, body_bytes; /* of a request */
-    LIST_OF(str) trusted_proxies;          /* networks whose word on the client counts */
-    struct opt_int trusted_hops;           /* and how many proxies in a row */
-    str access_log;                        /* what http/access_format.h reads; "" = as the process does it */
-    uint8_t request_id;                    /* enum plan_request_id: when X-Request-Id is made anew */
-    LIST_OF(str) upgrades; /* protocols besides WebSocket that requests may ask backends for, by Upgrade */
-};
 /* Who asks must show a certificate that one of these signed; lenient: or none. [GW FrontendTLSValidation] */
 struct plan_clients {
     str ca_pem;
