@@ -106,19 +106,15 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
         arena_reset(x->arena);
         x->arena_usual = arena_size(x->arena);
     }
-    *x = (struct exchange){.proxy = p,
-                           .client = d,
-                           .client_stream = stream,
-                           .up = {.events = attempt_events()},
-                           .arena = x->arena,
-                           .arena_usual = x->arena_usual,
-                           .timer = x->timer,
-                           .request_due_us = UINT64_MAX,
-                           .attempt_due_us = UINT64_MAX,
-                           .half_closed_due_us = UINT64_MAX,
-                           .body_bytes_max = UINT64_MAX,
-                           .still_us = p->limits.progress_us,
-                           .sender = d->peer};
+    memset(x, 0, offsetof(struct exchange, arena));
+    x->proxy = p;
+    x->client = d;
+    x->client_stream = stream;
+    x->up.events = attempt_events();
+    x->request_due_us = x->attempt_due_us = x->half_closed_due_us = UINT64_MAX;
+    x->body_bytes_max = UINT64_MAX;
+    x->still_us = p->limits.progress_us;
+    x->sender = d->peer;
     link_append(&d->exchanges, &x->on_client);
     return x;
 }

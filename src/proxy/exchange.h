@@ -35,9 +35,6 @@ struct exchange {          /* owner: worker */
     struct downstream *client; /* NULL once it is done */
     uint32_t client_stream;
     struct upstream_loan up;
-    struct arena *arena;
-    size_t arena_usual; /* its size when fresh */
-    struct timer timer;
     uint8_t state;  /* enum exchange_state */
     uint8_t reason; /* enum http_reason: why it ended as it did */
     uint16_t attempts;
@@ -85,6 +82,10 @@ struct exchange {          /* owner: worker */
     struct ip sender;                          /* who asks, as far as trusted proxies tell */
     str host, method, authority, path, query;
     struct record record;
+    /* kept when the memory is used again, all else is not: exchange_begin() */
+    struct arena *arena;
+    size_t arena_usual; /* its size when fresh */
+    struct timer timer;
 };
 
 /* Nothing can be sent on yet: what comes of the body is kept, and the client is not asked for more. */
