@@ -24,6 +24,7 @@ static const struct pattern upgrade = {
     NULL, is_upgrade, "must be a protocol as in Upgrade, SPDY/3.1 for one, and not h2c, HTTP or TLS"};
 
 static const char *const proxy_protocols[] = {"Off", "Required", NULL};
+static const char *const switches[] = {"Off", "On", NULL};
 static const char *const request_ids[] = {"Off", "IfAbsent", "FromTrusted", "Always", NULL};
 static const char *const services[] = {"LoadBalancer", "NodePort", "ClusterIP", "HostPort", NULL};
 static const char *const balancings[] = {"LeastRequests", "RoundRobin", NULL};
@@ -42,6 +43,7 @@ static const struct field fields[] = {
     {"trustedProxies", FIELD_STR_LIST, AT(settings, trusted_proxies), .flags = FIELD_UNIQUE, .min = 1,
      .max = 256, .item_max = 64, .pattern = &network},
     {"trustedHops", FIELD_OPT_INT, AT(settings, trusted_hops), .min = 1, .max = 32},
+    {"forwarded", FIELD_ENUM, AT(settings, forwarded), .values = switches},
     {"requestId", FIELD_ENUM, AT(settings, request_id), .values = request_ids},
     {"upgrades", FIELD_STR_LIST, AT(settings, upgrades), .flags = FIELD_UNIQUE, .min = 1, .max = 16,
      .item_max = 64, .pattern = &upgrade},

@@ -18,6 +18,7 @@
     X(BODY_BYTES, "limits.bodyBytes", 1)                                                                     \
     X(TRUSTED_PROXIES, "trustedProxies", 1)                                                                  \
     X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
+    X(FORWARDED, "forwarded", 1)                                                                             \
     X(REQUEST_ID, "requestId", 1)                                                                            \
     X(UPGRADES, "upgrades", 1)                                                                               \
     X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
@@ -35,6 +36,7 @@ enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
 #define SETTINGS_ALL        ((UINT64_C(1) << SETTINGS_COUNT) - 1)
 
 enum settings_proxy_protocol { SETTINGS_PROXY_UNSET, SETTINGS_PROXY_OFF, SETTINGS_PROXY_REQUIRED };
+enum settings_forwarded { SETTINGS_FORWARDED_UNSET, SETTINGS_FORWARDED_OFF, SETTINGS_FORWARDED_ON };
 /* X-Request-Id is made anew: never, for a request without one, unless a trusted proxy gave one, for each request. */
 enum settings_request_id {
     SETTINGS_REQUEST_ID_UNSET,
@@ -60,7 +62,7 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
     struct opt_int trusted_hops;
     LIST_OF(str) upgrades; /* tokens of Upgrade */
-    uint8_t proxy_protocol, balancing, service, request_id;
+    uint8_t proxy_protocol, balancing, service, request_id, forwarded;
     str access_log; /* a format of http/access_format.h */
 };
 extern const struct schema settings_schema;

@@ -46,6 +46,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .head_bytes = (uint32_t)number_of(p->head_bytes),
         .trusted_hops = (uint32_t)number_of(p->trusted_hops),
         .trusted = nets,
+        .forwarded = p->forwarded,
         .request_id = p->request_id,
         .upgrades_n = p->upgrades.n,
         .upgrades = upgrades,

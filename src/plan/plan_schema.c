@@ -36,6 +36,7 @@ static const struct field settings_fields[] = {
     {.name = "trustedProxies", .type = FIELD_STR_LIST, .offset = AT(plan_settings, trusted_proxies)},
     {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
     {.name = "accessLog", .type = FIELD_STR, .offset = AT(plan_settings, access_log)},
+    {.name = "forwarded", .type = FIELD_BOOL, .offset = AT(plan_settings, forwarded)},
     {.name = "requestId", .type = FIELD_ENUM, .offset = AT(plan_settings, request_id), .values = request_ids},
     {.name = "upgrades", .type = FIELD_STR_LIST, .offset = AT(plan_settings, upgrades)},
 };

@@ -16,6 +16,7 @@ struct plan_settings {
     LIST_OF(str) trusted_proxies;          /* networks whose word on the client counts */
     struct opt_int trusted_hops;           /* and how many proxies in a row */
     str access_log;                        /* what http/access_format.h reads; "" = as the process does it */
+    bool forwarded;                        /* Forwarded is told, and believed of those whose word counts */
     uint8_t request_id;                    /* enum plan_request_id: when X-Request-Id is made anew */
     LIST_OF(str) upgrades; /* protocols besides WebSocket that requests may ask backends for, by Upgrade */
 };

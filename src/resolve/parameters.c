@@ -59,7 +59,8 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
     bool any = s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
                s->backend_idle.set || s->upgraded_idle.set || s->head.set || s->head_bytes.set ||
                s->body_bytes.set || s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n ||
-               s->upgrades.n || s->request_id > SETTINGS_REQUEST_ID_OFF;
+               s->upgrades.n || s->request_id > SETTINGS_REQUEST_ID_OFF ||
+               s->forwarded == SETTINGS_FORWARDED_ON;
     if (!any) return NULL;
     struct plan_settings *to = arena_make(a, struct plan_settings);
     static_assert((int)SETTINGS_REQUEST_ID_ALWAYS - SETTINGS_REQUEST_ID_OFF == PLAN_REQUEST_ID_ALWAYS,
@@ -74,6 +75,7 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
                                  .head_bytes = s->head_bytes,
                                  .body_bytes = s->body_bytes,
                                  .trusted_hops = s->trusted_hops,
+                                 .forwarded = s->forwarded == SETTINGS_FORWARDED_ON,
                                  .access_log = arena_str(a, s->access_log)};
     if (s->request_id) to->request_id = (uint8_t)(s->request_id - SETTINGS_REQUEST_ID_OFF);
     to->trusted_proxies.p = copy_all(a, s->trusted_proxies.p, to->trusted_proxies.n = s->trusted_proxies.n);

@@ -279,6 +279,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
     }
     add_number(b, "hops", s->trusted_hops);
     if (s->access_form) buf_printf(b, "access-log=%s  ", forms[s->access_form]);
+    if (s->forwarded) buf_add(b, S("forwarded  "));
     if (s->request_id) buf_printf(b, "request-id=%s  ", ids[s->request_id]);
     for (uint32_t i = 0; i < s->upgrades_n; i++)
         buf_printf(b, "upgrade=" STR_FMT "  ", STR_ARG(s->upgrades[i]));
@@ -289,7 +290,8 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
 static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
-           s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id;
+           s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id ||
+           s->forwarded;
 }
 
 /* The kinds of keys are told where there is a choice. */

@@ -190,6 +190,7 @@ struct table_settings {
     uint32_t trusted_n;
     const struct ip_net *trusted; /* none: whoever is within trusted_hops */
     uint8_t access_form;          /* enum access_form */
+    bool forwarded;               /* Forwarded is told beside X-Forwarded-*, and believed with it */
     uint8_t request_id;           /* enum table_request_id */
     str access_program;           /* ACCESS_OWN */
     uint32_t upgrades_n;

@@ -129,3 +129,27 @@ def settings_request_id(t):
     eventually(lambda: told() == [], 'off: none is made')
     equal(told('mine', 'other'), ['mine', 'other'])
     equal(s.ask('/elsewhere', headers=[('X-Request-Id', 'mine')]).get('X-Request-Id'), None)
+
+
+@case
+def settings_forwarded(t):
+    """Is Forwarded told when it is asked for, believed of a proxy that is trusted, and removed otherwise?"""
+    t.put('settings.yaml', settings(trustedProxies='127.0.0.0/8'))
+    b = t.backend()
+    t.put('all.yaml', named_class(), service('b', b.port), gateway(), route(rule('b')))
+    s = t.serve(args=('--access-log', 'json'))
+    claim = [('Forwarded', 'for=6.6.6.6'), ('Forwarded', 'for="[2001:db8::9]:4711";proto=https;host=c.example')]
+    told = lambda *claims: {k.lower(): v for k, v in s.told('/', headers=claims)['headers']}
+    f = told(*claim)
+    equal((f.get('forwarded'), f['x-forwarded-for'], f['x-forwarded-proto']), (None, '127.0.0.1', 'http'))
+    t.put('settings.yaml', settings(trustedProxies='127.0.0.0/8', forwarded='On'))
+    eventually(lambda: 'forwarded' in told(), 'it is told')
+    equal(told()['forwarded'], 'for=127.0.0.1;host=example.com;proto=http')
+    f = told(*claim)
+    equal(f['forwarded'], 'for="[2001:db8::9]:4711";proto=https;host=c.example, for=127.0.0.1;host=example.com;proto=http')
+    equal((f['x-forwarded-for'], f['x-forwarded-proto'], f['x-forwarded-host']), ('2001:db8::9, 127.0.0.1', 'https', 'c.example'))
+    eventually(lambda: '"client":"2001:db8::9"' in s.text(), 'the log tells the client')
+    f = told(*claim, ('X-Forwarded-For', '203.0.113.9'))
+    equal((f['forwarded'], f['x-forwarded-for']), ('for=203.0.113.9, for=127.0.0.1;host=example.com;proto=http', '203.0.113.9, 127.0.0.1'))
+    t.put('settings.yaml', settings(forwarded='On'))
+    eventually(lambda: told(*claim)['forwarded'] == 'for=127.0.0.1;host=example.com;proto=http', 'believed no more')
