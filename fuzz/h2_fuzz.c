@@ -2,8 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames to the server and to the client codec: nothing crashes, no read takes more than it was given, every stream that began is told an end
  * once, and a request that the server accepted is, once HTTP/1.1's client wrote it anew, one request with the same meaning to HTTP/1.1's
- * server, and nothing behind it. The first byte picks the side and whether what follows is bytes of frames or the text below, the second the
- * seed of the cuts.
+ * server, and nothing behind it. Of tunnels of WebSocket all bytes come back, those too that came ahead of the answer. The first byte picks
+ * the side, whether what follows is bytes of frames or the text below, and whether the peer of a client takes WebSocket, the second the seed
+ * of the cuts.
  *   H1 (h1: not the end), then lines "name: value" up to an empty one: HEADERS of stream 1; D1text, d1text: DATA; R1: RST_STREAM; G: GOAWAY;
  *   P: PING; S: SETTINGS; W1: WINDOW_UPDATE; Xtext: these bytes. \1 \2 \3 (the bytes) are LF, CR and NUL. */
 #include "proto/h2.h"
@@ -37,6 +38,7 @@ struct stream {
     uint32_t next_stream;
     struct buf meaning;
     bool head, over;
+    bool asks, tunnel; /* for WebSocket, and agreed to */
 };
 struct side {
     struct codec *codec;
@@ -56,7 +58,9 @@ static void tell(struct buf *b, const struct http_msg *m) {
                STR_ARG(m->path), STR_ARG(m->query));
     for (uint32_t i = 0; i < m->fields_n; i++) {
         const struct http_field *f = &m->fields[i];
-        if (f->gone || f->id == FIELD_HOST || f->id == FIELD_CONTENT_LENGTH || f->id == FIELD_TE) continue;
+        if (f->gone || f->id == FIELD_HOST || f->id == FIELD_CONTENT_LENGTH || f->id == FIELD_TE ||
+            f->id == FIELD_CONNECTION || f->id == FIELD_UPGRADE)
+            continue;
         buf_printf(b, " " STR_FMT ": " STR_FMT "\n", STR_ARG(f->name), STR_ARG(f->value));
     }
 }
@@ -163,22 +167,40 @@ static void answer(struct side *s, struct stream *x, uint16_t status) {
     check(s->codec->ops->submit_body(s->codec, x->id, S("ok"), true) == OK);
     x->over = true;
 }
+static void agree(struct side *s, struct stream *x) {
+    struct http_msg m;
+    http_msg_init(&m, x->arena, false);
+    m.status = 101;
+    m.upgrade = S("websocket");
+    check(s->codec->ops->submit(s->codec, &x->id, &m, false) == OK);
+    x->asks = false, x->tunnel = true;
+    s->codec->ops->consume(s->codec, x->id, 0);
+}
 static void on_head(void *arg, uint32_t id, struct http_msg *m, bool end) {
     struct side *s = arg;
     struct stream *x = find(s, id);
     check(x && !x->over && !x->head && m->status < 600);
-    x->head = m->status == 0 || m->status >= 200;
+    x->head = m->status == 0 || m->status >= 200 || m->upgrade.n;
     if (!s->server) {
         x->over = end;
         return;
     }
     pass_on(x, m, end);
-    if (end) answer(s, x, 200);
+    check(!m->upgrade.n || (end && m->method_id == HTTP_GET));
+    if (m->upgrade.n && id % 4 == 1)
+        x->asks = true;
+    else if (end)
+        answer(s, x, m->upgrade.n ? 403 : 200);
 }
 static void on_body(void *arg, uint32_t id, str bytes) {
     struct side *s = arg;
     struct stream *x = find(s, id);
-    check(x && !x->over && x->head && bytes.n);
+    check(x && !x->over && x->head && !x->asks && bytes.n);
+    if (x->tunnel) {
+        check(s->codec->ops->submit_body(s->codec, id, bytes, false) == OK);
+        s->codec->ops->consume(s->codec, id, bytes.n);
+        return;
+    }
     buf_add(&x->meaning, bytes);
     if (x->next) check(x->next->ops->submit_body(x->next, x->next_stream, bytes, false) == OK);
     if (x->next) x->next->ops->keep(x->next);
@@ -187,7 +209,12 @@ static void on_body(void *arg, uint32_t id, str bytes) {
 static void on_end(void *arg, uint32_t id, struct http_msg *trailers) {
     struct side *s = arg;
     struct stream *x = find(s, id);
-    check(x && !x->over && x->head);
+    check(x && !x->over && x->head && !x->asks);
+    if (x->tunnel) {
+        check(s->codec->ops->submit_end(s->codec, id, NULL) == OK);
+        x->over = true;
+        return;
+    }
     if (x->next) {
         check(x->next->ops->submit_end(x->next, x->next_stream, trailers) == OK);
         compare(x);
@@ -200,6 +227,7 @@ static void on_reset(void *arg, uint32_t id, enum http_reason why) {
     (void)why;
     check(x);
     x->over = true;
+    x->asks = false;
 }
 static void on_refused(void *arg, uint32_t id, enum http_reason why) {
     struct side *s = arg;
@@ -214,12 +242,13 @@ static const struct codec_sink sink = {.begin = on_begin,
                                        .reset = on_reset,
                                        .refused = on_refused};
 
-static void ask(struct side *s, enum http_method method) {
+static void ask(struct side *s, enum http_method method, str upgrade) {
     struct http_msg m;
     OWNED(arena) a = arena_new();
     http_msg_init(&m, a, true);
     m.method_id = (uint8_t)method;
     m.method = http_method_name(method), m.path = S("/"), m.authority = S("a");
+    m.upgrade = upgrade;
     struct stream *x = &s->streams[s->n++];
     *x = (struct stream){0};
     buf_init(&x->meaning, 1 << 24);
@@ -247,6 +276,8 @@ static void feed(struct side *s, str in, uint64_t seed) {
         s->codec->ops->keep(s->codec);
         free(block);
         in = str_from(in, used);
+        for (uint32_t i = 0; i < s->n && rng_below(&rng, 2); i++)
+            if (s->streams[i].asks) agree(s, &s->streams[i]);
         if (rng_below(&rng, 2)) write_all(s, &rng);
         s->codec->ops->keep(s->codec);
     }
@@ -311,7 +342,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             if (line.n) add_line(&bytes, line, &in);
         }
     s.codec = s.server ? h2_server(&sink, &s, &limits) : h2_client(&sink, &s, &limits, false);
-    if (!s.server) ask(&s, HTTP_GET), ask(&s, HTTP_HEAD), ask(&s, HTTP_GET);
+    if (!s.server) {
+        bool tunnels = data[0] & 8;
+        str first = tunnels ? S("\0\0\6\4\0\0\0\0\0\0\10\0\0\0\1") : S("\0\0\0\4\0\0\0\0\0");
+        enum http_reason why;
+        size_t used;
+        check(s.codec->ops->read(s.codec, first, 0, &used, &why) == OK);
+        ask(&s, HTTP_GET, S("")), ask(&s, HTTP_HEAD, S(""));
+        ask(&s, HTTP_GET, tunnels ? S("websocket") : S(""));
+        ask(&s, HTTP_GET, S(""));
+    }
     if (data[0] & 4) s.codec->ops->drain(s.codec);
     feed(&s, buf_str(&bytes), data[1]);
     for (uint32_t i = 0; i < s.n; i++) {

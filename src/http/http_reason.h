@@ -27,6 +27,7 @@
     X(BACKEND_REFUSED, "backend_refused", 502, "no connection to the backend could be made")                 \
     X(BACKEND_RESET, "backend_reset", 502, "the backend closed or reset before a whole response head")       \
     X(BACKEND_PROTOCOL, "backend_protocol", 502, "the backend's response breaks HTTP")                       \
+    X(BACKEND_NO_UPGRADE, "backend_no_upgrade", 502, "the backend does not go over to WebSocket")            \
     X(BACKEND_TLS, "backend_tls", 502, "no TLS connection to the backend could be made")                     \
     X(BACKEND_INVALID, "backend_invalid", 503,                                                               \
       "how the backend is to be reached is not valid: see its policy")                                       \

@@ -20,7 +20,8 @@ struct codec_sink {
      * Once per stream; heads with a status of 1xx share it. multiplexed: NULL refuses that stream alone. */
     struct arena *(*begin)(void *arg, uint32_t stream);
     /* A head is complete and checked; m lives in that arena. end: no body follows. 1xx heads come with m->status < 200, not as the end.
-     * After 101 (and in front once it was submitted) body() gives the bytes of a tunnel, and end() the end of the peer's. */
+     * After 101 (and in front once it was submitted) body() gives the bytes of a tunnel, and end() the end of the peer's. WebSocket by
+     * extended CONNECT of HTTP/2 is such a GET with m->upgrade, too, and its answer such a 101. */
     void (*head)(void *arg, uint32_t stream, struct http_msg *m, bool end);
     void (*body)(void *arg, uint32_t stream, str bytes);
     /* The body is complete; trailers (may be NULL) are in the message's arena. */
@@ -63,7 +64,8 @@ struct codec_ops {
     err (*submit_end)(struct codec *c, uint32_t stream, const struct http_msg *trailers);
     /* Cuts the stream. HTTP/1: the connection is done after what is pending; nothing happens when the stream ended. */
     void (*reset)(struct codec *c, uint32_t stream, enum http_reason why);
-    /* The reader took these body bytes: windows open again. */
+    /* The reader took these body bytes: windows open again. A server that has agreed to a tunnel tells what came ahead of that from
+     * within the first call (HTTP/1: with the next read()), even of 0 bytes. */
     void (*consume)(struct codec *c, uint32_t stream, size_t bytes);
     /* What to send next: up to out_max pieces; then wrote() says how much of it went. */
     size_t (*write)(struct codec *c, str *out, size_t out_max);

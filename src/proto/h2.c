@@ -68,6 +68,7 @@ static void begin(struct h2 *h) {
     const nghttp2_settings_entry server[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, H2_STREAMS_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h->limits.head_bytes_max},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     const nghttp2_settings_entry client[] = {
@@ -152,6 +153,7 @@ static void h2_consume(struct codec *c, uint32_t stream, size_t bytes) {
     struct h2 *h = self(c);
     struct h2_stream *s = h2_core_find(h, stream);
     if (!s) return;
+    if (s->early_n || s->early_end) h2_in_tell_early(h, s);
     bytes = num_min(bytes, s->unread);
     s->unread -= bytes;
     if (bytes) nghttp2_session_consume_stream(h->session, (int32_t)stream, bytes);
@@ -162,7 +164,6 @@ static void h2_consume(struct codec *c, uint32_t stream, size_t bytes) {
 static nghttp2_data_provider body_of(void) { return (nghttp2_data_provider){.read_callback = h2_out_body}; }
 
 static err submit_interim(struct h2 *h, struct h2_stream *s, const struct http_msg *m) {
-    if (m->status == 101) return ERR_REFUSED;
     TRY(h2_print_response(&h->print, m, (struct h2_length){0}));
     int rv = nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id, NULL, h->print.v,
                                     h->print.n, NULL);
@@ -176,10 +177,32 @@ static void begin_out(struct h2_stream *s, struct h2_length length, bool end) {
     s->head_waits = true;
 }
 
+/* Yes to a tunnel: 200, and what follows is no body of a message. */
+static err submit_agreement(struct h2 *h, struct h2_stream *s, const struct http_msg *m) {
+    if (s->in != H2_IN_ASKED) return ERR_REFUSED;
+    TRY(h2_print_response(&h->print, m, (struct h2_length){0}));
+    nghttp2_data_provider body = body_of();
+    if (nghttp2_submit_response(h->session, (int32_t)s->id, h->print.v, h->print.n, &body) != 0)
+        return ERR_PROTO;
+    begin_out(s, (struct h2_length){0}, false);
+    s->in = H2_IN_BODY;
+    return OK;
+}
+
+/* No: the answer is as to any request, but that 2xx would mean yes. */
+static err submit_refusal(struct h2 *h, struct h2_stream *s, const struct http_msg *m) {
+    if (m->status < 300) return ERR_REFUSED;
+    s->tunnel = false;
+    h2_in_forget_early(h, s);
+    return OK;
+}
+
 static err submit_response(struct h2 *h, uint32_t stream, const struct http_msg *m, bool end) {
     struct h2_stream *s = h2_core_find(h, stream);
     if (!s || s->mute || s->out != H2_OUT_HEAD) return ERR_ABSENT;
+    if (m->status == 101) return submit_agreement(h, s, m);
     if (m->status < 200) return submit_interim(h, s, m);
+    if (s->in == H2_IN_ASKED) TRY(submit_refusal(h, s, m));
     struct h2_length length = {.told = m->body == HTTP_BODY_LENGTH, .bytes = m->content_length};
     bool bodyless = s->method_id == HTTP_HEAD || m->status == 204 || m->status == 304;
     if (m->status == 204) length.told = false; /* [RFC 9110 8.6] */
@@ -207,6 +230,14 @@ uint32_t h2_streams_max(const struct codec *c) {
     return (uint32_t)num_min(most, H2_STREAMS_MAX);
 }
 
+enum h2_websocket h2_websocket(const struct codec *c) {
+    const struct h2 *h = self_const(c);
+    if (!h->settled) return H2_WEBSOCKET_UNKNOWN;
+    return nghttp2_session_get_remote_settings(h->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL)
+               ? H2_WEBSOCKET_YES
+               : H2_WEBSOCKET_NO;
+}
+
 /* May another stream begin? */
 static bool has_room(const struct h2 *h) { return h->streams_n < h2_streams_max(&h->codec); }
 
@@ -214,18 +245,24 @@ static err submit_request(struct h2 *h, uint32_t *ret_stream, const struct http_
     struct h2_length length = {.told = m->body == HTTP_BODY_LENGTH, .bytes = m->content_length};
     if (h->failed != OK || h->draining || h->peer_away) return ERR_END;
     if (!has_room(h)) return ERR_AGAIN;
-    if (m->method_id == HTTP_CONNECT) return ERR_REFUSED;
-    if (end) {
+    bool tunnel = str_ieq(m->upgrade, S("websocket"));
+    if (m->method_id == HTTP_CONNECT || (tunnel && (!end || h2_websocket(&h->codec) != H2_WEBSOCKET_YES)))
+        return ERR_REFUSED;
+    if (tunnel) {
+        end = false;
+        length.told = false;
+    } else if (end) {
         if (length.told && length.bytes) return ERR_PROTO;
         length.told = m->body != HTTP_BODY_NONE || expects_content(m->method_id); /* [RFC 9110 8.6] */
         length.bytes = 0;
     }
-    TRY(h2_print_request(&h->print, m, length, h->tls));
+    TRY(h2_print_request(&h->print, m, length, h->tls, tunnel));
     nghttp2_data_provider body = body_of();
     int32_t id = nghttp2_submit_request(h->session, NULL, h->print.v, h->print.n, end ? NULL : &body, NULL);
     if (id < 0) return id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE ? ERR_END : ERR_PROTO;
     struct h2_stream *s = h2_core_begin(h, (uint32_t)id);
     s->method_id = m->method_id;
+    s->tunnel = tunnel;
     begin_out(s, length, end);
     *ret_stream = (uint32_t)id;
     return OK;
@@ -272,6 +309,7 @@ static err h2_submit_end(struct codec *c, uint32_t stream, const struct http_msg
 /* [RFC 9113 7]; REFUSED_STREAM says that the request may be sent again: nothing of it was processed. */
 static uint32_t code_of(const struct h2 *h, const struct h2_stream *s, enum http_reason why) {
     if (!h->server) return why == REASON_BACKEND_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
+    if (s->tunnel && s->out != H2_OUT_HEAD) return NGHTTP2_CANCEL; /* [RFC 8441 5.1] */
     bool untouched = why == REASON_OVERLOAD || why == REASON_DRAINING;
     if (untouched && s->out == H2_OUT_HEAD) return NGHTTP2_REFUSED_STREAM;
     return why == REASON_NONE ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR;
@@ -308,7 +346,7 @@ static size_t h2_stream_pending(const struct codec *c, uint32_t stream) {
     const struct h2 *h = self_const(c);
     const struct h2_stream *s = h2_core_find(h, stream);
     if (!s) return 0;
-    return s->waiting + (s->head_waits || (s->out == H2_OUT_END && !s->end_written));
+    return s->waiting + (s->head_waits || (s->out == H2_OUT_END && !s->end_written && !s->refused));
 }
 
 static uint64_t h2_raw_bytes(const struct codec *c, uint32_t stream) {

@@ -25,7 +25,8 @@ enum {
 
 /* The message that is read on a stream. */
 enum h2_in {
-    H2_IN_HEAD, /* its head is due */
+    H2_IN_HEAD,  /* its head is due */
+    H2_IN_ASKED, /* a server: it asks for a tunnel, and what comes waits for the answer */
     H2_IN_BODY,
     H2_IN_END,  /* it came whole */
     H2_IN_DEAF, /* nobody listens: what comes is read over */
@@ -42,19 +43,24 @@ struct h2_stream {
     struct link on;   /* h2.streams */
     struct link lent; /* h2.lent, while it has borrowed bytes */
     uint32_t id;
-    uint8_t in, out;     /* enum h2_in, h2_out */
-    uint8_t method_id;   /* of the request */
-    uint8_t broken;      /* enum http_reason: it broke the rules */
-    uint8_t interim;     /* heads of 1xx that came */
-    bool mute;           /* the owner is not told of it any more */
-    bool deferred;       /* the library asks for its body once it is resumed */
-    bool head_waits;     /* submitted, not written */
-    bool end_written;    /* the frame that ends our side was made */
-    bool end_came;       /* the frame that ends the peer's side came */
+    uint8_t in, out;   /* enum h2_in, h2_out */
+    uint8_t method_id; /* of the request */
+    uint8_t broken;    /* enum http_reason: it broke the rules */
+    uint8_t interim;   /* heads of 1xx that came */
+    bool mute;         /* the owner is not told of it any more */
+    bool deferred;     /* the library asks for its body once it is resumed */
+    bool head_waits;   /* submitted, not written */
+    bool end_written;  /* the frame that ends our side was made */
+    bool end_came;     /* the frame that ends the peer's side came */
+    bool tunnel;    /* extended CONNECT, until it is refused: bytes both ways, each for itself [RFC 8441 5] */
+    bool refused;   /* a client: it asked for a tunnel, and the answer is another */
+    bool early_end; /* H2_IN_ASKED: the peer's side has ended */
     bool length_told;    /* of what is submitted: length_left to come */
     struct arena *arena; /* of the message that is read */
-    size_t unread;       /* body bytes delivered and not consumed */
-    uint64_t came;       /* body bytes in all */
+    char *early;         /* H2_IN_ASKED: bytes that came, in the arena; no more than the stream's window */
+    uint32_t early_n, early_cap;
+    size_t unread; /* body bytes delivered and not consumed */
+    uint64_t came; /* body bytes in all */
     uint64_t length_left;
     struct buf kept; /* body bytes to be written, before the borrowed ones; from kept_at */
     size_t kept_at;
@@ -74,6 +80,7 @@ struct h2 {
     bool draining;  /* GOAWAY was announced, or nothing more is to begin */
     bool away;      /* GOAWAY with the last stream was submitted */
     bool peer_away; /* one came */
+    bool settled;   /* the peer's SETTINGS came */
     bool goaway;    /* GOAWAY with an error was made: nothing goes any more */
     bool flooded;
     bool pausing; /* the turn's messages came: stop at the next field */
@@ -98,6 +105,10 @@ struct h2_stream *h2_core_begin(struct h2 *h, uint32_t id);
 void h2_core_end(struct h2 *h, struct h2_stream *s);
 /* h2_in.c: what the library tells while it reads; a stream's end, also while it writes. */
 void h2_in_callbacks(nghttp2_session_callbacks *c);
+/* The tunnel was agreed to: tells what came ahead of the answer. */
+void h2_in_tell_early(struct h2 *h, struct h2_stream *s);
+/* It was not: nobody waits for what came. */
+void h2_in_forget_early(struct h2 *h, struct h2_stream *s);
 /* h2_out.c */
 void h2_out_callbacks(nghttp2_session_callbacks *c);
 ssize_t h2_out_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t most, uint32_t *flags,

@@ -52,7 +52,7 @@ void h2_head_line(struct h2_head *h, str name, str value) {
 
 /* The pseudo fields [RFC 9113 8.3]; not given: absent. */
 struct pseudo {
-    str method, scheme, authority, path, status;
+    str method, scheme, authority, path, status, protocol;
     bool twice, other;
 };
 struct seen {
@@ -87,6 +87,7 @@ static void take_pseudo(struct pseudo *p, str name, str value) {
               : str_eq(name, S(":authority")) ? &p->authority
               : str_eq(name, S(":path"))      ? &p->path
               : str_eq(name, S(":status"))    ? &p->status
+              : str_eq(name, S(":protocol"))  ? &p->protocol
                                               : NULL;
     if (!at) {
         p->other = true;
@@ -155,10 +156,22 @@ static err read_length(struct http_msg *m, const struct seen *seen, bool end) {
 
 static bool scheme_ok(str s) { return str_ieq(s, S("http")) || str_ieq(s, S("https")); }
 
+/* With :protocol CONNECT has what other requests have. For WebSocket it means what GET with Upgrade means in HTTP/1.1, and is told as that;
+ * for anything else it stays CONNECT. Bytes of a tunnel have no length [RFC 8441 4]. */
+static err read_protocol(struct http_msg *m, const struct pseudo *p, const struct seen *seen) {
+    if (m->method_id != HTTP_CONNECT || !p->authority.p || seen->once & HOP_BIT(CONTENT_LENGTH))
+        return ERR_PROTO;
+    if (!p->protocol.n || !http_chars_all(p->protocol.p, p->protocol.n, HTTP_CHAR_TOKEN)) return ERR_PROTO;
+    if (!str_ieq(p->protocol, S("websocket"))) return OK;
+    m->upgrade = S("websocket");
+    m->method = S("GET"), m->method_id = HTTP_GET;
+    return OK;
+}
+
 /* The path and its query; CONNECT has neither, nor a scheme, and names a host with a port [RFC 9113 8.3.1] [RFC 9113 8.5]. */
 static err read_target(struct http_msg *m, const struct pseudo *p) {
     m->path = S("*");
-    if (m->method_id == HTTP_CONNECT) {
+    if (m->method_id == HTTP_CONNECT && !p->protocol.p) {
         str host;
         uint16_t port;
         if (p->path.p || p->scheme.p || !p->authority.p) return ERR_PROTO;
@@ -233,8 +246,9 @@ static err read_request(const struct h2_head *h, const char *bytes, struct http_
     TRY(e);
     if (p.status.p || !p.method.n || !http_chars_all(p.method.p, p.method.n, HTTP_CHAR_TOKEN))
         return ERR_PROTO;
+    if (p.protocol.p) TRY(read_protocol(m, &p, &seen));
     TRY(read_target(m, &p));
-    TRY(read_length(m, &seen, end));
+    TRY(read_length(m, &seen, end || m->upgrade.n));
     *ret_why = REASON_BAD_HOST;
     TRY(read_host(m, &p, &seen));
     *ret_why = REASON_EXPECTATION_FAILED;
@@ -272,7 +286,8 @@ err h2_head_response(const struct h2_head *h, struct arena *a, bool end, uint8_t
     *ret = m;
     if (h->too_large) return ERR_LIMIT;
     TRY(read_lines(h, bytes, m, &p, &seen));
-    if (p.method.p || p.path.p || p.scheme.p || p.authority.p || p.status.n != 3) return ERR_PROTO;
+    if (p.method.p || p.path.p || p.scheme.p || p.authority.p || p.protocol.p || p.status.n != 3)
+        return ERR_PROTO;
     TRY(num_parse(p.status, 599, &status));
     if (status < 100 || status == 101) return ERR_PROTO; /* [RFC 9113 8.6] */
     m->status = (uint16_t)status;
@@ -290,7 +305,7 @@ err h2_head_trailers(const struct h2_head *h, struct arena *a, bool is_request, 
     *ret = m;
     if (h->too_large) return ERR_LIMIT;
     TRY(read_lines(h, bytes, m, &p, &seen));
-    bool pseudo = p.method.p || p.path.p || p.scheme.p || p.authority.p || p.status.p;
+    bool pseudo = p.method.p || p.path.p || p.scheme.p || p.authority.p || p.status.p || p.protocol.p;
     if (seen.once & (uint32_t)HOP_NO_TRAILER) hop_drop(m, HOP_NO_TRAILER);
     return pseudo ? ERR_PROTO : OK;
 }

@@ -9,7 +9,7 @@ static struct h2_stream *find(nghttp2_session *session, int32_t id) {
 static bool listens(const struct h2_stream *s) { return s && !s->mute && s->in < H2_IN_END; }
 /* A server whose response was submitted to the end reads the rest of the request for nobody. */
 static bool discards(const struct h2 *h, const struct h2_stream *s) {
-    return s->in == H2_IN_DEAF || (h->server && s->out == H2_OUT_END);
+    return s->in == H2_IN_DEAF || (h->server && s->out == H2_OUT_END && !s->tunnel);
 }
 
 /* The request of one stream can not be served; the connection goes on. */
@@ -114,9 +114,39 @@ static void request_head(struct h2 *h, struct h2_stream *s, bool end) {
         refuse(h, s, why);
         return;
     }
-    s->in = end ? H2_IN_END : H2_IN_BODY;
+    s->tunnel = m->upgrade.n > 0;
+    s->early_end = s->tunnel && end;
+    s->in = s->tunnel ? H2_IN_ASKED : end ? H2_IN_END : H2_IN_BODY;
     share_evenly(h, s->id, m);
-    h->codec.sink->head(h->codec.arg, s->id, m, end);
+    h->codec.sink->head(h->codec.arg, s->id, m, end || s->tunnel);
+}
+
+/* 2xx says yes to a tunnel, everything else is an answer like others: of ours nothing more comes. */
+static void tunnel_answered(struct h2_stream *s, struct http_msg *m) {
+    if (m->status / 100 == 2) {
+        m->status = 101;
+        m->upgrade = S("websocket");
+        m->body = HTTP_BODY_NONE, m->content_length = 0;
+        return;
+    }
+    s->tunnel = false;
+    s->refused = true;
+    s->out = H2_OUT_END;
+}
+
+/* Its answer is whole: the stream is left as browsers do. An end of our own would be DATA, which some servers take for an error by now. */
+static void leave_refused(struct h2 *h, const struct h2_stream *s) {
+    if (s && s->refused && s->in == H2_IN_END && !s->mute)
+        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id, NGHTTP2_CANCEL);
+}
+
+static void tell_end(struct h2 *h, struct h2_stream *s, struct http_msg *trailers) {
+    if (s->in == H2_IN_ASKED || s->early_n) {
+        s->early_end = true;
+        return;
+    }
+    s->in = H2_IN_END;
+    h->codec.sink->end(h->codec.arg, s->id, trailers);
 }
 
 static void response_head(struct h2 *h, struct h2_stream *s, bool end) {
@@ -127,18 +157,18 @@ static void response_head(struct h2 *h, struct h2_stream *s, bool end) {
         malformed(h, s);
         return;
     }
-    if (m->status >= 200) s->in = end ? H2_IN_END : H2_IN_BODY;
-    h->codec.sink->head(h->codec.arg, s->id, m, end);
-}
-
-static void tell_end(struct h2 *h, struct h2_stream *s, struct http_msg *trailers) {
-    s->in = H2_IN_END;
-    h->codec.sink->end(h->codec.arg, s->id, trailers);
+    if (m->status >= 200 && s->tunnel) tunnel_answered(s, m);
+    bool agreed = m->status == 101;
+    if (m->status >= 200 || agreed) s->in = end && !agreed ? H2_IN_END : H2_IN_BODY;
+    uint32_t id = s->id;
+    h->codec.sink->head(h->codec.arg, id, m, end && !agreed);
+    if (end && agreed && (s = h2_core_find(h, id)) && !s->mute) tell_end(h, s, NULL);
 }
 
 static void trailers_came(struct h2 *h, struct h2_stream *s, bool end) {
     struct http_msg *m;
-    if (!end || h2_head_trailers(&h->head, s->arena, h->server, &m) != OK)
+    /* a tunnel has nothing but DATA [RFC 9113 8.5] */
+    if (!end || s->tunnel || h2_head_trailers(&h->head, s->arena, h->server, &m) != OK)
         malformed(h, s);
     else
         tell_end(h, s, m->fields_n ? m : NULL);
@@ -146,7 +176,7 @@ static void trailers_came(struct h2 *h, struct h2_stream *s, bool end) {
 
 static void headers_came(struct h2 *h, struct h2_stream *s, bool end) {
     if (s->mute || discards(h, s)) return;
-    if (s->in == H2_IN_BODY)
+    if (s->in == H2_IN_BODY || s->in == H2_IN_ASKED)
         trailers_came(h, s, end);
     else if (s->in == H2_IN_HEAD && h->server)
         request_head(h, s, end);
@@ -155,6 +185,35 @@ static void headers_came(struct h2 *h, struct h2_stream *s, bool end) {
 }
 
 /* ---- bodies ---- */
+
+/* A peer that does not wait for the answer: its window is the bound. */
+static void keep_early(struct h2_stream *s, str bytes) {
+    uint32_t all = s->early_n + (uint32_t)bytes.n;
+    if (all > s->early_cap) {
+        char *more = arena_raw(s->arena, s->early_cap = 2 * all);
+        if (s->early_n) memcpy(more, s->early, s->early_n);
+        s->early = more;
+    }
+    memcpy(s->early + s->early_n, bytes.p, bytes.n);
+    s->early_n = all;
+}
+
+void h2_in_forget_early(struct h2 *h, struct h2_stream *s) {
+    s->in = H2_IN_DEAF;
+    s->early_n = 0, s->early_end = false;
+    if (s->unread) nghttp2_session_consume_stream(h->session, (int32_t)s->id, s->unread);
+    s->unread = 0;
+}
+
+void h2_in_tell_early(struct h2 *h, struct h2_stream *s) {
+    if (!listens(s) || s->in == H2_IN_ASKED) return;
+    uint32_t id = s->id;
+    str bytes = {s->early, s->early_n};
+    bool end = s->early_end;
+    s->early_n = 0, s->early_end = false;
+    if (bytes.n) h->codec.sink->body(h->codec.arg, id, bytes);
+    if (end && (s = h2_core_find(h, id)) && listens(s)) tell_end(h, s, NULL);
+}
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n,
                    void *arg) {
@@ -174,6 +233,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         refuse(h, s, REASON_BODY_TOO_LARGE);
         return 0;
     }
+    if (s->in == H2_IN_ASKED || s->early_n) { /* in order, behind what waits */
+        if (n) keep_early(s, (str){(const char *)p, n});
+        return 0;
+    }
     h->codec.sink->body(h->codec.arg, s->id, (str){(const char *)p, n});
     return 0;
 }
@@ -189,14 +252,17 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (!(s = find(session, frame->hd.stream_id))) return 0;
         s->end_came |= end;
         headers_came(h, s, end);
+        leave_refused(h, find(session, frame->hd.stream_id));
         return 0;
     case NGHTTP2_DATA:
         s = find(session, frame->hd.stream_id);
         if (!s || !end) return 0;
         s->end_came = true;
         if (listens(s) && !discards(h, s)) tell_end(h, s, NULL);
+        leave_refused(h, find(session, frame->hd.stream_id));
         return 0;
     case NGHTTP2_GOAWAY: h->peer_away = true; return 0;
+    case NGHTTP2_SETTINGS: h->settled |= !(frame->hd.flags & NGHTTP2_FLAG_ACK); return 0;
     case NGHTTP2_PING: /* what was sent before the notice reached the client is here */
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK) || !h->server || !h->draining || h->away) return 0;
         h->away = true;
@@ -221,7 +287,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     struct h2 *h = arg;
     struct h2_stream *s = find(session, id);
     if (!s) return 0;
-    bool whole = h->server ? s->end_written : s->in == H2_IN_END;
+    bool whole = s->tunnel   ? s->end_written && s->in == H2_IN_END
+                 : h->server ? s->end_written
+                             : s->in == H2_IN_END;
     bool tell = !s->mute && !whole;
     enum http_reason why = reason_of(h, s, code);
     uint32_t number = s->id;

@@ -143,7 +143,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     s->end_written = true;
     /* the client need not send the rest of a request that was answered [RFC 9113 8.1] */
-    if (h->server && !s->end_came)
+    if (h->server && !s->end_came && !s->tunnel)
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
     return 0;
 }

@@ -75,16 +75,18 @@ static str whole_path(struct h2_print *p, const struct http_msg *m) {
     return (str){p->scratch, n};
 }
 
-err h2_print_request(struct h2_print *p, const struct http_msg *m, struct h2_length length, bool tls) {
+err h2_print_request(struct h2_print *p, const struct http_msg *m, struct h2_length length, bool tls,
+                     bool tunnel) {
     bool method = m->method.n && http_chars_all(m->method.p, m->method.n, HTTP_CHAR_TOKEN);
     if (!method || !target_ok(m)) return ERR_PROTO;
     begin(p, m);
-    put(p, S(":method"), m->method);
+    put(p, S(":method"), tunnel ? S("CONNECT") : m->method);
+    if (tunnel) put(p, S(":protocol"), S("websocket"));
     put(p, S(":scheme"), tls ? S("https") : S("http"));
     if (m->authority.n) put(p, S(":authority"), m->authority);
     put(p, S(":path"), whole_path(p, m));
     TRY(put_fields(p, m, HOP_LEFT_OUT | HOP_BIT(HOST)));
-    if (hop_takes_trailers(m)) put(p, S("te"), S("trailers"));
+    if (!tunnel && hop_takes_trailers(m)) put(p, S("te"), S("trailers"));
     put_length(p, length);
     return OK;
 }
@@ -93,7 +95,7 @@ err h2_print_response(struct h2_print *p, const struct http_msg *m, struct h2_le
     if (m->status < 100 || m->status > 999) return ERR_PROTO;
     begin(p, m);
     char digits[NUM_DIGITS_MAX];
-    memcpy(p->status, num_print(m->status, digits).p, 3);
+    memcpy(p->status, num_print(m->status == 101 ? 200 : m->status, digits).p, 3);
     put(p, S(":status"), (str){p->status, 3});
     TRY(put_fields(p, m, HOP_LEFT_OUT));
     put_length(p, length);

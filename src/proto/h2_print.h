@@ -18,8 +18,10 @@ struct h2_length {
     uint64_t bytes;
 };
 void h2_print_fini(struct h2_print *p);
-/* ERR_PROTO: m can not be sent (a name, a value, the target). tls: of the connection that it goes by. */
-err h2_print_request(struct h2_print *p, const struct http_msg *m, struct h2_length length, bool tls);
+/* ERR_PROTO: m can not be sent (a name, a value, the target). tls: of the connection that it goes by. tunnel: as extended CONNECT. */
+err h2_print_request(struct h2_print *p, const struct http_msg *m, struct h2_length length, bool tls,
+                     bool tunnel);
+/* 101 is 200 here [RFC 8441 5]. */
 err h2_print_response(struct h2_print *p, const struct http_msg *m, struct h2_length length);
 err h2_print_trailers(struct h2_print *p, const struct http_msg *m);
 /* A copy in one block, for later; free() it. */

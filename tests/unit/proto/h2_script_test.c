@@ -174,6 +174,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     if (m->body == HTTP_BODY_LENGTH) buf_printf(&p->trace, "=%llu", (unsigned long long)m->content_length);
     assert_int_equal(m->version, 20);
     if (m->expect_continue) buf_add(&p->trace, S(" expect"));
+    if (m->upgrade.n) buf_printf(&p->trace, " upgrade=" STR_FMT, STR_ARG(m->upgrade));
     if (end) buf_add(&p->trace, S(" end"));
     buf_add_char(&p->trace, '\n');
     if (p->show_fields) tell_fields(p, "field", m);
@@ -433,7 +434,7 @@ static void add_fields(struct player *p, struct http_msg *m, const str *fields, 
         http_msg_add(m, name, value);
     }
 }
-/* submit STREAM STATUS BODY [end], submit METHOD AUTHORITY TARGET BODY [end]; "-" is an empty authority. */
+/* submit STREAM STATUS BODY [upgrade=X] [end], submit METHOD AUTHORITY TARGET BODY [upgrade=X] [end]; "-" is an empty authority. */
 static void submit(struct player *p, str line, const str *fields, size_t fields_n) {
     struct http_msg m;
     uint32_t stream = 0;
@@ -451,6 +452,7 @@ static void submit(struct player *p, str line, const str *fields, size_t fields_
         m.status = (uint16_t)number(word(&line));
     }
     m.body = (uint8_t)body_word(word(&line), &m.content_length);
+    if (str_starts(line, S("upgrade="))) m.upgrade = str_from(word(&line), 8);
     add_fields(p, &m, fields, fields_n);
     result(p, p->codec->ops->submit(p->codec, &stream, &m, str_eq(line, S("end"))));
 }
