@@ -5,6 +5,7 @@
 #include "proxy/answer.h"
 #include "proxy/relay.h"
 #include "proxy/tunnel.h"
+#include "proxy/websocket.h"
 
 void attempt_drop(struct exchange *x) { upstream_drop(&x->up); }
 
@@ -44,6 +45,10 @@ static void send_request(struct exchange *x) {
     struct conn *client = &x->client->conn;
     exchange_move(x, X_WAIT);
     x->wrote_any = x->response_begun = x->response_ended = false;
+    if (x->request->upgrade.n && websocket_asked(x) && websocket_ask(x) != OK) {
+        exchange_fail(x, REASON_BAD_REQUEST);
+        return;
+    }
     err e = submit(x);
     if (e == ERR_AGAIN || e == ERR_END) { /* the backend takes no more streams on this connection */
         attempt_lost(x, REASON_BACKEND_RESET, true);
@@ -76,12 +81,14 @@ static bool is_stale(struct exchange *x) {
 }
 
 static err take(struct exchange *x, bool fresh) {
+    bool websocket = x->request->upgrade.n && websocket_asked(x);
     struct upstream_want w = {.backend = x->target->backend,
                               .tried = &x->tried,
                               .again = x->attempts > 0,
                               .client = admission_client(x),
                               .fresh = fresh,
-                              .http1 = x->request->upgrade.n > 0,
+                              .http1 = x->request->upgrade.n > 0 && !websocket,
+                              .websocket = websocket,
                               .preferred = x->preferred.port ? &x->preferred : NULL,
                               .connect_us = x->connect_max_us,
                               .idle_us = x->backend_idle_us};
@@ -203,6 +210,11 @@ static void on_opened(struct upstream_loan *l) {
 static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
     (void)words;
     struct exchange *x = of(l);
+    if (l->again && x->attempts <= BALANCE_TRIES) { /* it has done nothing wrong */
+        x->preferred = l->endpoint->at;
+        attempt_again(x);
+        return;
+    }
     if (!x->rule->retry) balance_tried_add(&x->tried, l->endpoint);
     attempt_failed(x, why);
 }

@@ -45,6 +45,7 @@ struct exchange {          /* owner: worker */
     bool wrote_any;         /* a byte of the request has gone out in this attempt */
     bool response_ended;    /* of one that is thrown away; X_TUNNEL: the backend's side */
     bool bodyless;          /* the request has no body */
+    bool tunnel_cut;        /* X_TUNNEL: the backend's side did not end by itself */
     bool kept_lost;         /* more of the body has gone than `kept` has */
     struct http_msg *request;
     struct http_msg *trailers;     /* of the request, kept until it can be sent */
@@ -81,6 +82,7 @@ struct exchange {          /* owner: worker */
     struct table_endpoint endpoint, preferred; /* preferred: of the client's session; port 0: none */
     struct ip sender;                          /* who asks, as far as trusted proxies tell */
     str host, method, authority, path, query;
+    str websocket_key; /* what the backend's answer goes by; not given: nobody has asked yet */
     struct record record;
     /* kept when the memory is used again, all else is not: exchange_begin() */
     struct arena *arena;

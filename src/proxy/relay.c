@@ -18,8 +18,10 @@ static struct arena *on_begin(void *arg, uint32_t stream) {
     return x->arena;
 }
 
+/* What the client's codec can not say; to who has asked for a tunnel by CONNECT, that there is one when there is none. */
 static void to_client_failed(struct exchange *x) {
-    exchange_fail(x, REASON_BACKEND_PROTOCOL); /* what the client's codec can not say */
+    bool no_tunnel = x->state == X_WAIT && x->version >= 20 && x->request->upgrade.n && x->status / 100 == 2;
+    exchange_fail(x, no_tunnel ? REASON_BACKEND_NO_UPGRADE : REASON_BACKEND_PROTOCOL);
 }
 
 /* An interim response is passed on; the codec leaves it out for a peer that knows none [RFC 9110 15.2]. */
@@ -150,6 +152,8 @@ static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
         attempt_lost(x, REASON_BACKEND_RESET, why == REASON_BACKEND_REFUSED);
     else if (x->state == X_ASK)
         auth_lost(x);
+    else if (x->state == X_TUNNEL)
+        tunnel_backend_lost(x);
     else if (x->state != X_PAUSE)
         exchange_fail(x, REASON_BACKEND_CUT);
 }
@@ -219,7 +223,7 @@ static void give_way(struct conn *from, uint32_t stream, size_t *owed) {
 
 /* What others wrote on a shared connection is no progress of this exchange. */
 static bool moved(struct exchange *x, size_t pending) {
-    bool same = pending && pending == x->to_client;
+    bool same = pending == x->to_client;
     x->to_client = pending;
     return !downstream_is_shared(x->client) || !same;
 }

@@ -5,6 +5,7 @@
 #include "filter/filter.h"
 #include "filter/upgrade.h"
 #include "proxy/attempt.h"
+#include "proxy/websocket.h"
 
 /* One side has ended: the other does not stay for as long without a word. */
 static void half_ended(struct exchange *x) {
@@ -31,7 +32,7 @@ static void filter(struct exchange *x, struct http_msg *m) {
 
 void tunnel_begin(struct exchange *x, struct http_msg *m) {
     struct conn *client = &x->client->conn;
-    if (!upgrade_agrees(x->request, m)) {
+    if (!upgrade_agrees(x->request, m) || (websocket_asked(x) && websocket_agree(x, m) != OK)) {
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
         return;
     }
@@ -52,10 +53,13 @@ void tunnel_begin(struct exchange *x, struct http_msg *m) {
     let_go(x);
     exchange_set_timer(x);
     conn_want_flush(client);
-    if (client->read_over)
+    if (client->read_over) {
         tunnel_client_ended(x); /* it had shut its side after the request */
-    else
-        conn_resume(client); /* what it has said ahead of the answer */
+        return;
+    }
+    /* what it has said ahead of the answer */
+    client->codec->ops->consume(client->codec, x->client_stream, 0);
+    if (x->state == X_TUNNEL) conn_resume(client);
 }
 
 void tunnel_client_ended(struct exchange *x) {
@@ -87,7 +91,10 @@ void tunnel_client_lost(struct exchange *x) {
 void tunnel_backend_lost(struct exchange *x) {
     x->reason = REASON_BACKEND_CUT;
     attempt_drop(x);
-    tunnel_backend_ended(x);
+    if (downstream_is_shared(x->client))
+        x->response_ended = x->tunnel_cut = true; /* a stream that is reset is told from one that ends */
+    else
+        tunnel_backend_ended(x);
     tunnel_check(x);
 }
 
@@ -98,5 +105,8 @@ void tunnel_check(struct exchange *x) {
         client->write_over || (x->response_ended && downstream_pending(x->client, x->client_stream) == 0);
     if (!to_backend || !to_client) return;
     attempt_drop(x);
-    exchange_finish(x);
+    if (x->tunnel_cut)
+        exchange_give_up(x, REASON_BACKEND_CUT);
+    else
+        exchange_finish(x);
 }

@@ -75,13 +75,13 @@ static void on_opened(struct conn *c) {
         return;
     }
     balance_opened(u->endpoint);
-    conn_deadline(c, UINT64_MAX);
     if (h2) {
         struct upstream_loan *only = u->loan;
         if (!u->mux) turn_mux(u, only);
         mux_open(u);
         return;
     }
+    conn_deadline(c, UINT64_MAX);
     struct upstream_loan *l = u->loan;
     if (!l) {
         dial_close(u);
@@ -112,9 +112,18 @@ static void on_wrote(struct conn *c) {
         mux_wrote(of(c));
 }
 
+/* One that waited for more than the connection has asked for nothing yet. */
+static bool end_waiting(struct upstream_loan *l, enum http_reason why) {
+    if (l->state != UPSTREAM_WAITS) return false;
+    upstream_end(l);
+    l->events->failed(l, why, "it ended the connection at once");
+    return true;
+}
+
 static void on_refused(struct conn *c, err e, enum http_reason why) {
     struct upstream_conn *u = of(c);
     for (struct upstream_loan *l; (l = first(u));) {
+        if (end_waiting(l, REASON_BACKEND_REFUSED)) continue;
         upstream_end(l);
         l->events->refused(l, e, why);
     }
@@ -129,6 +138,7 @@ static void on_ended(struct conn *c, bool cut) {
     u->set->counts.tls_failures += barred;
     lane_leave(u); /* nobody begins anything on it */
     for (struct upstream_loan *l; (l = first(u));) {
+        if (end_waiting(l, barred ? REASON_BACKEND_TLS : REASON_BACKEND_REFUSED)) continue;
         upstream_end(l);
         l->why = barred ? REASON_BACKEND_TLS : REASON_NONE;
         l->events->ended(l, cut);
@@ -161,6 +171,8 @@ static void on_deadline(struct conn *c, uint64_t now_us) {
     (void)now_us;
     if (c->state == CONN_CONNECTING || c->state == CONN_HANDSHAKING)
         refuse(of(c), REASON_BACKEND_TIMEOUT, "connecting took too long");
+    else if (first(of(c)))
+        mux_late(of(c));
     else
         dial_close(of(c));
 }

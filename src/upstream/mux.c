@@ -78,20 +78,78 @@ struct upstream_loan *mux_first(const struct upstream_mux *m) {
     return link_empty(&m->loans) ? NULL : container_of(m->loans.next, struct upstream_loan, on_conn);
 }
 
+bool mux_ready(const struct upstream_conn *u, const struct upstream_loan *l) {
+    return !l->websocket || h2_websocket(u->conn.codec) == H2_WEBSOCKET_YES;
+}
+
+static bool waits(const struct upstream_mux *m) {
+    list_each (struct upstream_loan, l, &m->loans, on_conn)
+        if (l->state == UPSTREAM_WAITS) return true;
+    return false;
+}
+
+/* The loans that wait, out of the way: an event may end its loan, and begin others here. */
+static void set_aside(struct upstream_mux *m, struct link *aside) {
+    link_init(aside);
+    list_each (struct upstream_loan, l, &m->loans, on_conn) {
+        if (l->state != UPSTREAM_WAITS) continue;
+        link_remove(&l->on_conn);
+        link_append(aside, &l->on_conn);
+    }
+}
+
+static void open_loan(struct upstream_conn *u, struct upstream_loan *l) {
+    link_append(&u->mux->loans, &l->on_conn);
+    if (!mux_ready(u, l)) return;
+    l->state = UPSTREAM_OPEN;
+    l->events->opened(l);
+}
+
+static void refuse_loan(struct upstream_conn *u, struct upstream_loan *l, enum http_reason why,
+                        const char *words) {
+    link_append(&u->mux->loans, &l->on_conn);
+    upstream_end(l);
+    l->again = why == REASON_BACKEND_NO_UPGRADE && !u->only_h2;
+    l->events->failed(l, why, words);
+}
+
+/* The first SETTINGS have come: those that ask for WebSocket begin, or go elsewhere. */
+static void hear_settings(struct upstream_conn *u) {
+    struct link waiting;
+    enum h2_websocket can = h2_websocket(u->conn.codec);
+    if (can == H2_WEBSOCKET_UNKNOWN) return;
+    u->lane->websocket = can;
+    if (!waits(u->mux)) return;
+    set_aside(u->mux, &waiting);
+    conn_deadline(&u->conn, UINT64_MAX);
+    for (struct link *l; (l = link_pop(&waiting));) {
+        struct upstream_loan *one = container_of(l, struct upstream_loan, on_conn);
+        if (can == H2_WEBSOCKET_YES)
+            open_loan(u, one);
+        else
+            refuse_loan(u, one, REASON_BACKEND_NO_UPGRADE, "it speaks HTTP/2, and no WebSocket over it");
+    }
+}
+
+void mux_late(struct upstream_conn *u) {
+    struct link waiting;
+    set_aside(u->mux, &waiting);
+    for (struct link *l; (l = link_pop(&waiting));)
+        refuse_loan(u, container_of(l, struct upstream_loan, on_conn), REASON_BACKEND_TIMEOUT,
+                    "its SETTINGS did not come");
+    mux_settle(u);
+}
+
 void mux_open(struct upstream_conn *u) {
     struct conn *c = &u->conn;
     u->h1 = c->codec;
     c->codec = h2_client(&sink, u, &u->set->config.codec, c->tls != NULL);
     c->gathers = true;
-    struct link waiting; /* an event may end its loan, and begin others here */
-    link_init(&waiting);
-    for (struct link *l; (l = link_pop(&u->mux->loans));) link_append(&waiting, l);
-    for (struct link *l; (l = link_pop(&waiting));) {
-        struct upstream_loan *one = container_of(l, struct upstream_loan, on_conn);
-        link_append(&u->mux->loans, l);
-        one->state = UPSTREAM_OPEN;
-        one->events->opened(one);
-    }
+    struct link waiting;
+    set_aside(u->mux, &waiting);
+    for (struct link *l; (l = link_pop(&waiting));)
+        open_loan(u, container_of(l, struct upstream_loan, on_conn));
+    if (!waits(u->mux)) conn_deadline(c, UINT64_MAX);
     mux_settle(u);
 }
 
@@ -140,10 +198,16 @@ void mux_settle(struct upstream_conn *u) {
     conn_deadline(&u->conn, u->set->common->loop->now_us + u->idle_us);
 }
 
-struct upstream_conn *mux_take(struct upstream_lane *lane) {
+/* Nobody knows what one that is not open will say. Of HTTP/2 alone one that has said no is found, too, and not another opened. */
+static bool may_tunnel(const struct upstream_conn *u) {
+    return u->only_h2 || u->conn.state != CONN_OPEN || h2_websocket(u->conn.codec) != H2_WEBSOCKET_NO;
+}
+
+struct upstream_conn *mux_take(struct upstream_lane *lane, bool websocket) {
     list_each (struct upstream_conn, u, &lane->open, place) {
-        if (may_take(u)) return u;
-        mux_settle(u);
+        bool room = may_take(u);
+        if (room && (!websocket || may_tunnel(u))) return u;
+        if (!room) mux_settle(u);
     }
     return NULL;
 }
@@ -182,14 +246,18 @@ void mux_did_read(struct upstream_conn *u) {
         l->events->did_read(l);
     }
     u->lane->streams = h2_streams_max(u->conn.codec);
+    hear_settings(u);
     mux_settle(u); /* the backend may want the end, or have said how many it takes */
 }
 
 void mux_wrote(struct upstream_conn *u) {
     list_each (struct upstream_loan, l, &u->mux->loans, on_conn) {
         if (!l->writes) continue;
-        l->writes = upstream_pending(l) > 0;
-        l->events->wrote(l);
+        size_t pending = upstream_pending(l);
+        bool others = pending && pending == l->waiting; /* it was not of this one what was written */
+        l->waiting = pending;
+        l->writes = pending > 0;
+        if (!others) l->events->wrote(l);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upstream/upstream.h"
 
+#include "proto/h2.h"
 #include "upstream/upstream_core.h"
 
 enum { CONNS_KEPT = 4096 };
@@ -10,7 +11,8 @@ enum { CONNS_KEPT = 4096 };
 /* Where a connection has one loan at a time, its user hears the codec itself. */
 static void begin(struct upstream_conn *u, struct upstream_loan *l) {
     l->conn = u, l->endpoint = u->endpoint;
-    l->state = u->conn.state == CONN_OPEN ? UPSTREAM_OPEN : UPSTREAM_WAITS;
+    bool open = u->conn.state == CONN_OPEN && (!u->mux || mux_ready(u, l));
+    l->state = open ? UPSTREAM_OPEN : UPSTREAM_WAITS;
     u->endpoint->health->outstanding++;
     if (u->mux) {
         l->stream = 0;
@@ -57,11 +59,24 @@ static err fail(struct upstream *s, const struct upstream_want *w, struct balanc
 static err connect_to(struct upstream *s, const struct upstream_want *w, struct balance_endpoint *e,
                       struct upstream_lane *lane, const struct table_certificate *client,
                       struct upstream_loan *l, struct upstream_conn **ret) {
-    err how = dial_open(s, e, lane, client, w->http1, ret, &l->words);
+    bool http1 = w->http1 || (w->websocket && lane->websocket == H2_WEBSOCKET_NO);
+    err how = dial_open(s, e, lane, client, http1, ret, &l->words);
     if (how != OK) return fail(s, w, e, how, l);
     uint64_t us = w->connect_us ? w->connect_us : s->config.connect_us;
     conn_deadline(&(*ret)->conn, s->common->loop->now_us + us);
     return OK;
+}
+
+/* A backend of HTTP/2 alone has said so on this very connection: nothing of the sort can be sent to it. */
+static bool takes_no_websocket(const struct upstream_conn *u) {
+    return u && u->mux && u->conn.state == CONN_OPEN && h2_websocket(u->conn.codec) == H2_WEBSOCKET_NO;
+}
+
+static err no_websocket(const struct upstream_want *w, struct balance_endpoint *e, struct upstream_loan *l) {
+    l->why = REASON_BACKEND_NO_UPGRADE;
+    l->words = "it speaks HTTP/2, and no WebSocket over it";
+    balance_tried_add(w->tried, e);
+    return ERR_IO;
 }
 
 err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l) {
@@ -78,12 +93,17 @@ err upstream_take(struct upstream *s, const struct upstream_want *w, struct upst
     const struct table_certificate *client = client_of(w, e);
     struct upstream_lane *lane = lane_of(e, client ? client->id : 0);
     struct upstream_conn *u = NULL;
-    if (!w->fresh && !w->http1 && !link_empty(&lane->open)) u = mux_take(lane);
+    if (!w->fresh && !w->http1 && !link_empty(&lane->open)) u = mux_take(lane, w->websocket);
+    if (w->websocket && takes_no_websocket(u)) return no_websocket(w, e, l);
     if (!w->fresh && !u) u = lane_take_idle(lane);
     if (!u) TRY(connect_to(s, w, e, lane, client, l, &u));
+    l->websocket = w->websocket, l->again = false;
     u->idle_us = w->idle_us ? w->idle_us : s->config.idle_us;
     begin(u, l);
     if (u->mux) mux_settle(u);
+    if (u->conn.state == CONN_OPEN && l->state == UPSTREAM_WAITS)
+        conn_deadline(&u->conn,
+                      s->common->loop->now_us + (w->connect_us ? w->connect_us : s->config.connect_us));
     return OK;
 }
 

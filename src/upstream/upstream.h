@@ -36,7 +36,7 @@ struct upstream_events {
     const struct codec_sink *sink;
     /* There is a connection: upstream_submit() may be called. */
     void (*opened)(struct upstream_loan *l);
-    /* No connection: BACKEND_REFUSED, BACKEND_TLS or BACKEND_TIMEOUT; words are for people, borrowed. The loan is over, but for l->endpoint
+    /* No connection: BACKEND_REFUSED, BACKEND_TLS, BACKEND_TIMEOUT or BACKEND_NO_UPGRADE; words are for people, borrowed. The loan is over, but for l->endpoint
      * during the call. */
     void (*failed)(struct upstream_loan *l, enum http_reason why, const char *words);
     /* What was read concerned it, and all that was in it has been told. */
@@ -57,10 +57,13 @@ struct upstream_loan { /* owner: who embeds it */
     struct balance_endpoint *endpoint; /* while it is not NONE */
     struct link on_conn;               /* upstream_mux.loans */
     struct upstream_loan *next;        /* in upstream_mux.by_stream */
+    size_t waiting;                    /* on such a connection: bytes that waited when last looked at */
     bool touched, writes; /* on such a connection: something was read for it; something is to be written */
     uint32_t stream;      /* of the codec, once submitted; 0: not yet */
     uint8_t state;        /* enum upstream_loan_state */
     uint8_t why;          /* enum http_reason: why upstream_take() gave ERR_IO, or it ended */
+    bool websocket;       /* upstream_want.websocket */
+    bool again;           /* failed(): the same endpoint takes it in another way, if it is asked again */
     bool reused;          /* the connection has carried others before; stays when the loan is over */
     const char *words;    /* with ERR_IO: why, for people; static */
 };
@@ -90,6 +93,7 @@ struct upstream_want {
     bool again;                             /* the rule may be of an older table than the endpoints */
     bool fresh;                             /* no pooled connection */
     bool http1;                             /* one that carries this alone: what is asked may take it over */
+    bool websocket;                         /* the same, or one of HTTP/2 that takes WebSocket [RFC 8441] */
     const struct table_endpoint *preferred; /* of the backend; NULL: none */
     /* What backends that speak TLS are shown, unless they ask for their own; NULL: none. */
     const struct table_certificate *client;

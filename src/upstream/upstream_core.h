@@ -22,8 +22,9 @@ struct upstream_lane {
     struct link idle; /* upstream_conn.place, the latest first: one loan at a time, and none now */
     struct link open; /* upstream_conn.place: carry many, and have room */
     uint32_t idle_n, conns_n;
-    uint32_t streams; /* that the backend takes at once on a connection, as it said last; 0: it never did */
-    bool stale;       /* the endpoint is reached otherwise now, or gone: nothing more is pooled */
+    uint32_t streams;  /* that the backend takes at once on a connection, as it said last; 0: it never did */
+    uint8_t websocket; /* enum h2_websocket, as the backend said last */
+    bool stale;        /* the endpoint is reached otherwise now, or gone: nothing more is pooled */
     struct tls_session *session;
 };
 
@@ -54,8 +55,12 @@ void mux_make(struct upstream_conn *u);
 void mux_open(struct upstream_conn *u);
 void mux_free(struct upstream_conn *u);
 struct upstream_loan *mux_first(const struct upstream_mux *m);
-/* One that has room; NULL: none. */
-struct upstream_conn *mux_take(struct upstream_lane *lane);
+/* One that has room, and may take WebSocket if that is wanted; NULL: none. */
+struct upstream_conn *mux_take(struct upstream_lane *lane, bool websocket);
+/* May the loan begin on this connection, which is open? It waits while that is not known. */
+bool mux_ready(const struct upstream_conn *u, const struct upstream_loan *l);
+/* What its loans waited for did not come. */
+void mux_late(struct upstream_conn *u);
 void mux_begin(struct upstream_conn *u, struct upstream_loan *l);
 void mux_end(struct upstream_conn *u, struct upstream_loan *l);
 /* After a loan has ended, or what the backend takes may have changed. */

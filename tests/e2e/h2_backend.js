@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend that speaks HTTP/2 alone: in the clear by prior knowledge, or TLS with a key and a certificate.
-//   node h2_backend.js PORT [KEY CERT]
+//   node h2_backend.js PORT [KEY CERT [http1]]         http1: HTTP/1.1, too, where every upgrade is agreed to and its bytes come back
 // What a path asks for: /refuse and /goaway once refuse the stream (GOAWAY: and end the connection), /slow waits for /release,
 // /trailers ends with trailers, /echo sends back what comes as it comes, /reset cuts the answer, /count tells of connections and streams.
-const http2 = require('http2'), fs = require('fs');
-const [port, key, cert] = process.argv.slice(2);
+const http2 = require('http2'), fs = require('fs'), crypto = require('crypto');
+const [port, key, cert, http1] = process.argv.slice(2);
 const options = {settings: {maxConcurrentStreams: 10}};
-const server = key ? http2.createSecureServer({...options, key: fs.readFileSync(key), cert: fs.readFileSync(cert)}) : http2.createServer(options);
+const server = key ? http2.createSecureServer({...options, allowHTTP1: !!http1, key: fs.readFileSync(key), cert: fs.readFileSync(cert)}) : http2.createServer(options);
 const once = new Set(), waiting = [];
-let connections = 0, most = 0;
+let connections = 0, most = 0, upgrades = 0;
 const first = (path) => !once.has(path) && once.add(path);
 server.on('session', (session) => { connections++; session.open = 0; });
 server.on('stream', (stream, head) => {
@@ -29,10 +29,16 @@ server.on('stream', (stream, head) => {
   }
   if (path === '/echo') { stream.respond({':status': 200}); return stream.pipe(stream); }
   if (path === '/reset') { stream.respond({':status': 200}); stream.write('x'.repeat(1000)); return setImmediate(() => stream.destroy(new Error('cut'))); }
-  if (path === '/count') return say({}, JSON.stringify({connections, most, waiting: waiting.length}));
+  if (path === '/count') return say({}, JSON.stringify({connections, most, upgrades, waiting: waiting.length}));
   let n = 0;
   stream.on('data', (d) => { n += d.length; });
   stream.on('end', () => say({'x-protocol': 'h2'}, JSON.stringify({method: head[':method'], path: head[':path'], authority: head[':authority'], scheme: head[':scheme'], bodyBytes: n,
     headers: Object.fromEntries(Object.entries(head).filter(([k]) => k[0] !== ':'))})));
+});
+server.on('upgrade', (request, socket) => {
+  upgrades++;
+  const accept = crypto.createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  socket.pipe(socket);
 });
 server.listen(+port, '127.0.0.1');
