@@ -118,7 +118,7 @@ static void hear_settings(struct upstream_conn *u) {
     struct link waiting;
     enum h2_websocket can = h2_websocket(u->conn.codec);
     if (can == H2_WEBSOCKET_UNKNOWN) return;
-    u->lane->websocket = can;
+    u->lane->websocket = (uint8_t)can;
     if (!waits(u->mux)) return;
     set_aside(u->mux, &waiting);
     conn_deadline(&u->conn, UINT64_MAX);
