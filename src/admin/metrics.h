@@ -16,7 +16,8 @@ struct metrics_gauges {
     uint64_t conditions_false; /* conditions of objects that say "not so", as they stand now */
     uint64_t routes_other;     /* that have no series of their own */
     uint64_t status_written, status_conflicts, status_failures, status_waiting,
-        events_dropped; /* in a cluster */
+        events_dropped;            /* in a cluster */
+    uint64_t names, names_failing; /* of XBackends */
 };
 
 /* The reader's side of all counters. It is bounded: of so many series at most (lines of the page) a part is for each metric that is always there,

@@ -11,9 +11,16 @@
 #include "cli/serve_secret.h"
 #include "control/control.h"
 #include "control/supervisor.h"
+#include "io/dns.h"
 #include "io/log.h"
 
-enum { WORKERS_MAX = 1024, DRAIN_S_DEFAULT = 30, DRAIN_S_MAX = 24 * 3600, LINGER_S_KUBE = 5 };
+enum {
+    WORKERS_MAX = 1024,
+    DRAIN_S_DEFAULT = 30,
+    DRAIN_S_MAX = 24 * 3600,
+    LINGER_S_KUBE = 5,
+    DNS_BYTES_MAX = 4096
+};
 
 static const struct cli_option options[] = {
     {"file", 'f', "PATH...",
@@ -58,6 +65,8 @@ static const struct cli_option options[] = {
      "The GatewayClasses to serve: those whose spec.controllerName is NAME (default "
      "postern.dev/gateway-controller)."},
     {"map-port", 0, "FROM:TO", "Listen on TO for listeners of port FROM, as in 80:8080. May be repeated."},
+    {"dns", 0, "ADDRESS[:PORT]",
+     "Ask this DNS server for the names of XBackends. May be repeated (default: those of /etc/resolv.conf)."},
     {"secret-file", 0, "FILE",
      "A secret of 32 bytes or more, the same for all replicas and over restarts: what clients keep of their "
      "sessions, those of TLS too, is sealed by it (default: one of this start; docs/choices.md, "
@@ -117,6 +126,7 @@ struct settings {
     struct fact_port_map *maps;
     enum log_level level;
     char socket_path[108];
+    struct buf dns;
 };
 
 static err wrong(int said) {
@@ -170,6 +180,26 @@ static err read_admin(struct settings *s) {
     return OK;
 }
 
+/* c-ares takes them as one text. */
+static err read_dns(struct settings *s) {
+    size_t n;
+    const char **given = options_all(&s->given, "dns", &n);
+    err e = OK;
+    for (size_t i = 0; i < n && e == OK; i++) {
+        if (dns_parse_server(str_of(given[i])) != OK)
+            e = wrong(options_wrong(&serve_command,
+                                    "--dns \"%s\" is not ADDRESS or ADDRESS:PORT, as in 192.0.2.53 or "
+                                    "[2001:db8::53]:5353",
+                                    given[i]));
+        buf_printf(&s->dns, "%s%s", i ? "," : "", given[i]);
+    }
+    buf_add_char(&s->dns, 0);
+    if (e == OK && s->dns.overflow) e = wrong(options_wrong(&serve_command, "--dns is given too often"));
+    s->config.dns = n ? buf_str(&s->dns).p : NULL;
+    free((void *)given);
+    return e;
+}
+
 static err read_health(struct settings *s, bool kube) {
     const char *text = options_get(&s->given, "health", kube ? ":9902" : "0");
     if (admin_parse_address(str_of(text), &s->config.health_ip, &s->config.health_port) != OK)
@@ -189,6 +219,7 @@ static err read_settings(struct settings *s) {
     s->config.files = s->files.config;
     TRY(read_health(s, kube));
     TRY(read_maps(s));
+    TRY(read_dns(s));
     TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
     TRY(read_number(s, "metrics-series", METRICS_SERIES_MIN, METRICS_SERIES_MAX, &series));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
@@ -236,6 +267,7 @@ static int run(void *arg, int supervisor) {
 
 int serve_main(int argc, char **argv) {
     struct settings s = {0};
+    buf_init(&s.dns, DNS_BYTES_MAX);
     err e = options_parse(&serve_command, argc, argv, &s.given);
     if (e != OK) return options_status(e);
     e = read_settings(&s);
@@ -248,6 +280,7 @@ int serve_main(int argc, char **argv) {
     serve_files_fini(&s.files);
     serve_kube_fini(&s.kube);
     serve_access_fini(&s.access);
+    buf_fini(&s.dns);
     free(s.maps);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "control/follower.h"
+#include "control/name_watch.h"
 #include "control/pages.h"
 #include "io/clock.h"
 #include "io/log.h"
@@ -86,6 +87,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     if (f->port_maps_n) { /* facts own their list of maps as little as the config does: it outlives them */
         f->port_maps = (struct fact_port_map *)(uintptr_t)config->port_maps;
     }
+    b->names = name_watch_new(&b->loop, &b->pipeline, config->dns);
     b->found_arena = arena_new();
     finding_init(&b->found, b->found_arena);
     timer_init(&b->again, on_again);
@@ -108,6 +110,7 @@ void builder_fini(struct builder *b) {
     timer_forget(&b->loop.timers, &b->flush);
     timer_forget(&b->loop.timers, &b->hold);
     follower_free(b->follower);
+    name_watch_free(b->names);
     map_each (e, &b->told) free(e->value);
     map_each (e, &b->false_ones) free(e->value);
     map_fini(&b->told);
@@ -277,6 +280,7 @@ static void pass(struct builder *b) {
     struct table *before = NULL;
     tell_phase("pass", adopted);
     bool changed = pipeline_pass(&b->pipeline, now_s, b->workers_n, &before);
+    name_watch_passed(b->names);
     count_false(b);
     b->passed_many |= b->pipeline.resolved.routes >= ROUTES_MANY;
     if (b->pipeline.again_s != INT64_MAX) {
@@ -311,12 +315,19 @@ static void count_writes(struct builder *b) {
     stats_set(&b->stats.events_dropped, follower_events_dropped(b->follower));
 }
 
+static void count_names(struct builder *b) {
+    uint32_t failing;
+    stats_set(&b->stats.names, name_watch_count(b->names, &failing));
+    stats_set(&b->stats.names_failing, failing);
+}
+
 /* What one turn brought may have freed tables, and numbers of routes. */
 static void after_turn(void *arg) {
     struct builder *b = arg;
     tell_tallies(b);
     if (b->follower) count_writes(b);
-    if (b->pending && !b->publish.adopting) pass(b);
+    count_names(b);
+    if ((b->pending || b->pipeline.facts.names_changed) && !b->publish.adopting) pass(b);
     if (stats_get(&b->stats.tables_alive) != b->publish.alive)
         stats_set(&b->stats.tables_alive, b->publish.alive);
 }

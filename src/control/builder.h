@@ -26,6 +26,7 @@ struct builder_news {
 struct builder_stats {
     stats_counter revision, tables_alive, findings, reloads, conditions_false, routes_other;
     stats_counter status_written, status_conflicts, status_failures, status_waiting, events_dropped;
+    stats_counter names, names_failing; /* of XBackends: name_watch.h */
 };
 struct builder {
     const struct control_config *config;
@@ -40,6 +41,7 @@ struct builder {
 
     struct files *files;
     struct follower *follower; /* NULL: objects come from files */
+    struct name_watch *names;
     struct pipeline pipeline;
     struct publish publish;
     struct arena *found_arena; /* the findings as they stand */

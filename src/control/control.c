@@ -229,6 +229,8 @@ static void answer_metrics(struct control *k, struct admin_request *r) {
         .status_failures = stats_get(&s->status_failures),
         .status_waiting = stats_get(&s->status_waiting),
         .events_dropped = stats_get(&s->events_dropped),
+        .names = stats_get(&s->names),
+        .names_failing = stats_get(&s->names_failing),
     };
     enum metrics_form form = metrics_form_of(admin_accept(r));
     struct buf b;

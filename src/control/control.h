@@ -14,6 +14,7 @@
 struct control_config {
     struct files_config files;
     const char *controller_name;
+    const char *dns; /* servers to ask for names (io/dns.h); NULL: as the machine does it */
     const struct fact_port_map *port_maps;
     size_t port_maps_n;
     unsigned workers;          /* 0: one per core */

@@ -53,6 +53,19 @@ static int open_tcp(int family) {
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 }
 
+/* A datagram socket's connect() asks the kernel alone. */
+bool sock_has_way(const struct ip *ip) {
+    enum { ANY_PORT = 9 };
+    union address a;
+    socklen_t n = to_system(ip, ANY_PORT, &a);
+    int fd = socket(a.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return errno != EAFNOSUPPORT;
+    bool has = connect(fd, &a.any, n) == 0 ||
+               (errno != ENETUNREACH && errno != EHOSTUNREACH && errno != EADDRNOTAVAIL);
+    close(fd);
+    return has;
+}
+
 err sock_listen(const struct ip *ip, uint16_t port, int backlog, int *ret_fd) {
     struct ip any4 = {.family = 4};
     int one = 1, zero = 0, fd = open_tcp(ip->family == 4 ? AF_INET : AF_INET6);

@@ -11,5 +11,7 @@ err sock_accept(int listen_fd, int *ret_fd, struct ip *peer, uint16_t *peer_port
 err sock_connect(const struct ip *ip, uint16_t port, int *ret_fd);
 /* The error a socket ended with, as errno; 0: none. Clears it. */
 int sock_error(int fd);
+/* Has this machine a way to the address? Nothing is sent.                                    [RFC 6724 6, rule 1] */
+bool sock_has_way(const struct ip *ip);
 /* The local port. */
 uint16_t sock_port(int fd);

@@ -268,6 +268,7 @@ void backends_resolve(struct pass *p) {
         str key = {b->key, b->key_n};
         b->dirty = false;
         p->work->backends++;
+        p->work->xbackends += b->kind == KIND_XBACKEND;
         if (b->uses) {
             write_backend(p, b, key);
         } else {

@@ -77,9 +77,11 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(BACKEND_TLS, "BackendTLSPolicy", SERVED, NULL, NULL)                                                   \
     X(BACKEND_TLS_NAMES, "BackendTLSPolicySANValidation", SERVED, NULL, NULL)                                \
     X(TRUST_BUNDLE, "ClusterTrustBundle", SERVED, NULL, NULL)                                                \
-    X(XBACKEND, NULL, RESOLVED, "XBackends", "use a Service")                                                \
-    X(XBACKEND_EXTERNAL, NULL, RESOLVED, "an external hostname", "use a Service")                            \
-    X(XBACKEND_TLS, NULL, RESOLVED, "TLS of XBackends", "remove the field")                                  \
+    X(XBACKEND, NULL, SERVED, "XBackends", "use a Service")                                                  \
+    X(XBACKEND_EXTERNAL, NULL, SERVED, "an external hostname", "use a Service")                              \
+    X(XBACKEND_SELECTOR, NULL, RESOLVED, /* served where nobody else makes EndpointSlices: of files */       \
+      "an endpointSelector in a cluster", "use a Service")                                                   \
+    X(XBACKEND_TLS, NULL, SERVED, "TLS of XBackends", "remove the field")                                    \
     X(XBACKEND_TRAFFIC, NULL, RESOLVED, "XBackendTrafficPolicies", "remove the policy")                      \
     X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \
     X(XTELEMETRY, NULL, RESOLVED, "XTelemetryPolicies", "remove the policy")                                 \

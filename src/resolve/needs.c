@@ -103,3 +103,26 @@ struct need_object *needs_objects(const struct resolver *r, const struct store *
     *ret_n = n;
     return v;
 }
+
+static int by_name(const void *a, const void *b) { return str_cmp(*(const str *)a, *(const str *)b); }
+
+str *needs_names(const struct resolver *r, const struct plan *p, struct arena *a, size_t *ret_n) {
+    OWNED(arena) scratch = arena_new();
+    size_t n = 0, kept = 0;
+    map_each (e, &r->backends) n += ((struct backend_state *)e->value)->kind == KIND_XBACKEND;
+    str *v = arena_array(a, str, n);
+    n = 0;
+    map_each (e, &r->backends) {
+        const struct backend_state *s = e->value;
+        if (s->kind != KIND_XBACKEND) continue;
+        const struct plan_piece *piece = plan_get(p, PLAN_BACKEND, (str){s->key, s->key_n});
+        const struct plan_backend *b = piece ? plan_open(scratch, piece) : NULL;
+        if (b && b->external.n) v[n++] = arena_str(a, b->external);
+        arena_reset(scratch);
+    }
+    if (n) qsort(v, n, sizeof *v, by_name);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || !str_eq(v[i], v[kept - 1])) v[kept++] = v[i];
+    *ret_n = kept;
+    return v;
+}

@@ -28,3 +28,5 @@ struct need_object {
 /* Each once, ordered; in a. */
 struct need_object *needs_objects(const struct resolver *r, const struct store *s, struct arena *a,
                                   size_t *ret_n);
+/* Hostnames whose addresses the plan's XBackends have, each once; in a. They are others only when a pass resolved an XBackend. */
+str *needs_names(const struct resolver *r, const struct plan *p, struct arena *a, size_t *ret_n);

@@ -17,6 +17,7 @@ DEFINE_CLEANUP(resolver)
 /* What a pass did; counted so that tests can hold "cost follows the change". */
 struct resolve_work {
     uint32_t gateways, routes, backends; /* resolved anew */
+    uint32_t xbackends;                  /* among these */
     uint32_t statuses;                   /* that differ from before */
 };
 /* Takes the store's changes and the facts and brings the plan up to date; *d gets what changed in it.

@@ -92,6 +92,9 @@ static struct verdict judge_fields(struct pass *p, const struct xbackend *b) {
     struct arena *a = p->scratch;
     if (b->spec.type == XBACKEND_EXTERNAL_HOSTNAME && !features_served(p->facts, FEATURE_XBACKEND_EXTERNAL))
         return not_served(a, "spec.type", FEATURE_XBACKEND_EXTERNAL);
+    if (b->spec.type == XBACKEND_ENDPOINT_SELECTOR && p->facts->cluster &&
+        !features_served(p->facts, FEATURE_XBACKEND_SELECTOR))
+        return not_served(a, "spec.type", FEATURE_XBACKEND_SELECTOR);
     if (is_secure(b) && !features_served(p->facts, FEATURE_XBACKEND_TLS))
         return not_served(a, "spec.tls.mode", FEATURE_XBACKEND_TLS);
     if (b->spec.session_persistence && !features_served(p->facts, FEATURE_SESSION))
@@ -152,7 +155,12 @@ static struct verdict judge(struct pass *p, const struct xbackend *b, struct ver
 
 /* Whoever may write an XBackend must not reach what only this machine may.           [GEP-4894 FQDN Security Analysis] */
 static bool is_outside(const struct ip *ip) {
-    return !ip_is_loopback(ip) && !ip_is_link_local(ip) && !ip_is_unspecified(ip) && !ip_is_multicast(ip);
+    static const uint8_t mapped[12] = {
+        [10] = 0xff, [11] = 0xff}; /* another way to write an IPv4 address [RFC 4291 2.5.5.2] */
+    bool is_mapped = ip->family == 6 && memcmp(ip->bytes, mapped, sizeof mapped) == 0;
+    bool is_this = ip->family == 4 && ip->bytes[0] == 0; /* [RFC 1122 3.2.1.3] */
+    return !ip_is_loopback(ip) && !ip_is_link_local(ip) && !ip_is_unspecified(ip) && !ip_is_multicast(ip) &&
+           !is_mapped && !is_this;
 }
 
 static uint32_t add_addresses(const struct pass *p, str hostname, int64_t port,
@@ -264,6 +272,16 @@ static struct verdict judge_name(struct pass *p, const struct xbackend *b) {
         STR_ARG(hostname), STR_ARG(known->error.n ? known->error : S("it has no address")));
 }
 
+static str resolved_words(struct pass *p, const struct xbackend *b) {
+    const struct external_hostname *e = p->facts->serving ? b->spec.external_hostname : NULL;
+    const struct fact_name *known = e ? facts_name(p->facts, resolver_lower(p->scratch, e->hostname)) : NULL;
+    if (!known || !known->error.n) return S("all references are resolved");
+    return arena_printf(p->scratch,
+                        "spec.externalHostname.hostname: DNS gives no addresses now (" STR_FMT
+                        "); those it gave before are kept for a day",
+                        STR_ARG(known->error));
+}
+
 static void judge_ancestor(struct pass *p, const struct object *o, const struct ancestor *a,
                            struct conditions *c) {
     if (!features_served(p->facts, FEATURE_XBACKEND)) {
@@ -278,7 +296,7 @@ static void judge_ancestor(struct pass *p, const struct object *o, const struct 
     if (refs.reason && strcmp(refs.reason, "Pending") == 0)
         conditions_add(c, "ResolvedRefs", CONDITION_UNKNOWN, refs.reason, refs.message);
     else
-        conditions_judge(c, "ResolvedRefs", refs, "ResolvedRefs", S("all references are resolved"));
+        conditions_judge(c, "ResolvedRefs", refs, "ResolvedRefs", resolved_words(p, b));
 }
 
 /* Not served, it is no backend of any route: then the Gateways of routes that name it are told. */

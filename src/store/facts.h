@@ -18,7 +18,7 @@ struct fact_bind {
 struct fact_name {
     struct ip *addresses; /* ordered by family and bytes */
     uint32_t n;
-    str error;    /* for people; not "": there are none because of this */
+    str error;    /* for people; not "": why there are none, or why they are those of before and not newer */
     bool changed; /* since resolve_pass() last looked */
     bool gone;    /* forgotten since then */
 };

@@ -73,11 +73,11 @@ class Stream:
 
 
 class Backend:
-    def __init__(self, name='b', handler=None, port=0, context=None):
+    def __init__(self, name='b', handler=None, port=0, context=None, host='127.0.0.1'):
         """context: an ssl.SSLContext, to be changed while it runs; None: in the clear."""
         self.name, self.handler, self.requests, self.connections, self.context = name, handler, [], 0, context
         self.resumed = 0
-        self.listener = socket.create_server(('127.0.0.1', port), backlog=512)
+        self.listener = socket.create_server((host, port), backlog=512, family=socket.AF_INET6 if ':' in host else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.release = threading.Event()  # handlers that hold an answer back wait for this
         threading.Thread(target=self.accept, daemon=True).start()

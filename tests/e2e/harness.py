@@ -204,8 +204,8 @@ class Case:
             f.write(text)
         os.rename(staged, os.path.join(self.manifests, name))
 
-    def backend(self, name='b', handler=None, context=None):
-        b = Backend(name, handler, self.port(), context)
+    def backend(self, name='b', handler=None, context=None, port=None, **more):
+        b = Backend(name, handler, port or self.port(), context, **more)
         self.finally_(b.close)
         return b
 

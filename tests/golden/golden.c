@@ -8,7 +8,7 @@
  *   #! serving                    there is a data plane: sockets that are not named below are pending
  *   #! bind :80 ok                how a socket came about; implies serving; ":53/udp" is UDP's
  *   #! bind :443 error WORDS
- *   #! name HOST ADDRESS...       what a name of an XBackend stands for
+ *   #! name HOST ADDRESS... [error WORDS]   what a name of an XBackend stands for, why no more is known
  *   #! name HOST error WORDS
  *   #! map 80:8080                --map-port
  *   #! address 192.0.2.1          of this machine
@@ -110,9 +110,13 @@ static void take_name(struct kase *k, str line, void *arg) {
     if (!str_starts(line, S("name "))) return;
     line = str_from(line, 5);
     str host = str_cut(&line, ' '), error = {0};
-    if (str_starts(line, S("error "))) error = str_from(line, 6), line = (str){0};
-    while (line.n && n < ADDRESSES_MAX)
+    while (line.n && n < ADDRESSES_MAX) {
+        if (str_starts(line, S("error "))) {
+            error = str_from(line, 6);
+            break;
+        }
         if (ip_parse(str_cut(&line, ' '), &ips[n++]) != OK) stop("bad #! name", k->name);
+    }
     facts_set_name(arg, host, ips, n, error);
 }
 
