@@ -2,6 +2,7 @@
 #include "compile/compile_backend.h"
 
 #include "compile/compile_reach.h"
+#include "table/budget.h"
 
 static struct compiler_backend *of(const struct table_backend *b) {
     return container_of((struct table_backend *)b, struct compiler_backend, b);
@@ -24,7 +25,7 @@ void compile_backend_release(struct compiler *c, const struct table_backend *b) 
     struct compiler_backend *s = of(b);
     assert(s->b.holds);
     if (--s->b.holds) return;
-    assert(!s->endpoints);
+    assert(!s->endpoints && !s->budget);
     map_take(&c->backends, s->b.name);
     compiler_give_slot(&c->backend_slots, s->b.slot);
     free(s);
@@ -38,17 +39,38 @@ static void show_endpoints(struct compiler *c, struct compiler_backend *s, struc
     c->touched[c->touched_n++] = s->b.slot;
 }
 
-/* The endpoints show how they are reached: another way makes them anew. */
-static void change_reach(struct compiler *c, struct compiler_backend *s, const struct plan_piece *plan) {
+static bool same_budget(const struct budget *b, const struct plan_retry_budget *p) {
+    if (!b || !p) return !b && !p;
+    return b->percent == p->percent && b->at_least_n == p->at_least_n &&
+           b->interval_us == (uint64_t)p->interval.v && b->at_least_us == (uint64_t)p->at_least_interval.v;
+}
+
+/* Is it another one? */
+static bool change_budget(struct compiler *c, struct compiler_backend *s, const struct plan_retry_budget *p) {
+    if (same_budget(s->budget, p)) return false;
+    if (s->budget) compiler_die(c, DEATH_BLOCK, (void *)s->budget);
+    c->budgets -= s->budget != NULL;
+    s->budget = p ? budget_new((uint32_t)p->percent, (uint64_t)p->interval.v, (uint32_t)p->at_least_n,
+                               (uint64_t)p->at_least_interval.v)
+                  : NULL;
+    c->budgets += s->budget != NULL;
+    return true;
+}
+
+/* The endpoints show how they are reached, and what retries there may be: another way makes them anew. */
+static void change_reach(struct compiler *c, struct compiler_backend *s, const struct plan_piece *piece) {
     const struct table_reach *before = s->reach;
-    s->reach = plan ? compile_reach_hold(c, plan_open(c->scratch, plan)) : NULL;
+    const struct plan_backend *plan = piece ? plan_open(c->scratch, piece) : NULL;
+    s->reach = plan ? compile_reach_hold(c, plan) : NULL;
+    bool other_budget = change_budget(c, s, plan ? plan->retry_budget : NULL);
     arena_reset(c->scratch);
-    if (s->reach != before && s->endpoints) {
+    if ((s->reach != before || other_budget) && s->endpoints) {
         size_t n = sizeof *s->endpoints + s->endpoints->n * sizeof s->endpoints->v[0];
         struct table_endpoints *e = base_alloc(n);
         memcpy(e, s->endpoints, n);
         e->version = ++c->ids;
         e->reach = s->reach;
+        e->budget = s->budget;
         show_endpoints(c, s, e);
         c->work->endpoints++;
     }
@@ -71,11 +93,12 @@ void compile_backend_change(struct compiler *c, const struct plan_change *change
 }
 
 /* An address that is none can not be dialled: left out. */
-static struct table_endpoints *make_endpoints(struct compiler *c, const struct table_reach *reach,
+static struct table_endpoints *make_endpoints(struct compiler *c, const struct compiler_backend *s,
                                               const struct plan_endpoints *plan) {
     struct table_endpoints *e = base_zalloc(sizeof *e + plan->endpoints.n * sizeof e->v[0]);
     e->version = ++c->ids;
-    e->reach = reach;
+    e->reach = s->reach;
+    e->budget = s->budget;
     for (uint32_t i = 0; i < plan->endpoints.n; i++) {
         const struct plan_endpoint *p = &plan->endpoints.p[i];
         if (p->port < 1 || p->port > 65535 || ip_parse(p->address, &e->v[e->n].ip) != OK) continue;
@@ -94,7 +117,7 @@ void compile_backend_change_endpoints(struct compiler *c, const struct plan_chan
         s->has_endpoints = true;
     }
     struct table_endpoints *e =
-        change->after ? make_endpoints(c, s->reach, plan_open(c->scratch, change->after)) : NULL;
+        change->after ? make_endpoints(c, s, plan_open(c->scratch, change->after)) : NULL;
     arena_reset(c->scratch);
     show_endpoints(c, s, e);
     if (change->after) return;
@@ -106,6 +129,7 @@ void compile_backend_free_all(struct compiler *c) {
     map_each (e, &c->backends) {
         struct compiler_backend *s = e->value;
         free((void *)s->endpoints);
+        free((void *)s->budget);
         free(s);
     }
     map_fini(&c->backends);

@@ -54,6 +54,7 @@ struct compiler_backend {
     struct table_backend b;
     const struct table_endpoints *endpoints;
     const struct table_reach *reach; /* held; NULL: as table_endpoints.reach */
+    const struct budget *budget;     /* the same */
     bool in_plan, has_endpoints;
     char name[];
 };
@@ -140,6 +141,7 @@ struct compiler {
     struct compiler_pool tally_slots;
     struct map reaches;    /* content -> struct compiler_reach */
     uint32_t system_trust; /* of them, how many go by the system's certificates */
+    uint32_t budgets;      /* backends that have one */
     struct compiler_pool rule_slots, backend_slots, host_slots;
     struct compiler_array port_array, host_array, endpoint_array;
     struct spine_sockets *sockets;

@@ -4,6 +4,7 @@
 #include "proxy/admission.h"
 #include "proxy/answer.h"
 #include "proxy/relay.h"
+#include "proxy/retry_budget.h"
 #include "proxy/tunnel.h"
 #include "proxy/websocket.h"
 
@@ -124,6 +125,7 @@ void attempt_start(struct exchange *x, bool fresh) {
         return;
     }
     x->attempts++;
+    retry_budget_count(x->proxy, x);
     x->endpoint = x->up.endpoint->at;
     x->attempt_us = proxy_core_now(x->proxy);
     exchange_move(x, X_CONNECT);

@@ -6,6 +6,7 @@
 #include "proxy/exchange.h"
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
+#include "proxy/retry_budget.h"
 
 /* Of a response: backends are ours, but a broken one must not make memory grow. */
 static const struct codec_limits backend_limits = {
@@ -75,6 +76,7 @@ void proxy_free(struct proxy *p) {
     tls_scratch_free(p->tls_scratch);
     table_work_free(p->matching);
     seal_free(p->seal);
+    retry_budget_fini(p);
     free(p->uses);
     free(p->port_tls);
     free(p);

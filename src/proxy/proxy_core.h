@@ -38,9 +38,11 @@ struct proxy { /* owner: worker */
     uint32_t ports_n;
     size_t auth_bytes; /* of bodies kept for questions of authorization */
     struct pool mirrors;
-    struct link mirrors_open; /* mirror.on_proxy */
-    struct link mirrors_done; /* reused once no call of theirs is on the stack */
-    size_t mirror_bytes;      /* of bodies that wait for mirrors */
+    struct link mirrors_open;      /* mirror.on_proxy */
+    struct link mirrors_done;      /* reused once no call of theirs is on the stack */
+    size_t mirror_bytes;           /* of bodies that wait for mirrors */
+    struct retry_window **windows; /* by backend slot; NULL: that backend has had no budget */
+    uint32_t windows_n;
     struct rng rng;
     struct request_id_source ids;
     struct table_work *matching;

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "proxy/exchange.h"
+#include "proxy/retry_budget.h"
 
 bool retry_idempotent(const struct http_msg *m) {
     static const bool idempotent[] = {
@@ -61,6 +62,7 @@ static enum retry_verdict by_rule(struct exchange *x, bool processed, str what) 
     uint64_t now_us = proxy_core_now(x->proxy);
     uint64_t due_us = now_us + retry_wait_us(r->backoff_us, x->retry.n, rng_next(&x->proxy->rng));
     if (due_us >= x->request_due_us) return stop(x, RETRY_STOP_TIME);
+    if (!retry_budget_take(x)) return stop(x, RETRY_STOP_BUDGET);
     x->retry.n++;
     x->retry.due_us = due_us;
     tell(x, what);
@@ -71,6 +73,7 @@ static enum retry_verdict by_rule(struct exchange *x, bool processed, str what) 
 static enum retry_verdict by_custom(struct exchange *x, enum retry_fault f, str what) {
     if (f == RETRY_MAYBE || x->attempts > BALANCE_TRIES) return RETRY_NO;
     if (x->kept_lost) return stop(x, RETRY_STOP_BODY);
+    if (!retry_budget_take(x)) return stop(x, RETRY_STOP_BUDGET);
     tell(x, what);
     return RETRY_NOW;
 }

@@ -10,7 +10,9 @@ struct exchange;
  * Without a `retry` of its rule: another endpoint when no connection could be made, or the backend says that it has not touched the
  * request; a fresh connection, once, when a pooled one turns out to have been closed.
  * With one: so many attempts, each after a wait, for the same causes and for the statuses it lists; a connection that breaks is a 502
- * then, and a try that takes too long a 504.                                     [GW HTTPRouteRetry] [RFC 9110 9.2.2] */
+ * then, and a try that takes too long a 504.
+ * Past the budget of its backend it is not sent again: 503 [GW RetryConstraint]. A pooled connection's end, which costs the backend nothing, does
+ * not count.                                     [GW HTTPRouteRetry] [RFC 9110 9.2.2] */
 enum { RETRY_BODY_BYTES_MAX = 64 << 10, RETRY_TOLD_MAX = 8 };
 /* Why nothing more was tried. */
 enum retry_stop {

@@ -82,7 +82,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(XBACKEND_SELECTOR, NULL, RESOLVED, /* served where nobody else makes EndpointSlices: of files */       \
       "an endpointSelector in a cluster", "use a Service")                                                   \
     X(XBACKEND_TLS, NULL, SERVED, "TLS of XBackends", "remove the field")                                    \
-    X(XBACKEND_TRAFFIC, NULL, RESOLVED, "XBackendTrafficPolicies", "remove the policy")                      \
+    X(XBACKEND_TRAFFIC, NULL, SERVED, "XBackendTrafficPolicies", "remove the policy")                        \
     X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \
     X(XTELEMETRY, NULL, RESOLVED, "XTelemetryPolicies", "remove the policy")                                 \
     X(ROUTABILITY, "GatewayAddressRoutability", RESOLVED, "routability of addresses", "remove the field")

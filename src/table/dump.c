@@ -2,6 +2,7 @@
 #include "table/dump.h"
 
 #include "http/access_format.h"
+#include "table/budget.h"
 #include "table/host.h"
 #include "table/spine.h"
 
@@ -116,8 +117,24 @@ static void add_reach(struct buf *b, const struct table_reach *r) {
     buf_add_char(b, '}');
 }
 
+static void add_span(struct buf *b, uint64_t us) {
+    if (us % 1000000)
+        buf_printf(b, "%llums", (unsigned long long)us / 1000);
+    else
+        buf_printf(b, "%llus", (unsigned long long)us / 1000000);
+}
+
+static void add_budget(struct buf *b, const struct budget *r) {
+    buf_printf(b, " retries{%u%% of ", r->percent);
+    add_span(b, r->interval_us);
+    buf_printf(b, " or %u in ", r->at_least_n);
+    add_span(b, r->at_least_us);
+    buf_add_char(b, '}');
+}
+
 static void add_endpoints(struct buf *b, const struct table_endpoints *e) {
     if (e && e->reach) add_reach(b, e->reach);
+    if (e && e->budget) add_budget(b, e->budget);
     buf_add(b, S(" {"));
     for (uint32_t i = 0; e && i < e->n; i++) {
         const struct table_endpoint *p = &e->v[i];

@@ -160,6 +160,7 @@ struct table_reach {
     str refused;                         /* not "": no connection may be made, and this is why */
 };
 
+struct budget;
 /* The endpoints of a backend in one state. version: never reused, so that a worker knows whether its own state is of this one. */
 struct table_endpoint {
     struct ip ip;
@@ -168,6 +169,7 @@ struct table_endpoint {
 struct table_endpoints {
     uint64_t version;
     const struct table_reach *reach; /* NULL: HTTP/1.1 in the clear */
+    const struct budget *budget;     /* of retries; NULL: none */
     uint32_t n;
     struct table_endpoint v[];
 };
@@ -238,6 +240,7 @@ struct table {           /* owner: builder; immutable once published */
     uint32_t rule_slots, backend_slots,
         port_slots;    /* one past the highest in use in this generation or any before */
     bool system_trust; /* some backend's certificate is to be signed by whom the system trusts */
+    bool budgets;      /* some backend has a budget of retries */
     /* Backends whose endpoints are not those of the table before (or that are gone), so that workers close what is idle to them. */
     const uint32_t *touched;
     uint32_t touched_n;

@@ -133,6 +133,29 @@ static void retries_what_breaks_where_that_is_listed(void **state) {
     plays(on_500, GET, "", ANSWERS(""), "HTTP/1.1 502", "", "");
 }
 
+/* One retry an hour, and no share. Past that it is 503, whatever the backend said last. */
+static void budgeted(struct world *w) {
+    struct rig *r = &w->rig;
+    struct plan_retry_budget *b = arena_make(r->a, struct plan_retry_budget);
+    *b = (struct plan_retry_budget){
+        .at_least_n = 1, .interval = {10000000, true}, .at_least_interval = {3600000000, true}};
+    rig_set(r, &(struct plan_backend){.piece = {.kind = PLAN_BACKEND, .key = S("ns/a:80")},
+                                      .ns = S("ns"),
+                                      .name = S("a"),
+                                      .port = 80,
+                                      .protocol = PLAN_BACKEND_HTTP,
+                                      .retry_budget = b});
+}
+static void keeps_to_the_budget_of_the_backend(void **state) {
+    (void)state;
+    struct world_wish wish = {.change = all, .add = budgeted};
+    plays(wish, GET, "", ANSWERS(BAD_500, OK_HI), "HTTP/1.1 200", "500", "");
+    plays(wish, GET, "", ANSWERS(BAD_500, BAD_500), "HTTP/1.1 503", "500", "budget");
+    plays(wish, GET, "", ANSWERS("", BAD_500), "HTTP/1.1 503", "backend_reset", "budget");
+    plays((struct world_wish){.change = only_500, .add = budgeted}, GET, "", ANSWERS(BAD_503), "HTTP/1.1 503",
+          "", "");
+}
+
 /* By these a server says that it has not begun: any method may come again. */
 static void repeats_what_was_not_looked_at(void **state) {
     (void)state;
@@ -336,6 +359,7 @@ int main(void) {
         cmocka_unit_test(retries_the_codes_of_the_rule),
         cmocka_unit_test(repeats_bodies_of_what_is_idempotent),
         cmocka_unit_test(retries_what_breaks_where_that_is_listed),
+        cmocka_unit_test(keeps_to_the_budget_of_the_backend),
         cmocka_unit_test(repeats_what_was_not_looked_at),
         cmocka_unit_test(retries_a_try_that_takes_too_long),
         cmocka_unit_test(gives_up_when_the_request_would_take_too_long),
