@@ -97,7 +97,7 @@ int check_main(int argc, char **argv) {
         bool strict = options_has(&o, "strict");
         struct problem *p = problems_list(&off, off.arena, &n);
         problems_print(&b, (enum problems_form)form, p, n, strict);
-        fwrite(b.p, 1, b.n, stdout);
+        if (b.n) fwrite(b.p, 1, b.n, stdout);
         buf_fini(&b);
         struct sums sums = sum_up(&off, p, n, strict);
         if (form == PROBLEMS_TEXT) print_sums(&off, &sums);

@@ -382,11 +382,37 @@ static struct explain_response find_response(struct explain_story *s, const stru
     return (struct explain_response){m.fields, m.fields_n, preflight};
 }
 
+/* A name outside, and what DNS says of it to whom serves. */
+static void explain_name(const struct explain_story *s, struct explain_target *t) {
+    const struct plan_piece *piece = plan_get(&s->pipeline->plan, PLAN_BACKEND, t->target->backend->name);
+    const struct plan_backend *b = piece ? plan_open(s->arena, piece) : NULL;
+    if (!b || !b->external.n) return;
+    const struct facts *f = &s->pipeline->facts;
+    const struct fact_name *known = facts_name(f, b->external);
+    t->hostname = b->external;
+    if (!f->serving)
+        t->resolved = S("is asked for once it is served");
+    else if (!known)
+        t->resolved = S("DNS has not answered yet");
+    else if (known->error.n)
+        t->resolved = arena_printf(
+            s->arena, "%s" STR_FMT,
+            known->n ? "addresses of before, for now: " : "has no address: ", STR_ARG(known->error));
+    else
+        t->resolved =
+            t->endpoints && t->endpoints->n
+                ? S("resolved")
+                : S("all its addresses are of this machine or its link, which an XBackend can not have");
+}
+
 /* The share's own part: its filters, after the rule's. */
 static void explain_share(struct explain_story *s, const struct filter_context *cx,
                           struct explain_target *t) {
     struct http_msg m = copy_message(s);
-    if (t->target->backend) t->endpoints = table_endpoints(s->pipeline->table, t->target->backend->slot);
+    if (t->target->backend) {
+        t->endpoints = table_endpoints(s->pipeline->table, t->target->backend->slot);
+        explain_name(s, t);
+    }
     bool fine = filter_request_all(s->match.rule, t->target, cx, &m) == OK;
     t->message = show_message(s, &m);
     t->message.broken = !fine;
@@ -394,6 +420,19 @@ static void explain_share(struct explain_story *s, const struct filter_context *
     if (redirect) t->location = filter_redirect_location(redirect, cx, &s->m);
     if (!filter_find_cors(s->match.rule->filters, s->match.rule->filters_n) && t->target->backend)
         t->response = find_response(s, t->target->filters, t->target->filters_n);
+}
+
+static void add_no_endpoints(struct explain_story *s) {
+    bool others = false;
+    for (uint32_t i = 0; i < s->match.rule->targets_n; i++) {
+        const struct explain_target *t = &s->targets[i];
+        if (!t->target->weight) continue;
+        if (t->hostname.n)
+            add_why(s, STR_FMT ": " STR_FMT, STR_ARG(t->hostname), STR_ARG(t->resolved));
+        else
+            others = true;
+    }
+    if (others) add_why(s, "no EndpointSlice gives a ready endpoint for the backend's port");
 }
 
 /* Who answers, when shares differ: what most can be said of all of them. */
@@ -414,7 +453,7 @@ static void judge_targets(struct explain_story *s) {
         end(s, REASON_INVALID_BACKEND);
     } else if (backend && !endpoints && !answers) {
         end(s, REASON_NO_ENDPOINTS);
-        add_why(s, "no EndpointSlice gives a ready endpoint for the Service's port");
+        add_no_endpoints(s);
     }
     if (s->message.broken && s->reason == REASON_NONE) end(s, REASON_FILTER_FAILED);
 }

@@ -129,6 +129,10 @@ static void text_target(struct buf *b, const struct explain_story *s, const stru
     }
     if (n > ENDPOINTS_SHOWN) buf_printf(b, " and %u more", n - ENDPOINTS_SHOWN);
     buf_add(b, n ? S("\n") : S("no ready endpoint: 503\n"));
+    if (t->hostname.n) {
+        label(b, "  name");
+        buf_printf(b, STR_FMT ": " STR_FMT "\n", STR_ARG(t->hostname), STR_ARG(t->resolved));
+    }
     text_filters(b, "  filters", t->target->filters, t->target->filters_n);
     if (t->target->session) {
         label(b, "  session");
@@ -283,6 +287,12 @@ static void json_target(struct buf *b, const struct explain_target *t) {
         buf_add_char(b, '"');
     }
     buf_add(b, S("], "));
+    if (t->hostname.n) {
+        member(b, "hostname", t->hostname);
+        buf_add(b, S(", "));
+        member(b, "resolved", t->resolved);
+        buf_add(b, S(", "));
+    }
     json_filters(b, t->target->filters, t->target->filters_n);
     buf_add(b, S(", "));
     if (t->target->session) json_session(b, t->target->session);

@@ -24,7 +24,8 @@ struct explain_response {
 struct explain_target {
     const struct table_target *target;
     const struct table_endpoints *endpoints;
-    str why;                        /* of an answer instead of a backend */
+    str why;                /* of an answer instead of a backend */
+    str hostname, resolved; /* of an XBackend with a name outside, and what is known of that; or not given */
     struct explain_message message; /* as the backend gets it */
     str location;                   /* of its own redirect, or not given */
     struct explain_response response;

@@ -38,6 +38,10 @@ def told(t, s, name='x'):
     return c['ResolvedRefs']['status'], c['ResolvedRefs']['reason'], c['ResolvedRefs']['message']
 
 
+def explained(t, s, status=0):
+    return t.run(t.binary, 'explain', 'GET', 'http://h/', '--admin', f'127.0.0.1:{s.admin_port}', status=status)
+
+
 def served(s):
     return lambda: s.ask().status == 200
 
@@ -66,17 +70,20 @@ def xbackend_name_moves(t):
     s = world(t, route(rule(to('x'))), xbackend('x', port, 'api.example.com'), api=[ONE])
     eventually(served(s), 'the name is resolved')
     equal(s.ask().get('X-Served-By'), 'one')
+    holds(explained(t, s), f'-> {ONE}:{port}', 'api.example.com: resolved')
     t.dns.records['api.example.com'] = [TWO]
     eventually(lambda: s.ask().get('X-Served-By') == 'two', 'the new address is taken', 20)
     t.dns.answers = False
     eventually(lambda: 'DNS gives no addresses now' in told(t, s)[2], 'its status says that DNS is silent', 60)
     equal((s.ask().get('X-Served-By'), told(t, s)[0]), ('two', 'True'))
+    holds(explained(t, s), f'-> {TWO}:{port}', 'addresses of before, for now')
     t.dns.records.clear()
     t.dns.answers = True
     eventually(lambda: s.ask().status == 503, 'the name is no more', 60)
     equal(s.ask().text().split(': ')[1], 'no_endpoints')
     equal(told(t, s)[:2], ('False', 'HostnameNotResolved'))
     holds(told(t, s)[2], 'no such name')
+    holds(explained(t, s, status=None), 'why       api.example.com: has no address: no such name')
     t.dns.records['api.example.com'] = [ONE]
     eventually(served(s), 'it is there again', 60)
 

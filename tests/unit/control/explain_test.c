@@ -188,7 +188,7 @@ static void every_answer_of_the_gateway_has_its_reason(void **state) {
     struct table_header none = {0};
     expect_end(state, "http://a.example.com/empty", none,
                "answer    503 no_endpoints: the backend has no ready endpoint\n"
-               "why       no EndpointSlice gives a ready endpoint for the Service's port\n");
+               "why       no EndpointSlice gives a ready endpoint for the backend's port\n");
     expect_end(state, "http://a.example.com/none", none,
                "answer    500 invalid_backend: the rule's backendRef is invalid or not permitted\n");
     expect_end(state, "http://a.example.com/zero", none,
@@ -230,7 +230,7 @@ static void every_answer_of_the_gateway_has_its_reason(void **state) {
                "answer    400 bad_host: the Host is missing, repeated or malformed\n"
                "why       the Host \"bad host\" is no host name or address\n");
     expect_end(state, "http://10.1.1.1/empty", (struct table_header){S("host"), S("a.example.com")},
-               "why       no EndpointSlice gives a ready endpoint for the Service's port\n");
+               "why       no EndpointSlice gives a ready endpoint for the backend's port\n");
 }
 
 /* What of the text tells the near misses. */
@@ -325,7 +325,7 @@ static void json_tells_the_same(void **state) {
         "\"sends\": {\"host\": \"a.example.com\", \"path\": \"/empty\", \"query\": \"\", "
         "\"headers\": " FORWARDED "}}],\n"
         "  \"answer\": {\"by\": \"gateway\", \"status\": 503, \"reason\": \"no_endpoints\", \"why\": "
-        "[\"no EndpointSlice gives a ready endpoint for the Service's port\"]},\n"
+        "[\"no EndpointSlice gives a ready endpoint for the backend's port\"]},\n"
         "  \"near\": [\n    {\"what\": \"HTTPRoute/default/r rule 1\", \"why\": \"the path is not below "
         "/go\"},\n"
         "    {\"what\": \"HTTPRoute/default/r rule 3\", \"why\": \"the path is not /none\"},\n"
