@@ -113,6 +113,7 @@ static void enter_port(struct compiler *c, struct compiler_listener *l) {
     l->next = *at;
     *at = l;
     map_put(&p->by_hostname, first->plan->hostname, first);
+    c->clients_version++;
     p->listeners_n++;
     p->tls_n += l->piece->tls;
     p->settings_n += l->plan->settings != NULL;
@@ -125,6 +126,7 @@ static void leave_port(struct compiler *c, struct compiler_listener *l) {
     while (*at != l) at = &(*at)->next;
     *at = l->next;
     if (first) map_put(&p->by_hostname, first->plan->hostname, first);
+    c->clients_version++;
     p->listeners_n--;
     p->tls_n -= l->piece->tls;
     p->settings_n -= l->plan->settings != NULL;

@@ -95,7 +95,7 @@ static struct codec *choose_codec(void *arg, bool h2) {
     d->conn.gathers = h2;
     d->asked |= h2; /* whether its client has asked is the protocol's to know: GOAWAY says where it ends */
     limit_head(d, d->head_bytes);
-    if (d->proxy->draining) c->ops->drain(c);
+    if (d->proxy->draining || (!d->tls && !downstream_tls_at_home(d))) c->ops->drain(c);
     return c;
 }
 

@@ -75,12 +75,17 @@ void downstream_tls_failed(struct downstream *d, enum tls_reason reason, const c
     *log = (struct proxy_handshake_log){.next_us = now + QUIET_US};
 }
 
+bool downstream_tls_at_home(const struct downstream *d) {
+    if (!d->tls) return d->proxy->table && table_port(d->proxy->table, d->port_slot);
+    const struct table_listener *l = listener_of(d, tls_server_name(d->conn.tls));
+    return l && l->id == d->listener_id && memcmp(d->session, l->session, sizeof d->session) == 0;
+}
+
 void downstream_tls_recheck(struct proxy *p) {
     list_each (struct downstream, d, &p->clients, all) {
-        if (!d->tls || !d->listener_id || !d->conn.tls || d->conn.state == CONN_CLOSED) continue;
-        const struct table_listener *l = listener_of(d, tls_server_name(d->conn.tls));
-        if (!l || l->id != d->listener_id) continue; /* its requests get 421 or 404 */
-        if (memcmp(d->session, l->session, sizeof d->session) == 0) continue;
+        if (d->conn.state == CONN_CLOSED || (d->tls && (!d->listener_id || !d->conn.tls)) ||
+            downstream_tls_at_home(d))
+            continue;
         if (d->conn.state == CONN_HANDSHAKING)
             conn_close(&d->conn);
         else

@@ -235,7 +235,7 @@ struct table {           /* owner: builder; immutable once published */
     uint64_t revision;   /* the plan's */
     uint64_t generation; /* of tables, from 1 */
     uint64_t
-        clients_version; /* another one when some listener asks another thing of its clients than in the table before */
+        clients_version; /* another one when a listener came or went, or asks another thing of its clients than in the table before */
     atomic_uint workers; /* that have not let go of it yet */
     uint32_t rule_slots, backend_slots,
         port_slots;    /* one past the highest in use in this generation or any before */
