@@ -112,7 +112,7 @@ static err take_another(struct exchange *x, bool fresh) {
 }
 
 void attempt_start(struct exchange *x, bool fresh) {
-    err e = x->rule->retry ? take_another(x, fresh) : take(x, fresh);
+    err e = x->rule->retry || x->retry.elsewhere ? take_another(x, fresh) : take(x, fresh);
     if (e == ERR_IO) {
         x->attempts++;
         attempt_failed(x, x->up.why);
@@ -184,6 +184,17 @@ void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
     if (pooled && !untouched) f = RETRY_POOLED;
     attempt_drop(x);
     if (!obey(x, retry_fault(x, f, why))) exchange_fail(x, why);
+}
+
+void attempt_refused(struct exchange *x) {
+    bool loyal =
+        x->preferred.port && !x->retry.elsewhere; /* it is asked once more before a session changes hands */
+    x->retry.elsewhere = true;
+    if (!x->rule->retry && !loyal) {
+        balance_tried_make_room(&x->tried);
+        balance_tried_add(&x->tried, x->up.endpoint);
+    }
+    attempt_lost(x, REASON_BACKEND_RESET, true);
 }
 
 void attempt_late(struct exchange *x) {

@@ -16,6 +16,8 @@ void attempt_failed(struct exchange *x, enum http_reason why);
 /* It ended before a final response: tried again where that is safe, else an answer of ours. untouched: the backend says that it has not
  * processed the request. */
 void attempt_lost(struct exchange *x, enum http_reason why, bool untouched);
+/* The backend would not look at it: its stream was refused, or is above the last one of its GOAWAY.               [RFC 9113 8.7] */
+void attempt_refused(struct exchange *x);
 /* A final response has come. true: it is thrown away, for another attempt follows. */
 bool attempt_answered(struct exchange *x, uint16_t status);
 /* It takes longer than one attempt may. */

@@ -148,8 +148,10 @@ static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
 static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
     (void)stream;
     struct exchange *x = of(arg);
-    if (x->state == X_WAIT) /* refused: nothing of it was processed [RFC 9113 8.7] */
-        attempt_lost(x, REASON_BACKEND_RESET, why == REASON_BACKEND_REFUSED);
+    if (x->state == X_WAIT && why == REASON_BACKEND_REFUSED)
+        attempt_refused(x);
+    else if (x->state == X_WAIT)
+        attempt_lost(x, REASON_BACKEND_RESET, false);
     else if (x->state == X_ASK)
         auth_lost(x);
     else if (x->state == X_TUNNEL)

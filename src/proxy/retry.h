@@ -8,7 +8,7 @@ struct exchange;
 /* When a request is sent again. What a backend may have processed goes out twice only when it is idempotent; whoever has sent a body that
  * is not kept any more can not be repeated at all.
  * Without a `retry` of its rule: another endpoint when no connection could be made, or the backend says that it has not touched the
- * request; a fresh connection, once, when a pooled one turns out to have been closed.
+ * request (REFUSED_STREAM, or a stream above the last one of its GOAWAY; the same endpoint again if there is no other); a fresh connection, once, when a pooled one turns out to have been closed.
  * With one: so many attempts, each after a wait, for the same causes and for the statuses it lists; a connection that breaks is a 502
  * then, and a try that takes too long a 504.
  * Past the budget of its backend it is not sent again: 503 [GW RetryConstraint]. A pooled connection's end, which costs the backend nothing, does
@@ -27,6 +27,7 @@ enum retry_stop {
 struct retry {       /* of an exchange */
     uint32_t n;      /* attempts that its rule has allowed so far */
     uint8_t stop;    /* enum retry_stop */
+    bool elsewhere;  /* an endpoint would not look at it: another one, if there is any */
     bool on_fresh;   /* a pooled connection was found closed: no pooled ones any more */
     uint64_t due_us; /* of the next attempt */
     uint32_t told_n;
