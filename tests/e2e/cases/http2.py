@@ -332,3 +332,53 @@ def h2_idle(t):
     c.wait(lambda f: f.type == GOAWAY and f.number() == 0x7fffffff)
     equal(c.wait(lambda f: f.type == GOAWAY and f.number() != 0x7fffffff).number(), n)
     assert c.ended()
+
+
+@case
+def h2_curl_asks_for_upgrade(t):
+    """Does curl --http2 without TLS, which asks by Upgrade: h2c, get its answer by HTTP/1.1, and the backend nothing of it?"""
+    s = t.simple()
+    out = t.run('curl', '-sS', '--max-time', '20', '--http2', '-w', '\n%{http_version} %{http_code}', f'http://127.0.0.1:{s.port[80]}/x')
+    told, shown = out.rsplit('\n', 1)
+    equal(shown, '1.1 200')
+    fields = {k.lower() for k, v in json.loads(told)['headers']}
+    assert not fields & {'upgrade', 'http2-settings'}, fields
+
+
+@case
+def h2_curl_parallel(t):
+    """Do curl's parallel transfers share one connection over TLS, uploads and downloads at once?"""
+    cert = t.certificate('a', 'a.example.com')
+    b = t.backend('a')
+    s = t.serve(gateway(listener(443, 'a', 'HTTPS', 'a.example.com', ['a'])), secret('a', *cert), service('a', b.port), route(rule('a')), ports=(443,))
+    file = t.file('up')
+    with open(file, 'wb') as f:
+        f.write(os.urandom(3 << 20))
+    urls = [x for i in range(20) for x in ('-o', '/dev/null', f'https://a.example.com/{i}')]
+    out = t.run('curl', '-sS', '--max-time', '60', '--http2', '--parallel', '--cacert', cert[0], '--connect-to', f'a.example.com:443:127.0.0.1:{s.port[443]}',
+                '--data-binary', f'@{file}', '-w', '%{http_version} %{http_code} %{num_connects}\n', *urls, timeout=90)
+    lines = re.findall(r'^2 200 \d+$', out, re.M)  # among what it shows of its progress
+    equal(len(lines), 20, out)
+    assert sum(int(x.split()[2]) for x in lines) <= 2, out
+
+
+@case
+def h2_nghttp_priorities(t):
+    """Does nghttp, with its own tree of priorities, windows of its own and padding, get everything whole?"""
+    s = t.simple(handler=lambda stream, r: stream.body(r) or stream.answer(200, [], r.target.encode() * 20000) or True)
+    urls = [f'http://127.0.0.1:{s.port[80]}/{i}' for i in range(10)]
+    out = t.run('nghttp', '-s', '-n', '-m', '3', '-w', '14', '-W', '20', '--expect-continue', '-b', '16', *urls, timeout=60)
+    equal(out.count(' 200 '), 30, out)
+
+
+@case
+def h2_h2load_posts(t):
+    """Does h2load get an answer to each of many POSTs with bodies, over TLS, from many connections?"""
+    cert = t.certificate('a', 'localhost')
+    b = t.backend('a')
+    file = t.file('body')
+    with open(file, 'wb') as f:
+        f.write(b'b' * 20000)
+    s = t.serve(gateway(listener(443, 'a', 'HTTPS', None, ['a'])), secret('a', *cert), service('a', b.port), route(rule('a')), ports=(443,))
+    out = t.run('h2load', '-n', '2000', '-c', '8', '-m', '20', '-d', file, f'https://localhost:{s.port[443]}/', timeout=90)
+    holds(out, 'Application protocol: h2', '2000 succeeded, 0 failed')

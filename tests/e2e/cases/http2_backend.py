@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 to backends: by appProtocol in the clear, by ALPN within TLS."""
 import os
+import socket
 import threading
 
 from cases.backend_tls import Authority, bundle, policy
@@ -11,17 +12,20 @@ from manifests import gateway, route, rule, service
 SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'h2_backend.js')
 
 
-def speaking_h2(t, *more):
-    """A backend's port; its objects are for a Service whose port has the protocol kubernetes.io/h2c."""
-    port = t.port()
-    b = Process(t, ['node', SCRIPT, str(port), *more], 'h2-backend.log')
-    import socket
+def listening(process, port):
+    """Waits until that process takes connections there."""
     def up():
-        assert b.alive(), b.text()
+        assert process.alive(), process.text()
         with socket.socket() as s:
             return s.connect_ex(('127.0.0.1', port)) == 0
     eventually(up, 'the backend listens', 20)
     return port
+
+
+def speaking_h2(t, *more):
+    """A backend's port; its objects are for a Service whose port has the protocol kubernetes.io/h2c."""
+    port = t.port()
+    return listening(Process(t, ['node', SCRIPT, str(port), *more], 'h2-backend.log'), port)
 
 
 def h2c_service(port, protocol='kubernetes.io/h2c'):
