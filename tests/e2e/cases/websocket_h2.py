@@ -352,7 +352,7 @@ def ws_h2_drain(t):
     c = Frames(t, s.port[80])
     n = c.ask('/', method='CONNECT', end=False, more=[(':protocol', 'websocket')])
     equal(c.status(n), 200)
-    up = taken[0]
+    up = eventually(lambda: taken, 'the backend has it')[0]
     os.kill(s.pid, signal.SIGTERM)
     c.wait(lambda f: f.type == GOAWAY and f.number() == n)
     equal([f.number(4) for f in c.frames if f.type == GOAWAY], [0, 0])
