@@ -12,6 +12,10 @@ static bool carries_filters(const struct plan_filter *v, uint32_t n) {
     return true;
 }
 
+static bool carries_listener(const struct plan_listener *l) {
+    return l->protocol <= PLAN_HTTPS && carries_filters(l->filters.p, l->filters.n) && !l->tracing;
+}
+
 static bool carries_rule(const struct plan_rule *r) {
     if (!carries_filters(r->filters.p, r->filters.n)) return false;
     for (uint32_t i = 0; i < r->targets.n; i++) {
@@ -24,10 +28,7 @@ static bool carries_rule(const struct plan_rule *r) {
 /* HTTP and HTTPS listeners with their HTTPRoutes. A route that asks for more is not carried in part: what is left of it would let through
  * what it is there to change. */
 bool compile_carries(const struct plan_piece *p) {
-    if (p->kind == PLAN_LISTENER) {
-        const struct plan_listener *l = container_of(p, const struct plan_listener, piece);
-        return l->protocol <= PLAN_HTTPS && !l->filters.n && !l->tracing;
-    }
+    if (p->kind == PLAN_LISTENER) return carries_listener(container_of(p, const struct plan_listener, piece));
     if (p->kind != PLAN_ROUTE) return true;
     const struct plan_route *r = container_of(p, const struct plan_route, piece);
     bool all = r->kind == PLAN_ROUTE_HTTP;

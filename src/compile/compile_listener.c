@@ -3,6 +3,7 @@
 
 #include "compile/compile_host.h"
 #include "compile/compile_listener_piece.h"
+#include "compile/compile_rule.h"
 
 static str put_str(char **at, str s) {
     char *to = *at;
@@ -216,12 +217,25 @@ static bool same_clients(const struct table_listener *x, const struct table_list
     return !x || (!x->clients == !y->clients && (!x->clients || str_eq(x->clients->id, y->clients->id)));
 }
 
+/* The listener's filters as a rule that no request matches; it stays while they are the same. plan NULL: there are none any more. */
+static void make_gate(struct compiler *c, struct compiler_listener *l, const struct plan_listener *plan) {
+    struct plan_route route = {.piece = {.key = l->key}};
+    struct plan_rule rule = {.index = -1};
+    if (plan) rule.filters.p = plan->filters.p, rule.filters.n = plan->filters.n;
+    uint64_t hash = compile_rule_hash(&route, &rule);
+    if (l->gate && rule.filters.n && l->gate->hash == hash) return;
+    if (l->gate) compiler_die(c, DEATH_RULE, TAKE(l->gate));
+    if (rule.filters.n) l->gate = compile_rule_make(c, &route, &rule, hash);
+}
+
 static void make_piece(struct compiler *c, struct compiler_listener *l) {
     const struct plan_listener *p = l->plan;
     const struct table_certificate **certificates;
     struct table_listener *t = compile_listener_piece_make(c, p, &certificates);
     t->id = l->id;
     t->slot = l->slot;
+    make_gate(c, l, p);
+    t->gate = l->gate;
     for (uint32_t i = 0; i < p->certificates.n; i++) {
         const struct compiler_certificate *s = get_certificate(c, p->certificates.p[i]);
         if (s->piece) certificates[t->certificates_n++] = s->piece;
@@ -276,6 +290,7 @@ void compile_listener_change(struct compiler *c, const struct plan_change *chang
         enter_port(c, l);
     } else {
         compiler_die(c, DEATH_BLOCK, (void *)l->piece);
+        make_gate(c, l, NULL);
         l->piece = NULL;
         l->dirty = false;
     }

@@ -146,6 +146,13 @@ static void free_routes(struct compiler *c) {
     index_fini(&c->routes);
 }
 
+static void free_gates(struct compiler *c) {
+    map_each (e, &c->listeners) {
+        struct compiler_listener *l = e->value;
+        if (l->gate) compiler_free_rule(c, TAKE(l->gate));
+    }
+}
+
 static void free_retired(struct compiler *c) {
     for (uint32_t i = 0; i < c->retired.n; i++) compiler_free_rule(c, c->retired.v[i].p);
     free(c->retired.v);
@@ -163,6 +170,7 @@ void compiler_free(struct compiler *c) {
     assert(!c->oldest); /* a table is not home */
     free_retired(c);
     free_routes(c);
+    free_gates(c);
     compile_backend_free_all(c);
     compile_reach_free_all(c);
     compile_listener_free_all(c);

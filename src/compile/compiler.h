@@ -72,6 +72,7 @@ struct compiler_port { /* lives as long as the compiler: a slot belongs to one a
 struct compiler_listener {            /* there while the plan has it or a route names it */
     const struct plan_listener *plan; /* held; NULL: only named */
     const struct table_listener *piece;
+    struct table_rule *gate; /* that the piece shows; NULL: none */
     struct compiler_port *port;
     struct compiler_listener *next; /* of the same port and hostname, in the order of keys */
     struct map hosts;               /* hostname -> struct compiler_host */

@@ -337,6 +337,11 @@ static void add_listener(struct buf *b, const struct table *t, str at, const str
     if (l->tls) add_tls(b, l);
     if (l->client) buf_add(b, S("  client-certificate"));
     if (any_settings(l->settings)) add_settings(b, l->settings);
+    if (l->gate) {
+        buf_add(b, S("  "));
+        add_filters(b, l->gate->filters, l->gate->filters_n);
+        b->n -= 2;
+    }
     buf_add_char(b, '\n');
     size_t n;
     struct names_item *hosts = names_sorted(spine_get(&spine_of(t)->hosts, l->slot), &n);

@@ -111,10 +111,10 @@ enum { TABLE_TALLY_NONE, TABLE_TALLY_OTHER, TABLE_TALLY_FIRST };
 struct table_rule {              /* one for each rule there is: every byte counts */
     uint32_t slot;               /* index of a worker's count of exchanges that use it */
     uint32_t tally, tally_epoch; /* its route's number, and which of the routes that had the number it is */
-    int16_t index;               /* in its route */
+    int16_t index;               /* in its route; -1: a listener's gate */
     bool mirrors, asks;          /* a filter of it or of a target is a mirror, an authorization */
     uint64_t hash;               /* of the content but for what it matches */
-    str route;                   /* "HTTPRoute/ns/name" */
+    str route;                   /* "HTTPRoute/ns/name"; a gate's: the listener's key */
     str name;
     uint32_t weight_sum;
     uint16_t filters_n, targets_n;
@@ -228,6 +228,9 @@ struct table_listener {
     const struct table_clients *clients;    /* NULL: nobody is asked for a certificate */
     const struct table_certificate *client; /* shown to backends that speak TLS; NULL: none */
     const struct table_settings *settings;  /* never NULL */
+    /* Filters of the listener's own: who asks whether a request may pass before it is matched. A rule without targets, which is counted and
+     * kept like any other; NULL: there are none.                                                    [GW Listener.filters] */
+    const struct table_rule *gate;
 };
 
 struct table_port;
