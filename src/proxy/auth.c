@@ -71,6 +71,13 @@ static void send_question(struct exchange *x) {
         feed(x);
 }
 
+/* Nobody is asked any more. */
+static void leave(struct exchange *x) {
+    x->record.auth_us = proxy_core_now(x->proxy) - x->ask.since_us;
+    x->attempt_due_us = UINT64_MAX;
+    x->up.events = attempt_events();
+}
+
 static void start(struct exchange *x, bool again) {
     struct upstream_want w = {.backend = x->ask.now->backend,
                               .tried = &x->tried,
@@ -82,10 +89,10 @@ static void start(struct exchange *x, bool again) {
     err e;
     do e = upstream_take(x->proxy->upstream, &w, &x->up);
     while (e == ERR_IO); /* the endpoint is among the tried now */
-    if (e != OK)
-        auth_fail(x);
-    else if (x->up.state == UPSTREAM_OPEN)
-        send_question(x);
+    if (e == OK && x->up.state == UPSTREAM_OPEN) send_question(x);
+    if (e == OK) return;
+    leave(x);
+    if (!exchange_renew(x)) auth_fail(x);
 }
 
 /* ---- one after the other ---- */
@@ -111,11 +118,18 @@ static void ask(struct exchange *x) {
 
 /* The client sends a body that the server is to be told; who waits for a word before, gets it. */
 static void collect(struct exchange *x) {
+    struct conn *client = &x->client->conn;
     x->ask.collects = true;
     exchange_progress(x);
     exchange_set_timer(x);
+    downstream_hold(x->client, false); /* another may have been asked before, without the body */
+    conn_resume(client);
+    if (x->owed_client) {
+        conn_want_flush(client);
+        auth_body(x);
+        if (x->state != X_ASK) return;
+    }
     if (!x->request->expect_continue) return;
-    struct conn *client = &x->client->conn;
     struct http_msg *m = arena_make(x->arena, struct http_msg);
     http_msg_init(m, x->arena, false);
     m->status = 100;
@@ -127,9 +141,7 @@ static void collect(struct exchange *x) {
 static void go_on(struct exchange *x) {
     const struct table_auth *a = x->ask.now = next(x);
     if (!a) {
-        x->record.auth_us = proxy_core_now(x->proxy) - x->ask.since_us;
-        x->attempt_due_us = UINT64_MAX;
-        x->up.events = attempt_events();
+        leave(x);
         exchange_let_in(x);
         return;
     }
@@ -152,7 +164,9 @@ static void go_on(struct exchange *x) {
 static const struct upstream_events events;
 
 void auth_begin(struct exchange *x) {
-    x->ask = (struct auth){.since_us = proxy_core_now(x->proxy)};
+    /* after the listener's filters those of the rule: what they kept and how long they took counts on */
+    x->ask = (struct auth){.since_us = x->ask.since_us ? x->ask.since_us : proxy_core_now(x->proxy),
+                           .held = x->ask.held};
     x->up.events = &events;
     exchange_move(x, X_ASK);
     go_on(x);
@@ -224,9 +238,7 @@ void auth_head(struct exchange *x, struct http_msg *m, bool end) {
     }
     x->ask.denied = true;
     x->reason = REASON_AUTH_DENIED;
-    x->attempt_due_us = UINT64_MAX;
-    x->record.auth_us = proxy_core_now(x->proxy) - x->ask.since_us;
-    x->up.events = attempt_events();
+    leave(x);
     relay_answer(x, m, end);
 }
 

@@ -5,9 +5,9 @@
 struct exchange;
 struct http_msg;
 
-/* External authorization: before anything else is done with a request its rule's authorization server is asked, then its target's. 200 lets
- * it in, with what that answer says in fields; any other answer goes to the client as it is. Whoever can not be asked lets nobody in.
- * The question is the exchange's own loan while its state is X_ASK.                          [GW HTTPExternalAuthFilter] */
+/* External authorization: before anything else is done with a request its rule's authorization server is asked, then its target's; and
+ * before it is matched at all, its listener's (table_listener.gate). 200 lets it in, with what that answer says in fields; any other answer
+ * goes to the client as it is. Whoever can not be asked lets nobody in. The question is the exchange's own loan while its state is X_ASK.                          [GW HTTPExternalAuthFilter] */
 enum { AUTH_ALL_BYTES_MAX = 64 << 20 }; /* of bodies that a worker keeps for questions: 503 */
 struct auth {                           /* of an exchange */
     const struct table_auth *now;

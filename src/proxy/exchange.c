@@ -13,7 +13,7 @@
 static const uint16_t exchange_moves[] = {
     [X_HEAD] = 1 << X_ROUTE | 1 << X_SEND | 1 << X_DONE, /* X_SEND: 400, 408, 431 before there is a head */
     [X_ROUTE] = 1 << X_ASK | 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
-    [X_ASK] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
+    [X_ASK] = 1 << X_ROUTE | 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_SEND | 1 << X_DONE,
     [X_CONNECT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_WAIT | 1 << X_SEND | 1 << X_DONE,
     [X_PAUSE] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_SEND | 1 << X_DONE,
     [X_WAIT] = 1 << X_CONNECT | 1 << X_PAUSE | 1 << X_RELAY | 1 << X_TUNNEL | 1 << X_SEND | 1 << X_DONE,
@@ -234,18 +234,44 @@ static void go_on(struct exchange *x, enum http_reason why) {
     }
 }
 
-void exchange_let_in(struct exchange *x) { go_on(x, REASON_NONE); }
-
-void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
-    note_request(x, m);
-    x->bodyless = x->request_ended = end;
-    exchange_move(x, X_ROUTE);
-    enum http_reason why = admission_check(x);
+static void admitted(struct exchange *x, enum http_reason why) {
     if (x->request_timeout_us) x->request_due_us = x->start_us + x->request_timeout_us;
     if (why == REASON_NONE && x->rule->asks && !x->preflight)
         auth_begin(x);
     else
         go_on(x, why);
+}
+
+static void admit_again(struct exchange *x, enum http_reason (*how)(struct exchange *x)) {
+    exchange_move(x, X_ROUTE);
+    balance_tried_fini(&x->tried);
+    x->request_due_us = UINT64_MAX;
+    admitted(x, how(x));
+}
+
+bool exchange_renew(struct exchange *x) {
+    if (!admission_is_old(x)) return false;
+    admit_again(x, admission_renew);
+    return true;
+}
+
+static bool is_gone(const struct exchange *x) {
+    const struct table_backend *b = x->target ? x->target->backend : NULL;
+    return b && x->proxy->table && !table_endpoints(x->proxy->table, b->slot);
+}
+
+void exchange_let_in(struct exchange *x) {
+    if (x->rule->index < 0) /* the listener's filters are done: now it is matched, by what they made of it */
+        admit_again(x, admission_go_on);
+    else if (!is_gone(x) || !exchange_renew(x))
+        go_on(x, REASON_NONE);
+}
+
+void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
+    note_request(x, m);
+    x->bodyless = x->request_ended = end;
+    exchange_move(x, X_ROUTE);
+    admitted(x, admission_check(x));
 }
 
 void exchange_body(struct exchange *x, str bytes) {

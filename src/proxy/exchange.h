@@ -17,7 +17,7 @@
  * response, retry.c when it is tried again, relay.c what flows, tunnel.c what follows 101, answer.c our own answers. */
 enum exchange_state {
     X_HEAD,    /* the request's head is arriving */
-    X_ROUTE,   /* it is looked at, within the call */
+    X_ROUTE,   /* it is looked at, within the call: before the listener's filters and after */
     X_ASK,     /* somebody is asked whether it may pass, auth.c */
     X_CONNECT, /* an endpoint is being connected to */
     X_PAUSE,   /* another attempt follows, after a while */
@@ -47,9 +47,11 @@ struct exchange {          /* owner: worker */
     bool bodyless;          /* the request has no body */
     bool tunnel_cut;        /* X_TUNNEL: the backend's side did not end by itself */
     bool kept_lost;         /* more of the body has gone than `kept` has */
+    uint32_t gate_of; /* id of the listener whose filters are asked, or have let it in; 0: none has any */
     struct http_msg *request;
-    struct http_msg *trailers;     /* of the request, kept until it can be sent */
-    const struct table_rule *rule; /* counted in proxy.uses; NULL in X_TUNNEL */
+    struct http_msg *trailers; /* of the request, kept until it can be sent */
+    const struct table_rule
+        *rule; /* counted in proxy.uses; a gate until its listener's filters let it in; NULL in X_TUNNEL */
     const struct table_target *target;
     const struct table_filter *redirect; /* the answer */
     const struct table_cors *cors;       /* NULL: none */
@@ -103,6 +105,8 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream);
 void exchange_move(struct exchange *x, enum exchange_state to);
 /* Whoever was to be asked lets it pass. */
 void exchange_let_in(struct exchange *x);
+/* Who is to be asked is not there. When what asks is of a table before the one of now, it begins again by that one; false: it is not. */
+bool exchange_renew(struct exchange *x);
 /* The request's head, body and end, from the client's codec. */
 void exchange_head(struct exchange *x, struct http_msg *m, bool end);
 void exchange_body(struct exchange *x, str bytes);

@@ -24,9 +24,9 @@ void record_settle(struct exchange *x, const struct table_listener *l) {
     r->listener = arena_str(x->arena, l->section);
 }
 
-/* All else is told by the times of turns; this is within one. */
+/* All else is told by the times of turns; this is within one, whoever was asked for leave aside. */
 void record_routed(struct exchange *x) {
-    if (x->record.wanted) x->record.route_us = clock_monotonic_us() - x->start_us;
+    if (x->record.wanted) x->record.route_us = clock_monotonic_us() - x->start_us - x->record.auth_us;
 }
 
 /* What only a line of the log shows. */
@@ -42,7 +42,7 @@ static void describe(const struct exchange *x, struct access_record *r) {
     r->gateway = own->gateway, r->listener = own->listener;
     if (own->route.n)
         r->route = own->route, r->rule = own->rule, r->rule_name = own->rule_name, r->backend = own->backend;
-    if (rule) r->route = rule->route, r->rule = rule->index, r->rule_name = rule->name;
+    if (rule && rule->index >= 0) r->route = rule->route, r->rule = rule->index, r->rule_name = rule->name;
     if (x->target && x->target->backend) r->backend = x->target->backend->name;
     r->endpoint = (struct access_address){x->endpoint.ip, x->endpoint.port};
     r->attempts = x->attempts, r->retries = x->retry.told, r->retry_stop = retry_stop_name(x->retry.stop);
