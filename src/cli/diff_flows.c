@@ -146,7 +146,7 @@ static void add_filter(struct buf *b, const struct plan_filter *f) {
 }
 
 /* All that a rule does with it, so that equal words mean equal treatment. */
-static str outcome_of(struct arena *a, const struct plan_rule *r, bool grpc) {
+static str outcome_of(struct arena *a, const struct plan_listener *l, const struct plan_rule *r, bool grpc) {
     struct buf b;
     int64_t sum = 0;
     buf_init(&b, WORDS_BYTES_MAX);
@@ -163,6 +163,10 @@ static str outcome_of(struct arena *a, const struct plan_rule *r, bool grpc) {
         for (uint32_t k = 0; k < t->filters.n; k++) add_filter(&b, &t->filters.p[k]);
     }
     for (uint32_t i = 0; i < r->filters.n; i++) add_filter(&b, &r->filters.p[i]);
+    for (uint32_t i = 0; grpc && i < l->filters.n; i++) {
+        buf_add(&b, i ? S("") : S("; before, by the listener"));
+        add_filter(&b, &l->filters.p[i]);
+    }
     str words = arena_str(a, buf_str(&b));
     buf_fini(&b);
     return words;
@@ -184,7 +188,7 @@ static struct diff_taker taker_of(struct arena *a, const struct side *s, const s
     if (!best.route)
         return (struct diff_taker){.outcome = grpc ? S("UNIMPLEMENTED no_route") : S("closed: no_route")};
     return (struct diff_taker){best.route->piece.key, (int32_t)best.rule->index,
-                               outcome_of(a, best.rule, grpc)};
+                               outcome_of(a, l, best.rule, grpc)};
 }
 
 /* Flows. */

@@ -69,6 +69,18 @@ static str outcome_of(struct arena *a, const struct table_rule *r, const struct 
     return words;
 }
 
+/* The same, after what the listener's own filters do. */
+static str after_gate(struct arena *a, const struct table_listener *l, str outcome) {
+    if (!l->gate) return outcome;
+    struct buf b;
+    buf_init(&b, WORDS_BYTES_MAX);
+    add_filters(&b, l->gate->filters, l->gate->filters_n);
+    str words = arena_printf(a, "listener: " STR_FMT "; then " STR_FMT, STR_ARG(str_from(buf_str(&b), 2)),
+                             STR_ARG(outcome));
+    buf_fini(&b);
+    return words;
+}
+
 static struct diff_taker taker_of(struct arena *a, const struct table *t, const struct probe *p) {
     struct diff_taker none = {.outcome = S("no connection")};
     const struct table_socket *socket = find_socket(t, p->listener);
@@ -83,9 +95,10 @@ static struct diff_taker taker_of(struct arena *a, const struct table *t, const 
     m.method = p->method, m.method_id = (uint8_t)http_method_of(p->method);
     m.authority = p->host, m.path = p->path, m.query = p->query;
     for (uint32_t i = 0; i < p->headers_n; i++) http_msg_add(&m, p->headers[i].name, p->headers[i].value);
-    none.outcome = S("404 no_route");
+    none.outcome = after_gate(a, l, S("404 no_route"));
     if (!table_match(t, l, p->host, &m, a, NULL, &match)) return none;
-    return (struct diff_taker){match.rule->route, match.rule->index, outcome_of(a, match.rule, l->settings)};
+    return (struct diff_taker){match.rule->route, match.rule->index,
+                               after_gate(a, l, outcome_of(a, match.rule, l->settings))};
 }
 
 static void try_probe(struct diff *d, struct arena *scratch, const struct probe *p) {

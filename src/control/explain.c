@@ -328,6 +328,21 @@ static void find_rule(struct explain_story *s) {
     table_work_free(w);
 }
 
+/* The listener's own filters come first. What they are told of a request nobody knows here. */
+static void pass_gate(struct explain_story *s) {
+    const struct table_rule *gate = s->listener->gate;
+    bool changes = false;
+    for (uint32_t i = 0; gate && i < gate->filters_n; i++) {
+        const struct table_auth *a = gate->filters[i].auth;
+        changes |= a && a->backend;
+        if (!a || a->backend || s->reason != REASON_NONE) continue;
+        end(s, REASON_INVALID_BACKEND);
+        add_why(s, STR_FMT, STR_ARG(a->why));
+    }
+    if (changes && s->reason == REASON_NONE)
+        add_why(s, "what the listener's filters add to a request counts when it is matched: give it with -H");
+}
+
 /* Filters, on a copy of the message. */
 
 static struct http_msg copy_message(struct explain_story *s) {
@@ -495,6 +510,7 @@ err explain_run(const struct pipeline *p, const struct explain_query *q, bool js
     struct explain_story s = {.arena = a, .pipeline = p};
     TRY(take_query(&s, q, b));
     if (s.reason == REASON_NONE) find_listener(&s);
+    if (s.listener && !s.refused && s.reason == REASON_NONE) pass_gate(&s);
     if (s.listener && !s.refused && s.reason == REASON_NONE) find_rule(&s);
     if (s.match.rule && !s.match.closed) explain_rule(&s);
     if (s.host.p) explain_near_find(&s);

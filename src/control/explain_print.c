@@ -75,6 +75,7 @@ static void text_listener(struct buf *b, const struct explain_story *s) {
             buf_printf(b, " " STR_FMT, STR_ARG(s->certificate->names[i]));
         buf_add_char(b, '\n');
     }
+    if (l->gate) text_filters(b, "filters", l->gate->filters, l->gate->filters_n);
 }
 
 static void text_rule(struct buf *b, const struct explain_story *s) {
@@ -224,6 +225,10 @@ static void json_listener(struct buf *b, const struct explain_story *s) {
             buf_add_json(b, s->certificate->names[i]);
         }
         buf_add_char(b, ']');
+    }
+    if (l->gate) {
+        buf_add(b, S(", "));
+        json_filters(b, l->gate->filters, l->gate->filters_n);
     }
     buf_add_char(b, '}');
 }
