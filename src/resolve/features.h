@@ -62,7 +62,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(FRONTEND_TLS, "GatewayFrontendClientCertificateValidation", SERVED, NULL, NULL)                        \
     X(FRONTEND_LENIENT, "GatewayFrontendClientCertificateValidationInsecureFallback", SERVED, NULL, NULL)    \
     X(BACKEND_CLIENT, "GatewayBackendClientCertificate", SERVED, NULL, NULL)                                 \
-    X(LISTENER_FILTERS, "GatewayListenerFilters", RESOLVED, "filters of listeners", "remove the field")      \
+    X(LISTENER_FILTERS, "GatewayListenerFilters", SERVED, "filters of listeners", "remove the field")        \
     X(GRPC_ROUTE, "GRPCRoute", RESOLVED, "GRPCRoutes", "remove the route")                                   \
     X(GRPC_RULE_NAME, "GRPCRouteNamedRouteRule", RESOLVED, "names of GRPCRoute rules", "remove the field")   \
     X(GRPC_HEADERS, "GRPCRouteRequestHeaderModifier", RESOLVED, "header filters of GRPCRoutes",              \

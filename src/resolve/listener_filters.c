@@ -7,15 +7,22 @@
 
 enum { EXTERNAL_AUTH = 1 }; /* listener_filter.type */
 
-static struct verdict refuse_type(struct arena *a, str path, const struct listener_filter *f) {
+/* A filter that is not known is not served, and what it refers to is of a kind that is not known either.       [GEP-5224] */
+static void refuse_type(struct arena *a, str path, const struct listener_filter *f,
+                        struct listener_filters_result *ret) {
     const struct local_ref *ref = f->extension_ref;
-    if (!ref)
-        return resolver_refuse(a, "UnsupportedValue",
-                               STR_FMT ".type: is missing or unknown; use ExternalAuth", STR_ARG(path));
-    return resolver_refuse(a, "UnsupportedValue",
-                           STR_FMT ".extensionRef: " STR_FMT "%s" STR_FMT
-                                   " is no filter that is known; remove the filter",
-                           STR_ARG(path), STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
+    struct verdict v;
+    if (ref)
+        v = resolver_refuse(a, "UnsupportedValue",
+                            STR_FMT ".extensionRef: " STR_FMT "%s" STR_FMT
+                                    " is no filter that is known; remove the filter",
+                            STR_ARG(path), STR_ARG(ref->group), ref->group.n ? "/" : "", STR_ARG(ref->kind));
+    else
+        v = resolver_refuse(a, "UnsupportedValue", STR_FMT ".type: is missing or unknown; use ExternalAuth",
+                            STR_ARG(path));
+    if (!ret->accepted.reason) ret->accepted = v;
+    v.reason = "InvalidListenerFilterRef";
+    if (ref && !ret->refs.reason) ret->refs = v;
 }
 
 /* Is all of the filter served? What is wrong with it then is its own fault. */
@@ -77,8 +84,8 @@ struct listener_filters_result listener_filters_map(struct pass *p, const struct
         str path = arena_printf(a, "filters.requests[%u]", i);
         if (f->type == EXTERNAL_AUTH && f->external_auth)
             map_auth(p, holder, path, f, &ret);
-        else if (!ret.accepted.reason)
-            ret.accepted = refuse_type(a, path, f);
+        else
+            refuse_type(a, path, f, &ret);
     }
     return ret;
 }
