@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run: a worker with tables made of manifests, clients and backends around it on the fake kernel, and what has become of every request.
+ * Bodies are functions of the request, so whoever gets one knows what it has to be. */
+#pragma once
+#include "control/pipeline.h"
+#include "fake.h"
+#include "http/http_reason.h"
+#include "io/mailbox.h"
+#include "worker/worker.h"
+
+enum {
+    SIM_REQUESTS_MAX = 256,
+    SIM_RECEIPTS_MAX = 24,
+    SIM_ROUTES = 6,
+    SIM_BACKENDS = 4, /* a, b, c, and m for mirrors */
+    SIM_MIRROR = 3,
+    SIM_ENDPOINTS = 3,
+    SIM_CLIENTS_MAX = 16,
+    SIM_PORT = 80,
+};
+
+/* ---- HTTP/1.1 as the test reads it: strictly; what it does not understand is a failure ---- */
+
+enum sim_h1_state {
+    SIM_HEAD,
+    SIM_LENGTH,
+    SIM_CHUNK_HEAD,
+    SIM_CHUNK,
+    SIM_CHUNK_END,
+    SIM_TRAILERS,
+    SIM_TO_CLOSE
+};
+struct sim_h1 {
+    struct buf b;
+    uint8_t state;
+    uint64_t left;
+    bool request, no_body, stopped; /* no_body: set by head() */
+    void (*head)(struct sim_h1 *h, str head);
+    void (*body)(struct sim_h1 *h, str bytes);
+    void (*end)(struct sim_h1 *h);
+};
+void sim_h1_read(struct sim_h1 *h, str bytes);
+str sim_h1_field(str head, const char *name); /* not given: none */
+/* n bytes of the body that has this key. */
+void sim_body_add(struct buf *b, uint64_t key, size_t from, size_t n);
+void sim_body_check(uint64_t key, size_t from, str bytes, const char *whose, uint32_t id);
+
+/* ---- requests ---- */
+
+enum sim_fault {
+    SIM_WELL,
+    SIM_SILENT,  /* no answer, ever */
+    SIM_LATE,    /* seconds */
+    SIM_GONE,    /* the connection ends before a head, or within it */
+    SIM_CUT,     /* within a body */
+    SIM_NO_HTTP, /* the answer is none */
+};
+struct sim_receipt { /* a backend has got it, once */
+    uint8_t backend, fault;
+    uint16_t status;
+    size_t body_n;
+    bool no_body;
+    bool whole;   /* all of the answer was sent, and its end */
+    bool request; /* and all of the request came */
+};
+struct sim_request {
+    uint32_t id; /* from 1 */
+    const char *method;
+    uint8_t route;
+    size_t body_n;
+    bool chunked, expects, old, closes; /* old: HTTP/1.0 */
+    bool begun, sent;                   /* the first byte, all of it */
+    bool spoiled;                       /* its client aborts, is slow, shuts its side: much is forgiven */
+    bool gave_up;
+    bool after_idle;   /* its connection may have been closed meanwhile */
+    bool behind_close; /* one before it on its connection was the last, or was cut */
+    uint8_t receipts_n, mirrored;
+    struct sim_receipt receipts[SIM_RECEIPTS_MAX];
+    bool head, complete, over; /* of the answer: begun, all there, nothing more will come */
+    uint16_t status;
+    int from; /* the receipt; -1: an answer of the gateway's own */
+    size_t got;
+    char text[160]; /* of the gateway's own answer */
+    uint8_t text_n;
+    enum http_reason told; /* by it */
+    uint32_t lines;        /* of the access log */
+    uint16_t line_status;
+    enum http_reason line_reason;
+    uint64_t line_attempts, line_in, line_out, line_us;
+};
+static inline uint64_t sim_request_key(const struct sim_request *q) { return q->id; }
+static inline uint64_t sim_answer_key(const struct sim_request *q, int receipt) {
+    return (uint64_t)q->id * 1000 + 500 + (uint64_t)receipt;
+}
+bool sim_idempotent(const struct sim_request *q);
+static inline bool sim_is_head(const struct sim_request *q) { return strcmp(q->method, "HEAD") == 0; }
+
+/* ---- the run ---- */
+
+struct sim_route { /* as it is, and what it ever was */
+    bool timeouts, retries, mirrors, redirects;
+    bool ever_timeouts, never_timeouts, ever_retries, ever_mirrors, ever_redirects, ever_backend;
+};
+/* What goes wrong in this run. */
+struct sim_mischief {
+    bool refuses, black_holes, silent, late, gone, cut, no_http, early, closes_idle, slow_backends;
+    bool aborts, half_closes, slow_clients, changes, out_of_files, drains;
+};
+struct sim_client;
+struct sim {
+    struct fake kernel;
+    struct sim_mischief bad;
+    struct pipeline pipeline;
+    struct worker *worker;
+    struct mailbox home;
+    int listener;
+    bool listens, ending, drained;
+    bool drain_early; /* while clients are at it */
+    unsigned adopted, released, published;
+    struct sim_route routes[SIM_ROUTES];
+    struct sim_request requests[SIM_REQUESTS_MAX];
+    uint32_t requests_n, lines_without;
+    uint32_t clients_n, clients_open, backends_open;
+    struct fake_event change, end;
+    uint32_t changes_left;
+    struct buf log;
+    struct worker_stats counts; /* at the end */
+    uint64_t tallied;
+};
+/* The one that runs. */
+extern struct sim *sim_now;
+
+/* sim_client.c, sim_backend.c */
+void sim_client_start(uint32_t first, uint32_t n);
+void sim_client_done(void); /* one of them */
+enum fake_welcome sim_backend_welcome(void *arg, const struct ip *ip, uint16_t port,
+                                      struct fake_peer **ret_peer);
+/* sim_world.c: manifests, tables, what comes home, the end */
+void sim_world_run(struct sim *s);
+void sim_world_between(void *arg);
+/* sim_judge.c: is what has become of the requests what may have become of them? */
+void sim_judge(const struct sim *s);

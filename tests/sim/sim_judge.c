@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim.h"
+
+bool sim_idempotent(const struct sim_request *q) {
+    return strcmp(q->method, "POST") != 0 && strcmp(q->method, "PATCH") != 0;
+}
+
+static const struct sim_route *route_of(const struct sim *s, const struct sim_request *q) {
+    return &s->routes[q->route];
+}
+
+/* Did a backend do that to it? */
+static bool met(const struct sim_request *q, enum sim_fault f) {
+    for (uint32_t i = 0; i < q->receipts_n; i++)
+        if (q->receipts[i].fault == f && q->receipts[i].backend != SIM_MIRROR) return true;
+    return false;
+}
+
+/* May it have come to that, after all that has happened to it? */
+static bool is_possible(const struct sim *s, const struct sim_request *q, enum http_reason why) {
+    const struct sim_mischief *bad = &s->bad;
+    const struct sim_route *r = route_of(s, q);
+    switch ((unsigned)why) {
+    case REASON_NONE: return r->ever_backend;
+    case REASON_REDIRECT: return r->ever_redirects;
+    case REASON_BACKEND_REFUSED: return bad->refuses || bad->out_of_files;
+    case REASON_BACKEND_RESET:
+        if (met(q, SIM_GONE) || met(q, SIM_CUT)) return true;
+        return bad->closes_idle && (!sim_idempotent(q) || q->body_n || q->chunked || r->ever_retries);
+    case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP);
+    case REASON_BACKEND_CUT: return met(q, SIM_CUT);
+    case REASON_BACKEND_TIMEOUT: return bad->black_holes || r->ever_timeouts || q->gave_up;
+    case REASON_NO_ENDPOINTS: return bad->changes || bad->refuses || bad->black_holes || bad->out_of_files;
+    case REASON_NO_BACKEND: return true; /* weights may all be 0 */
+    case REASON_NO_LISTENER:
+    case REASON_NO_ROUTE: return bad->changes;
+    case REASON_REQUEST_TIMEOUT: return q->spoiled && bad->slow_clients;
+    case REASON_DRAINING: return s->drain_early;
+    case REASON_CLIENT_GONE: return q->spoiled || s->drain_early;
+    default: return false;
+    }
+}
+
+static void judge_receipts(const struct sim_request *q, const struct sim_route *r) {
+    unsigned n = 0;
+    for (uint32_t i = 0; i < q->receipts_n; i++) n += q->receipts[i].backend != SIM_MIRROR;
+    if (n && !q->begun) fake_fail("%u reached a backend and was never sent", q->id);
+    if (n > 1 && !sim_idempotent(q)) fake_fail("%u (%s) reached backends %u times", q->id, q->method, n);
+    if (n && !r->ever_backend) fake_fail("%u reached a backend, of a route that redirects", q->id);
+    if (q->mirrored > 1) fake_fail("%u was mirrored %u times", q->id, q->mirrored);
+    if (q->mirrored && !r->ever_mirrors) fake_fail("%u was mirrored, of a route without mirrors", q->id);
+}
+
+static void judge_complete(const struct sim *s, const struct sim_request *q) {
+    if (q->lines != 1) fake_fail("%u has %u lines in the access log", q->id, q->lines);
+    if (q->line_status != q->status)
+        fake_fail("%u got %u and the log says %u", q->id, q->status, q->line_status);
+    if (q->line_out != q->got)
+        fake_fail("%u got %zu bytes and the log says %llu", q->id, q->got, (unsigned long long)q->line_out);
+    if (q->from >= 0) {
+        const struct sim_receipt *a = &q->receipts[q->from];
+        size_t n = a->no_body ? 0 : a->body_n;
+        if (!a->whole) fake_fail("%u looks complete, and its backend has stopped within", q->id);
+        if (q->got != n) fake_fail("%u looks complete with %zu bytes of %zu", q->id, q->got, n);
+        if (q->line_reason != REASON_NONE)
+            fake_fail("%u was answered by a backend and the log says %u", q->id, q->line_reason);
+        return;
+    }
+    if (q->told && q->told != q->line_reason) fake_fail("%u was told another reason than the log", q->id);
+    if (q->line_reason == REASON_NONE || !is_possible(s, q, q->line_reason))
+        fake_fail("%u was told " STR_FMT ", which can not be", q->id,
+                  STR_ARG(http_reason_name(q->line_reason)));
+}
+
+/* The client has not got all. */
+static void judge_lost(const struct sim *s, const struct sim_request *q) {
+    if (q->lines > 1) fake_fail("%u has %u lines in the access log", q->id, q->lines);
+    if (q->lines && q->line_reason != REASON_NONE && !is_possible(s, q, q->line_reason))
+        fake_fail("%u came to " STR_FMT ", which can not be", q->id,
+                  STR_ARG(http_reason_name(q->line_reason)));
+    if (q->spoiled || s->drain_early || !q->begun) return;
+    if (!q->head && (q->behind_close || q->after_idle)) return;
+    bool cut = q->line_reason == REASON_BACKEND_CUT || q->line_reason == REASON_BACKEND_TIMEOUT;
+    if (q->lines && cut && (!q->head || q->from >= 0)) return;
+    if (q->head && !q->sent) return; /* it was answered early and went on sending, for too long */
+    fake_fail("%u is lost, and nothing was wrong with it", q->id);
+}
+
+static void judge_time(const struct sim *s, const struct sim_request *q) {
+    const struct sim_route *r = route_of(s, q);
+    enum { BOUND_US = 6000000, WRITING_US = 60000000 };
+    if (!q->lines || r->never_timeouts || q->spoiled) return;
+    if (q->line_us > BOUND_US + WRITING_US)
+        fake_fail("%u took %llu us", q->id, (unsigned long long)q->line_us);
+    bool ended_by_time = !q->head || q->from < 0;
+    if (ended_by_time && q->sent && q->line_us > BOUND_US + 4000000)
+        fake_fail("%u ended after %llu us without an answer of a backend", q->id,
+                  (unsigned long long)q->line_us);
+}
+
+static void judge_counts(const struct sim *s) {
+    const struct worker_stats *st = &s->counts;
+    uint64_t lines = s->lines_without, reasons = 0;
+    for (uint32_t i = 0; i < s->requests_n; i++) lines += s->requests[i].lines;
+    for (int i = 0; i < HTTP_REASON_COUNT; i++) reasons += stats_get(&st->reasons[i]);
+    if (stats_get(&st->requests) != lines)
+        fake_fail("%llu requests were counted, %llu told", (unsigned long long)stats_get(&st->requests),
+                  (unsigned long long)lines);
+    if (reasons != lines) fake_fail("the reasons add up to %llu", (unsigned long long)reasons);
+    if (s->tallied != lines)
+        fake_fail("%llu requests were tallied, %llu told", (unsigned long long)s->tallied,
+                  (unsigned long long)lines);
+    if (stats_get(&st->connections_accepted) != s->kernel.accepts)
+        fake_fail("connections were counted wrongly");
+    if (stats_get(&st->upstream_connects) != s->kernel.sockets - 1)
+        fake_fail("connections to backends were counted wrongly");
+    if (stats_get(&st->connections_open) || stats_get(&st->requests_open) || stats_get(&st->upstream_idle))
+        fake_fail("something is open at the end");
+}
+
+void sim_judge(const struct sim *s) {
+    for (uint32_t i = 0; i < s->requests_n; i++) {
+        const struct sim_request *q = &s->requests[i];
+        judge_receipts(q, route_of(s, q));
+        if (q->lines && !q->begun) fake_fail("%u is in the access log and was never sent", q->id);
+        if (q->gave_up && !met(q, SIM_SILENT))
+            fake_fail("%u had no answer, and its backend was not silent", q->id);
+        if (q->gave_up && !route_of(s, q)->never_timeouts)
+            fake_fail("%u had no answer, for all its timeouts", q->id);
+        if (q->complete)
+            judge_complete(s, q);
+        else
+            judge_lost(s, q);
+        judge_time(s, q);
+    }
+    judge_counts(s);
+}
