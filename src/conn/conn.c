@@ -154,6 +154,13 @@ void conn_close(struct conn *c) {
     link_append(&c->common->dead, &c->dead);
 }
 
+void conn_break(struct conn *c) {
+    if (c->state == CONN_CLOSED) return;
+    c->write_over = true;
+    sock_break(c->watch.fd);
+    conn_close(c);
+}
+
 void conn_finish(struct conn *c, bool more) {
     if (c->state != CONN_OPEN) {
         conn_close(c);

@@ -132,6 +132,8 @@ err conn_open(struct conn *c, bool fresh, struct conn_common *k, const struct co
               enum conn_state state, struct tls_conn *tls);
 /* Closes at once; gone() follows from conn_settle(). Nothing happens when it is closed already. */
 void conn_close(struct conn *c);
+/* Closes at once, so that the peer can not take it for an orderly end: by a reset, and without TLS's farewell. */
+void conn_break(struct conn *c);
 /* Closes after what was written has arrived: lingers when the peer may still be sending (more: the owner knows it is). */
 void conn_finish(struct conn *c, bool more);
 void conn_deadline(struct conn *c, uint64_t due_us); /* UINT64_MAX: none */

@@ -112,6 +112,11 @@ int sock_error(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0 ? errno : why;
 }
 
+void sock_break(int fd) {
+    struct linger none = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 uint16_t sock_port(int fd) {
     union address a = {0};
     socklen_t n = sizeof a;

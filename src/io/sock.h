@@ -13,5 +13,7 @@ err sock_connect(const struct ip *ip, uint16_t port, int *ret_fd);
 int sock_error(int fd);
 /* Has this machine a way to the address? Nothing is sent.                                    [RFC 6724 6, rule 1] */
 bool sock_has_way(const struct ip *ip);
+/* Closing it is a reset from now on: what was not sent is dropped, and nobody takes it for an orderly end. */
+void sock_break(int fd);
 /* The local port. */
 uint16_t sock_port(int fd);

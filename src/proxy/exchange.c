@@ -172,7 +172,10 @@ void exchange_give_up(struct exchange *x, enum http_reason why) {
     struct downstream *d = x->client;
     uint32_t stream = x->client_stream;
     exchange_abort(x, why);
-    downstream_cut(d, stream, why);
+    if (exchange_ends_by_close(x))
+        conn_break(&d->conn);
+    else
+        downstream_cut(d, stream, why);
 }
 
 /* The response has begun and can not be completed: the client must be able to tell. */
@@ -180,6 +183,10 @@ static void cut(struct exchange *x, enum http_reason why) {
     struct downstream *d = x->client;
     struct codec *c = d->conn.codec;
     if (downstream_is_shared(d)) {
+        exchange_give_up(x, why);
+        return;
+    }
+    if (exchange_ends_by_close(x)) {
         exchange_give_up(x, why);
         return;
     }

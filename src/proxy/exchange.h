@@ -100,6 +100,10 @@ static inline bool exchange_holds(const struct exchange *x) {
     return exchange_keeps(x) && !x->request_ended && !(x->state == X_ASK && x->ask.collects);
 }
 
+/* A client of HTTP/1.0 may know a body's end by that of the connection alone: an orderly one would make what was cut look complete.
+ *                                                                                                    [RFC 9112 8] */
+static inline bool exchange_ends_by_close(const struct exchange *x) { return x->version == 10; }
+
 /* exchange.c */
 struct exchange *exchange_begin(struct downstream *d, uint32_t stream);
 void exchange_move(struct exchange *x, enum exchange_state to);

@@ -151,7 +151,10 @@ bool proxy_is_idle(const struct proxy *p) { return link_empty(&p->clients) && li
 void proxy_cut(struct proxy *p) {
     p->draining = true;
     list_each (struct downstream, d, &p->clients, all) {
-        list_each (struct exchange, x, &d->exchanges, on_client) exchange_abort(x, REASON_DRAINING);
+        list_each (struct exchange, x, &d->exchanges, on_client) {
+            exchange_abort(x, REASON_DRAINING);
+            if (exchange_ends_by_close(x)) conn_break(&d->conn);
+        }
         conn_close(&d->conn);
     }
     mirror_cut_all(p);
