@@ -110,6 +110,7 @@ struct conn { /* owner: who embeds it */
     uint64_t turn; /* the two below are of this turn */
     uint32_t turn_bytes, turn_reads;
     uint32_t lingered; /* bytes thrown away */
+    uint64_t written;  /* bytes of the codec that went */
 };
 
 void conn_common_init(struct conn_common *k, struct loop *l);

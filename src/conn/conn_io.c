@@ -109,7 +109,7 @@ static err receive(struct conn *c, char *p, size_t room, size_t *ret_n) {
 
 /* The end of the peer's side, clean or not. */
 static void peer_end(struct conn *c, bool clean) {
-    c->read_over = true;
+    c->read_over = c->peer_shut = true;
     c->readable = false;
     c->peer_dead |= !clean;
     enum http_reason why = REASON_NONE;

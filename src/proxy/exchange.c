@@ -94,6 +94,12 @@ void exchange_half_closed(struct exchange *x) {
 
 /* ---- begin and end ---- */
 
+/* The one before may still be written when the answer to the next one begins. */
+static void note_end(struct downstream *d) {
+    struct exchange *before = container_of(d->exchanges.prev, struct exchange, on_client);
+    before->over_at = d->conn.written + d->conn.codec->ops->pending(d->conn.codec);
+}
+
 struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     struct proxy *p = d->proxy;
     if (p->exchanges.lent >= p->limits.exchanges_max) return NULL;
@@ -115,6 +121,7 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     x->body_bytes_max = UINT64_MAX;
     x->still_us = p->limits.progress_us;
     x->sender = d->peer;
+    if (!link_empty(&d->exchanges) && !downstream_is_shared(d)) note_end(d);
     link_append(&d->exchanges, &x->on_client);
     return x;
 }

@@ -67,7 +67,9 @@ struct exchange {          /* owner: worker */
     struct retry retry;
     struct auth ask;
     struct mirror *mirrors; /* that still follow the request's body */
-    size_t to_client;       /* of a shared connection: bytes that waited to be written when last looked at */
+    uint64_t
+        over_at; /* X_SEND, when another has begun behind it: its answer is over when conn.written is there; 0: not so */
+    size_t to_client; /* of a shared connection: bytes that waited to be written when last looked at */
     size_t owed_client, owed_up; /* body bytes read from there that the other side has not taken yet */
     /* microseconds, monotonic */
     uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;

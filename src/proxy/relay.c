@@ -239,7 +239,7 @@ void relay_client_wrote(struct exchange *x) {
         give_way(&x->up.conn->conn, x->up.stream, &x->owed_up);
     if (x->state == X_TUNNEL)
         tunnel_check(x);
-    else if (x->state == X_SEND && pending == 0)
+    else if (x->state == X_SEND && (pending == 0 || (x->over_at && x->client->conn.written >= x->over_at)))
         exchange_finish(x);
 }
 
