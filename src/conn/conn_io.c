@@ -37,6 +37,7 @@ static bool write_once(struct conn *c, bool *ret_some) {
     err e = send_pieces(c, pieces, n, &went);
     if (e == OK) {
         c->codec->ops->wrote(c->codec, went);
+        c->written += went;
         *ret_some |= went > 0 || n == 0;
         c->writable = went == all && !(c->tls && tls_pending(c->tls));
         return c->writable;

@@ -213,7 +213,8 @@ static void on_ended(struct conn *c, bool cut) {
         else if (c->peer_shut || cut)
             exchange_half_closed(x);
     }
-    if (link_empty(&d->exchanges)) finish(d, false);
+    if (link_empty(&d->exchanges))
+        finish(d, !c->peer_shut); /* what is too much to be read over still comes */
 }
 
 static void on_closing(struct conn *c, bool dead) {
