@@ -186,8 +186,9 @@ static ssize_t tcp_read(struct fake_tcp *t, void *p, size_t n, bool peek) {
     fake_tcp_race(t);
     size_t got = n < t->in.n ? n : t->in.n;
     if (t->connecting) return fails(EAGAIN);
+    if (!got && t->in_fin) return 0;
     if (!got && t->error) return take_error(t);
-    if (!got) return t->in_fin || t->dead ? 0 : fails(EAGAIN);
+    if (!got) return t->dead ? 0 : fails(EAGAIN);
     memcpy(p, t->in.p, got);
     if (peek) return (ssize_t)got;
     buf_consume(&t->in, got);

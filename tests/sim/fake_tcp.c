@@ -122,7 +122,8 @@ static void step_in(struct fake_tcp *t) {
         return;
     }
     if (t->wire_rst) {
-        fake_trace("tcp%llu rst comes", (unsigned long long)t->id);
+        fake_trace("tcp%llu %srst comes", (unsigned long long)t->id, t->wire_fin ? "fin and " : "");
+        t->in_fin |= t->wire_fin; /* what came in order ends in order */
         die(t, ECONNRESET);
     } else if (t->wire_fin && !t->in_fin) {
         fake_trace("tcp%llu fin comes", (unsigned long long)t->id);
@@ -326,6 +327,7 @@ void fake_reset(struct fake_peer *p) {
     if (!t) return;
     p->tcp = NULL, t->peer = NULL;
     if (fake_one_in(2)) t->wire.n = fake_below((uint32_t)t->wire.n + 1);
+    t->wire_fin = false;
     t->wire_rst = true;
     arm_in(t);
     arm_out(t);
