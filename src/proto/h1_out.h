@@ -5,7 +5,7 @@
 /* What waits to be written: own bytes (heads, chunk sizes, small bodies) in one buffer, and borrowed slices between them. */
 enum {
     H1_OUT_PIECES = 32,            /* more are joined by copying */
-    H1_OUT_BYTES_MAX = 1 << 20,    /* pending; nothing is taken above it */
+    H1_OUT_BYTES_MAX = 2 << 20,    /* pending; nothing is taken above it */
     H1_OUT_COPIED_MAX = 512,       /* a slice up to this is copied: cheaper than a piece of its own */
     H1_OUT_KEPT_BYTES_MAX = 16384, /* of a buffer that is kept when all was written */
 };

@@ -23,6 +23,10 @@ struct h2_stream *h2_core_find(const struct h2 *h, uint32_t id) {
     return NULL;
 }
 
+static uint32_t first_window(const struct h2 *h) {
+    return h->server ? H2_WINDOW_BYTES : H2_CLIENT_WINDOW_BYTES;
+}
+
 struct h2_stream *h2_core_begin(struct h2 *h, uint32_t id) {
     struct link *l = link_pop(&h->spare);
     struct h2_stream *s = l ? container_of(l, struct h2_stream, on) : NULL;
@@ -35,6 +39,8 @@ struct h2_stream *h2_core_begin(struct h2 *h, uint32_t id) {
         buf_init(&s->kept, 2 * (size_t)H2_STREAM_WAITING_MAX);
     }
     s->id = id;
+    s->window = first_window(h);
+    s->taken_us = h->now_us;
     link_append(&h->streams, &s->on);
     h->streams_n++;
     nghttp2_session_set_stream_user_data(h->session, (int32_t)id, s);
@@ -48,6 +54,7 @@ static void free_stream(struct h2_stream *s) {
 
 void h2_core_end(struct h2 *h, struct h2_stream *s) {
     h2_out_forget(h, s);
+    h->grown -= s->window - first_window(h);
     link_remove(&s->on);
     h->streams_n--;
     if (h->spare_n == H2_SPARE_STREAMS) {
@@ -149,6 +156,22 @@ static err h2_read_end(struct codec *c, enum http_reason *ret_why) {
     return ERR_PROTO;
 }
 
+/* Half of the window was taken. A peer that fills it sooner than our word of that can reach it waits for us: it gets twice as much, as long as
+ * the reader keeps up. What has been granted stays: one who stops reading holds that much. */
+static void grow(struct h2 *h, struct h2_stream *s) {
+    bool bulk = h->now_us - s->taken_us < H2_BULK_US && s->taken / H2_BULK_FRAME_BYTES >= s->frames;
+    bool kept_up = s->unread <= s->window / 4;
+    s->taken = s->frames = 0;
+    s->taken_us = h->now_us;
+    size_t more = num_min(s->window, num_min(H2_WINDOW_BYTES_MAX - s->window, H2_GROWN_BYTES_MAX - h->grown));
+    if (!bulk || !kept_up || more == 0 || s->in != H2_IN_BODY || s->end_came) return;
+    s->window += (uint32_t)more;
+    h->grown += more;
+    int rv = nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id,
+                                                   (int32_t)s->window);
+    assert(rv == 0);
+}
+
 static void h2_consume(struct codec *c, uint32_t stream, size_t bytes) {
     struct h2 *h = self(c);
     struct h2_stream *s = h2_core_find(h, stream);
@@ -156,6 +179,8 @@ static void h2_consume(struct codec *c, uint32_t stream, size_t bytes) {
     if (s->early_n || s->early_end) h2_in_tell_early(h, s);
     bytes = num_min(bytes, s->unread);
     s->unread -= bytes;
+    s->taken += (uint32_t)bytes;
+    if (s->taken >= s->window / 2) grow(h, s); /* first: one update tells of both */
     if (bytes) nghttp2_session_consume_stream(h->session, (int32_t)stream, bytes);
 }
 

@@ -16,6 +16,9 @@ enum {
     H2_SPARE_STREAMS = 16,
     H2_BATCH_BYTES = 64 << 10, /* frames made ready at once */
     H2_INTERIM_MAX = 16,       /* heads of 1xx before a final one */
+    H2_BULK_US = 200000,       /* half a window in less time is a body in bulk, if it comes */
+    H2_BULK_FRAME_BYTES =
+        1024, /* in frames of so many bytes, at least on average: small ones cost memory besides */
     /* What costs more to take than to send is counted in time: a peer may be this far ahead of what it is given. */
     H2_CALM_US = 10000000,
     H2_CALM_RESET_US = 20000,   /* a stream that the peer cancels: 500 at once, 50 a second */
@@ -59,7 +62,10 @@ struct h2_stream {
     struct arena *arena; /* of the message that is read */
     char *early;         /* H2_IN_ASKED: bytes that came, in the arena; no more than the stream's window */
     uint32_t early_n, early_cap;
-    size_t unread; /* body bytes delivered and not consumed */
+    size_t unread;          /* body bytes delivered and not consumed */
+    uint32_t window;        /* what the peer may have on its way and we unread */
+    uint32_t taken, frames; /* bytes consumed, and DATA frames that came, since taken_us */
+    uint64_t taken_us;
     uint64_t came; /* body bytes in all */
     uint64_t length_left;
     struct buf kept; /* body bytes to be written, before the borrowed ones; from kept_at */
@@ -94,6 +100,7 @@ struct h2 {
     struct link spare;
     uint32_t streams_n, spare_n;
     size_t waiting; /* of all streams */
+    size_t grown;   /* windows of streams, beyond those that they begin with */
     struct h2_head head;
     struct h2_print print;
     struct h1_out out;

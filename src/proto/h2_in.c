@@ -44,6 +44,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     case NGHTTP2_PUSH_PROMISE:
     case NGHTTP2_GOAWAY: return 0;
     case NGHTTP2_DATA:
+        s = find(session, hd->stream_id);
+        if (s) s->frames++;
         return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM) ? pay(h, H2_CALM_CONTROL_US) : 0;
     case NGHTTP2_RST_STREAM:
         s = find(session, hd->stream_id);
