@@ -382,3 +382,47 @@ def h2_h2load_posts(t):
     s = t.serve(gateway(listener(443, 'a', 'HTTPS', None, ['a'])), secret('a', *cert), service('a', b.port), route(rule('a')), ports=(443,))
     out = t.run('h2load', '-n', '2000', '-c', '8', '-m', '20', '-d', file, f'https://localhost:{s.port[443]}/', timeout=90)
     holds(out, 'Application protocol: h2', '2000 succeeded, 0 failed')
+
+
+@case
+def h2_upload_stalls(t):
+    """When a backend stops reading a large upload, is what waits here bounded though the window had grown, are other streams served, and does all arrive?"""
+    go = threading.Event()
+    t.finally_(go.set)
+    early, most = 8 << 20, 48 << 20
+
+    def handler(stream, r):
+        if r.target != '/large':
+            stream.body(r)
+            stream.answer(200, [], b'ok')
+            return True
+        stream.block(r, early)
+        go.wait(30)
+        stream.block(r, most - early)
+        stream.answer(200, [], str(r.body_n).encode())
+        return True
+    s = t.simple(handler=handler, args=('--workers', '1'))
+    c = Frames(t, s.port[80])
+    large = c.ask('/large', method='POST', end=False, more=[('content-length', str(most))])
+    sent, seen = 0, 0
+    while sent < most:
+        n = min(c.room(large), 16384, most - sent)
+        if n:
+            c.data(large, b'x' * n)
+            sent += n
+            seen = max(seen, c.windows[large])
+        elif c.quiet():
+            break
+    assert seen > 128 << 10, f'the window did not grow: {seen}'
+    assert early <= sent < early + (24 << 20), sent  # with what the kernel's buffers hold
+    small = c.ask('/small')
+    equal((c.status(small), c.body(small)), (200, b'ok'))
+    go.set()
+    while sent < most:
+        n = min(c.room(large), 16384, most - sent)
+        if not n:
+            c.more()
+            continue
+        c.data(large, b'x' * n, end=sent + n == most)
+        sent += n
+    equal((c.status(large), c.body(large)), (200, str(most).encode()))
