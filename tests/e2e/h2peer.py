@@ -31,6 +31,9 @@ class Link:
     def __init__(self, peer, sock):
         self.peer, self.sock, self.lock = peer, sock, threading.Lock()
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding='utf-8'))
+        if peer.websocket:
+            first = {h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}
+            self.h2.local_settings = h2.settings.Settings(client=False, initial_values=first)
         self.asked = {}
         self.over = False
 
@@ -58,6 +61,7 @@ class Link:
 
     def run(self):
         try:
+            self.peer.greets.wait()
             with self.lock:
                 self.h2.initiate_connection()
                 self.sock.sendall(self.h2.data_to_send())
@@ -80,10 +84,13 @@ class Link:
 
 
 class Peer:
-    """asked: every request, in the order in which they came; links: every connection on which something was said."""
+    """asked: every request, in the order in which they came; links: every connection. It greets at once, or when `greets` is set."""
 
-    def __init__(self, t, came=lambda a: None):
-        self.came, self.asked, self.links = came, [], []
+    def __init__(self, t, came=lambda a: None, websocket=False, silent=False):
+        self.came, self.asked, self.links, self.websocket, self.greets = came, [], [], websocket, threading.Event()
+        if not silent:
+            self.greets.set()
+        t.finally_(self.greets.set)
         self.listener = socket.create_server(('127.0.0.1', t.port()))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()

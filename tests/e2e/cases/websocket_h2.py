@@ -18,6 +18,7 @@ from cases.http2_backend import h2c_service, listening, speaking_h2
 from cases.websocket import set_gateway, settings
 from client import trusting
 from frames import DATA, END_STREAM, GOAWAY, Frames
+from h2peer import Peer
 from h2socket import Client, WebSocket
 from harness import Process, case, equal, eventually, holds
 from manifests import gateway, listener, path, route, rule, service
@@ -401,3 +402,48 @@ def ws_backend_vanishes(t):
     wsocket.run(talk())
     ws.client.wait(lambda: ws.stream in ws.client.resets or ws.stream in ws.client.ended)
     equal({k: int(v) for k, v in ws.client.resets.items()}, {ws.stream: 8})
+
+
+def of_peer(t, peer, *objects, g=None):
+    return t.serve(g or gateway(), route(rule('b')), h2c_service(peer.port), *objects, args=ARGS)
+
+
+@case
+def ws_waits_for_settings(t):
+    """Do those that come before the backend has said whether it takes WebSocket wait, all of them, while requests do not?"""
+    for takes in (True, False):
+        peer = Peer(t, lambda a: a.answer(end=False) if a.head[':method'] == 'CONNECT' else None, websocket=takes, silent=True)
+        s = of_peer(t, peer)
+        c = Client(t, s.port[80])
+        asked = [c.connect(f'/{i}') for i in range(10)]
+        eventually(lambda: peer.links, 'it is connected to')
+        plain = c.ask('/plain')
+        peer.greets.set()
+        eventually(lambda: peer.of('/plain'), 'the request has come')
+        peer.of('/plain')[0].answer()
+        equal(c.status(plain), 200)
+        if takes:
+            for n in asked:
+                equal(c.status(n), 200)
+                c.wait(lambda: c.bytes.get(n) == b'ok')
+        else:
+            equal({c.status(n) for n in asked}, {502})
+        equal(len(peer.links), 1)
+        s.end()
+
+
+@case
+def ws_settings_that_never_come(t):
+    """Is a backend that says nothing given as long as connecting may take, and one that hangs up at once told from it?"""
+    peer = Peer(t, silent=True)
+    s = of_peer(t, peer, settings(timeouts_connect='500ms'), g=set_gateway())
+    c = Client(t, s.port[80])
+    n = c.connect()
+    equal(c.status(n), 504)
+    holds(c.body(n).decode(), 'backend_timeout')
+    n = c.connect()
+    eventually(lambda: s.metric('postern_requests_open') == 1, 'it waits')
+    for link in peer.links:
+        link.close()
+    equal(c.status(n), 502)
+    holds(c.body(n).decode(), 'backend_refused')
