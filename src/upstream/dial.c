@@ -3,6 +3,7 @@
 
 #include "io/sock.h"
 #include "proto/h1.h"
+#include "proto/h2.h"
 #include "upstream/upstream_core.h"
 
 static struct upstream_conn *of(struct conn *c) { return container_of(c, struct upstream_conn, conn); }
@@ -45,7 +46,27 @@ void dial_close(struct upstream_conn *u) {
     conn_close(&u->conn);
 }
 
+/* A WebSocket was to go by HTTP/1.1, and the handshake failed: perhaps for that alone. */
+static bool wants_http2(const struct upstream_conn *u, enum http_reason why) {
+    return why == REASON_BACKEND_TLS && u->loan && u->loan->websocket && !u->lane->no_http1 &&
+           u->lane->websocket == H2_WEBSOCKET_UNKNOWN;
+}
+
+/* Another try with HTTP/2 will tell. */
+static void offer_http2(struct upstream_conn *u, const char *words) {
+    struct upstream_loan *l = u->loan;
+    u->lane->no_http1 = true;
+    upstream_end(l);
+    l->again = true;
+    l->events->failed(l, REASON_BACKEND_TLS, words);
+    dial_close(u);
+}
+
 static void refuse(struct upstream_conn *u, enum http_reason why, const char *words) {
+    if (wants_http2(u, why)) {
+        offer_http2(u, words);
+        return;
+    }
     u->set->counts.connect_failures++;
     if (why == REASON_BACKEND_TLS) u->set->counts.tls_failures++;
     balance_refused(u->endpoint, u->set->common->loop->now_us);
@@ -81,6 +102,7 @@ static void on_opened(struct conn *c) {
         mux_open(u);
         return;
     }
+    u->lane->no_http1 = false;
     conn_deadline(c, UINT64_MAX);
     struct upstream_loan *l = u->loan;
     if (!l) {

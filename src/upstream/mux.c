@@ -105,11 +105,14 @@ static void open_loan(struct upstream_conn *u, struct upstream_loan *l) {
     l->events->opened(l);
 }
 
+/* There is no asking it by HTTP/1.1. */
+static bool only_http2(const struct upstream_conn *u) { return u->only_h2 || u->lane->no_http1; }
+
 static void refuse_loan(struct upstream_conn *u, struct upstream_loan *l, enum http_reason why,
                         const char *words) {
     link_append(&u->mux->loans, &l->on_conn);
     upstream_end(l);
-    l->again = why == REASON_BACKEND_NO_UPGRADE && !u->only_h2;
+    l->again = why == REASON_BACKEND_NO_UPGRADE && !only_http2(u);
     l->events->failed(l, why, words);
 }
 
@@ -200,7 +203,7 @@ void mux_settle(struct upstream_conn *u) {
 
 /* Nobody knows what one that is not open will say. Of HTTP/2 alone one that has said no is found, too, and not another opened. */
 static bool may_tunnel(const struct upstream_conn *u) {
-    return u->only_h2 || u->conn.state != CONN_OPEN || h2_websocket(u->conn.codec) != H2_WEBSOCKET_NO;
+    return only_http2(u) || u->conn.state != CONN_OPEN || h2_websocket(u->conn.codec) != H2_WEBSOCKET_NO;
 }
 
 struct upstream_conn *mux_take(struct upstream_lane *lane, bool websocket) {

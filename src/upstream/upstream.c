@@ -59,7 +59,8 @@ static err fail(struct upstream *s, const struct upstream_want *w, struct balanc
 static err connect_to(struct upstream *s, const struct upstream_want *w, struct balance_endpoint *e,
                       struct upstream_lane *lane, const struct table_certificate *client,
                       struct upstream_loan *l, struct upstream_conn **ret) {
-    bool http1 = w->http1 || (w->websocket && lane->websocket == H2_WEBSOCKET_NO);
+    /* by HTTP/2 only where it is known that this is taken: by HTTP/1.1 everybody takes it who has that */
+    bool http1 = w->http1 || (w->websocket && lane->websocket != H2_WEBSOCKET_YES && !lane->no_http1);
     err how = dial_open(s, e, lane, client, http1, ret, &l->words);
     if (how != OK) return fail(s, w, e, how, l);
     uint64_t us = w->connect_us ? w->connect_us : s->config.connect_us;

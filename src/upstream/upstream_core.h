@@ -24,6 +24,7 @@ struct upstream_lane {
     uint32_t idle_n, conns_n;
     uint32_t streams;  /* that the backend takes at once on a connection, as it said last; 0: it never did */
     uint8_t websocket; /* enum h2_websocket, as the backend said last */
+    bool no_http1;     /* asked by ALPN for HTTP/1.1 alone, it made no connection */
     bool stale;        /* the endpoint is reached otherwise now, or gone: nothing more is pooled */
     struct tls_session *session;
 };

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend that speaks HTTP/2 alone: in the clear by prior knowledge, or TLS with a key and a certificate.
-//   node h2_backend.js PORT [KEY CERT [http1]]         http1: HTTP/1.1, too, where every upgrade is agreed to and its bytes come back
+//   node h2_backend.js PORT [KEY CERT [http1|connect]]
+// http1: HTTP/1.1, too, where every upgrade is agreed to and its bytes come back; connect: extended CONNECT, likewise.
 // What a path asks for: /refuse and /goaway once refuse the stream (GOAWAY: and end the connection), /slow waits for /release,
 // /trailers ends with trailers, /echo sends back what comes as it comes, /reset cuts the answer, /count tells of connections and streams.
 const http2 = require('http2'), fs = require('fs'), crypto = require('crypto');
-const [port, key, cert, http1] = process.argv.slice(2);
-const options = {settings: {maxConcurrentStreams: 10}};
-const server = key ? http2.createSecureServer({...options, allowHTTP1: !!http1, key: fs.readFileSync(key), cert: fs.readFileSync(cert)}) : http2.createServer(options);
+const [port, key, cert, more] = process.argv.slice(2);
+const options = {settings: {maxConcurrentStreams: 10, enableConnectProtocol: more === 'connect'}};
+const server = key ? http2.createSecureServer({...options, allowHTTP1: more === 'http1', key: fs.readFileSync(key), cert: fs.readFileSync(cert)}) : http2.createServer(options);
 const once = new Set(), waiting = [];
 let connections = 0, most = 0, upgrades = 0;
 const first = (path) => !once.has(path) && once.add(path);
@@ -17,6 +18,7 @@ server.on('stream', (stream, head) => {
   stream.on('close', () => session.open--);
   stream.on('error', () => {});
   const say = (more, body) => { stream.respond({':status': 200, 'content-type': 'application/json', ...more}); stream.end(body); };
+  if (head[':method'] === 'CONNECT') { upgrades++; stream.respond({':status': 200}); return stream.pipe(stream); }
   if (path === '/refuse' && first(path)) return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
   if (path === '/goaway' && first(path)) { stream.session.goaway(0, stream.id - 2 > 0 ? stream.id - 2 : 0); return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM); }
   if (path === '/slow') return waiting.push(() => say({}, 'late'));

@@ -128,13 +128,14 @@ def behind_tls(t, port, ca):
 
 @case
 def ws_by_alpn(t):
-    """Over TLS, does a backend get it by HTTP/2 where it chose that and takes WebSocket by it?"""
+    """Over TLS, does a backend get it by HTTP/1.1 until it is known to take it by HTTP/2?"""
     ca = Authority(t, 'ca')
     s = behind_tls(t, hypercorn(t, *ca.leaf('b', 'DNS:b.internal')), ca)
-    for _ in range(2):
+    for version in ('1.1', '2', '2'):
         ws = WebSocket(Client(t, s.port[80]))
         ws.send('?')
-        equal(json.loads(ws.read())['version'], '2')
+        equal(json.loads(ws.read())['version'], version)
+        equal(s.ask('/').text(), '2')
 
     async def talk():
         async with wsocket.connect(s.port[80]) as ws:
@@ -144,8 +145,32 @@ def ws_by_alpn(t):
 
 
 @case
+def ws_by_alpn_alone(t):
+    """Is a backend that has HTTP/2 alone over TLS found to take it, and one that does not told from it?"""
+    ca = Authority(t, 'ca')
+    cert, key = ca.leaf('b', 'DNS:b.internal')
+    s = behind_tls(t, speaking_h2(t, key, cert, 'connect'), ca)
+    c = Client(t, s.port[80])
+    for _ in range(3):
+        n = c.connect('/chat')
+        equal(c.status(n), 200)
+        c.send(n, b'hello', end=True)
+        equal(c.body(n), b'hello')
+    told = s.ask('/count').json()
+    equal((told['upgrades'], told['connections']), (3, 1))
+    s.end()
+    s = behind_tls(t, speaking_h2(t, key, cert), ca)
+    c = Client(t, s.port[80])
+    for _ in range(3):
+        n = c.connect('/chat')
+        equal(c.status(n), 502)
+        holds(c.body(n).decode(), 'backend_no_upgrade')
+    equal(s.ask('/count').json()['connections'], 1)
+
+
+@case
 def ws_by_alpn_declined(t):
-    """Where the backend chose HTTP/2 and takes no WebSocket by it, is it asked by HTTP/1.1, the second time at once?"""
+    """Is a backend that prefers HTTP/2, and takes no WebSocket by it, asked by HTTP/1.1?"""
     ca = Authority(t, 'ca')
     cert, key = ca.leaf('b', 'DNS:b.internal')
     port = speaking_h2(t, key, cert, 'http1')
@@ -161,7 +186,7 @@ def ws_by_alpn_declined(t):
     equal(s.ask('/').get('x-protocol'), 'h2')
     told = s.ask('/count').json()
     equal(told['upgrades'], 3)
-    equal(told['connections'], 1)  # of HTTP/2: it found out once
+    equal(told['connections'], 1)  # of HTTP/2, for requests
 
 
 @case
