@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/exchange.h"
 
+#include "base/clear.h"
 #include "base/num.h"
 #include "filter/filter.h"
 #include "proxy/admission.h"
@@ -112,7 +113,7 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
         arena_reset(x->arena);
         x->arena_usual = arena_size(x->arena);
     }
-    memset(x, 0, offsetof(struct exchange, arena));
+    clear_bytes(x, offsetof(struct exchange, arena));
     x->proxy = p;
     x->client = d;
     x->client_stream = stream;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/record.h"
 
+#include "base/clear.h"
 #include "http/access_format.h"
 #include "io/clock.h"
 #include "proxy/exchange.h"
@@ -79,18 +80,18 @@ void record_keep_rule(struct exchange *x) {
 void record_report(struct exchange *x) {
     struct proxy *p = x->proxy;
     if (!p->report) return;
-    struct access_record r = {.rule = -1,
-                              .form = x->record.wanted ? ACCESS_AS_USUAL : ACCESS_OFF,
-                              .tls = x->client->tls,
-                              .method_id = x->request ? x->request->method_id : HTTP_METHOD_OTHER,
-                              .status = x->status,
-                              .reason = x->reason,
-                              .bytes_in = x->bytes_in,
-                              .bytes_out = x->bytes_out,
-                              .tally = x->record.tally,
-                              .tally_epoch = x->record.tally_epoch,
-                              .first_byte_us = x->first_byte_us,
-                              .total_us = proxy_core_now(p) - x->start_us};
+    struct access_record r;
+    clear_bytes(&r, sizeof r);
+    r.rule = -1;
+    r.form = x->record.wanted ? ACCESS_AS_USUAL : ACCESS_OFF;
+    r.tls = x->client->tls;
+    r.method_id = x->request ? x->request->method_id : HTTP_METHOD_OTHER;
+    r.status = x->status;
+    r.reason = x->reason;
+    r.bytes_in = x->bytes_in, r.bytes_out = x->bytes_out;
+    r.tally = x->record.tally, r.tally_epoch = x->record.tally_epoch;
+    r.first_byte_us = x->first_byte_us;
+    r.total_us = proxy_core_now(p) - x->start_us;
     if (x->rule) r.tally = x->rule->tally, r.tally_epoch = x->rule->tally_epoch;
     if (x->record.wanted) describe(x, &r);
     p->report(p->report_arg, &r);
