@@ -56,6 +56,21 @@ static const struct metrics_row rows[] = {
      offsetof(struct worker_stats, handshakes_failed) + sizeof(stats_counter) * id},
     TLS_REASONS(FAILURE)
 #undef FAILURE
+        {"postern_proxy_headers_total", METRICS_COUNTER, "Headers of the PROXY protocol from clients.",
+         "version=\"1\"", METRICS_WORKERS, offsetof(struct worker_stats, headers)},
+    {"postern_proxy_headers_total", METRICS_COUNTER, NULL, "version=\"2\"", METRICS_WORKERS,
+     offsetof(struct worker_stats, headers) + sizeof(stats_counter)},
+#define FAULT(id, name, words)                                                                               \
+    {"postern_proxy_header_failures_total",                                                                  \
+     METRICS_COUNTER,                                                                                        \
+     PROXY_PROTOCOL_##id == PROXY_PROTOCOL_CLOSED                                                            \
+         ? "Connections that ended for want of a good PROXY protocol header, by reason (docs/settings.md)."  \
+         : NULL,                                                                                             \
+     "reason=\"" name "\"",                                                                                  \
+     METRICS_WORKERS,                                                                                        \
+     offsetof(struct worker_stats, headers_failed) + sizeof(stats_counter) * PROXY_PROTOCOL_##id},
+    PROXY_PROTOCOL_FAULTS(FAULT)
+#undef FAULT
         {"postern_requests_total", METRICS_COUNTER, "Requests whose head had arrived.", "", METRICS_WORKERS,
          offsetof(struct worker_stats, requests)},
     {"postern_requests_open", METRICS_GAUGE, "Requests under way now.", "", METRICS_WORKERS,

@@ -23,7 +23,7 @@ static bool is_upgrade(str s) {
 static const struct pattern upgrade = {
     NULL, is_upgrade, "must be a protocol as in Upgrade, SPDY/3.1 for one, and not h2c, HTTP or TLS"};
 
-static const char *const proxy_protocols[] = {"Off", "Required", NULL};
+static const char *const proxy_protocols[] = {"Off", "Required", "FromTrusted", NULL};
 static const char *const switches[] = {"Off", "On", NULL};
 static const char *const request_ids[] = {"Off", "IfAbsent", "FromTrusted", "Always", NULL};
 static const char *const services[] = {"LoadBalancer", "NodePort", "ClusterIP", "HostPort", NULL};
@@ -48,6 +48,8 @@ static const struct field fields[] = {
     {"upgrades", FIELD_STR_LIST, AT(settings, upgrades), .flags = FIELD_UNIQUE, .min = 1, .max = 16,
      .item_max = 64, .pattern = &upgrade},
     {"proxyProtocol", FIELD_ENUM, AT(settings, proxy_protocol), .values = proxy_protocols},
+    {"proxyProtocol.trusted", FIELD_STR_LIST, AT(settings, proxy_trusted), .flags = FIELD_UNIQUE, .min = 1,
+     .max = 256, .item_max = 64, .pattern = &network},
     {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
     {"addresses.service", FIELD_ENUM, AT(settings, service), .values = services},
     {"accessLog", FIELD_STR, AT(settings, access_log), .min = 1, .max = ACCESS_TEMPLATE_BYTES_MAX},
@@ -58,6 +60,10 @@ _Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
 bool settings_fit(const struct settings *s) {
     bool bounded = s->request.set && s->request.v;
     return !bounded || !s->backend_request.set || s->backend_request.v <= s->request.v;
+}
+
+bool settings_proxy_fits(const struct settings *s) {
+    return s->proxy_protocol != SETTINGS_PROXY_FROM_TRUSTED || s->proxy_trusted.n;
 }
 
 static void check_access_log(struct schema_check *c, str text) {

@@ -21,7 +21,8 @@
     X(FORWARDED, "forwarded", 1)                                                                             \
     X(REQUEST_ID, "requestId", 1)                                                                            \
     X(UPGRADES, "upgrades", 1)                                                                               \
-    X(PROXY_PROTOCOL, "proxyProtocol", 0)                                                                    \
+    X(PROXY_PROTOCOL, "proxyProtocol", 1)                                                                    \
+    X(PROXY_TRUSTED, "proxyProtocol.trusted", 1)                                                             \
     X(BALANCING, "balancing", 0)                                                                             \
     X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */                                          \
     X(ACCESS_LOG, "accessLog", 1)
@@ -35,7 +36,14 @@ enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
 #define SETTINGS_OF_CLUSTER (UINT64_C(1) << SETTINGS_ADDRESSES_SERVICE)
 #define SETTINGS_ALL        ((UINT64_C(1) << SETTINGS_COUNT) - 1)
 
-enum settings_proxy_protocol { SETTINGS_PROXY_UNSET, SETTINGS_PROXY_OFF, SETTINGS_PROXY_REQUIRED };
+/* Which connections begin with a header of the PROXY protocol: none, all (and those from elsewhere than the trusted networks, where these are
+ * given, are closed), those from the trusted networks. */
+enum settings_proxy_protocol {
+    SETTINGS_PROXY_UNSET,
+    SETTINGS_PROXY_OFF,
+    SETTINGS_PROXY_REQUIRED,
+    SETTINGS_PROXY_FROM_TRUSTED
+};
 enum settings_forwarded { SETTINGS_FORWARDED_UNSET, SETTINGS_FORWARDED_OFF, SETTINGS_FORWARDED_ON };
 /* X-Request-Id is made anew: never, for a request without one, unless a trusted proxy gave one, for each request. */
 enum settings_request_id {
@@ -61,7 +69,8 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
     struct opt_int head_bytes, body_bytes;
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
     struct opt_int trusted_hops;
-    LIST_OF(str) upgrades; /* tokens of Upgrade */
+    LIST_OF(str) proxy_trusted; /* networks */
+    LIST_OF(str) upgrades;      /* tokens of Upgrade */
     uint8_t proxy_protocol, balancing, service, request_id, forwarded;
     str access_log; /* a format of http/access_format.h */
 };
@@ -75,3 +84,5 @@ err settings_read(struct arena *a, const struct config_map *m, uint64_t served, 
 struct settings settings_over(const struct settings *below, const struct settings *above);
 /* false: backend_request is longer than request, as when one is the class's and the other the Gateway's. */
 bool settings_fit(const struct settings *s);
+/* false: FROM_TRUSTED, and no network is given, here or below. */
+bool settings_proxy_fits(const struct settings *s);

@@ -9,6 +9,7 @@ struct ip {
 };
 /* "192.0.2.1", "2001:db8::1" [RFC 4291 2.2]; no zone, no port, no leading zeros in IPv4. ERR_PROTO otherwise. */
 err ip_parse(str s, struct ip *ret);
+enum { IP_TEXT_BYTES = 46 }; /* room for one, printed */
 /* In the canonical form [RFC 5952]; IPv6 without brackets. */
 void ip_print(struct buf *b, const struct ip *ip);
 bool ip_eq(const struct ip *a, const struct ip *b);

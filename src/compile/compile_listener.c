@@ -166,6 +166,10 @@ static struct table_port_settings most_of(const struct compiler_port *p) {
     map_each (e, &p->by_hostname) {
         for (const struct compiler_listener *l = e->value; l; l = l->next) {
             const struct table_settings *s = l->piece->settings;
+            if (s->proxy_protocol && most.proxy_protocol != TABLE_PROXY_REQUIRED) {
+                most.proxy_protocol = s->proxy_protocol;
+                most.proxy_trusted = s->proxy_trusted, most.proxy_trusted_n = s->proxy_trusted_n;
+            }
             add_most(s->idle_us, &most.idle_us, &most.usual_idle);
             add_most(s->head_us, &most.head_us, &most.usual_head);
             add_most(s->head_bytes, &bytes, &most.usual_bytes);

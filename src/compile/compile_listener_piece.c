@@ -12,6 +12,7 @@ struct words { /* made once, for both walks */
 
 /* ---- settings ---- */
 
+static_assert((int)PLAN_PROXY_FROM_TRUSTED == TABLE_PROXY_FROM_TRUSTED, "one order");
 static_assert((int)PLAN_REQUEST_ID_ALWAYS == TABLE_REQUEST_ID_ALWAYS, "one order");
 
 static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
@@ -31,6 +32,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
     if (!p) return &none;
     struct table_settings *to = compile_block_array(b, 1, sizeof *to);
     struct ip_net *nets = compile_block_array(b, (uint32_t)(p->trusted_proxies.n * sizeof *nets + 7) / 8, 8);
+    struct ip_net *proxies = compile_block_array(b, (uint32_t)(p->proxy_trusted.n * sizeof *nets + 7) / 8, 8);
     str *upgrades = compile_block_strs(b, p->upgrades.p, p->upgrades.n);
     str program = compile_block_str(b, words->access_program);
     if (!to) return NULL;
@@ -46,6 +48,8 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .head_bytes = (uint32_t)number_of(p->head_bytes),
         .trusted_hops = (uint32_t)number_of(p->trusted_hops),
         .trusted = nets,
+        .proxy_protocol = p->proxy_protocol,
+        .proxy_trusted = proxies,
         .forwarded = p->forwarded,
         .request_id = p->request_id,
         .upgrades_n = p->upgrades.n,
@@ -55,6 +59,10 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
     };
     for (uint32_t i = 0; i < p->trusted_proxies.n; i++)
         if (ip_parse_net(p->trusted_proxies.p[i], &nets[to->trusted_n]) == OK) to->trusted_n++;
+    for (uint32_t i = 0; i < p->proxy_trusted.n; i++)
+        if (ip_parse_net(p->proxy_trusted.p[i], &proxies[to->proxy_trusted_n]) == OK) to->proxy_trusted_n++;
+    if (p->proxy_trusted.n && !to->proxy_trusted_n) /* nobody is not everybody */
+        proxies[to->proxy_trusted_n++] = (struct ip_net){0};
     return to;
 }
 

@@ -8,7 +8,8 @@
 #include "io/sock.h"
 
 static const uint8_t conn_moves[] = {
-    [CONN_NEW] = 1 << CONN_CONNECTING | 1 << CONN_HANDSHAKING | 1 << CONN_OPEN,
+    [CONN_NEW] = 1 << CONN_PREAMBLE | 1 << CONN_CONNECTING | 1 << CONN_HANDSHAKING | 1 << CONN_OPEN,
+    [CONN_PREAMBLE] = 1 << CONN_HANDSHAKING | 1 << CONN_OPEN | 1 << CONN_CLOSED,
     [CONN_CONNECTING] = 1 << CONN_HANDSHAKING | 1 << CONN_OPEN | 1 << CONN_CLOSED,
     [CONN_HANDSHAKING] = 1 << CONN_OPEN | 1 << CONN_CLOSED,
     [CONN_OPEN] = 1 << CONN_LINGERING | 1 << CONN_CLOSED,
@@ -58,6 +59,16 @@ static void fail(struct conn *c, const char *why) {
     tls_free(TAKE(c->tls));
 }
 
+static void preamble_step(struct conn *c) {
+    if (!c->readable) return;
+    err e = conn_io_preamble(c);
+    if (c->state == CONN_CLOSED || e == ERR_AGAIN) return;
+    if (e != OK)
+        conn_close(c);
+    else
+        move(c, c->tls ? CONN_HANDSHAKING : CONN_OPEN);
+}
+
 static void connect_step(struct conn *c) {
     int why = c->peer_dead ? sock_error(c->watch.fd) : 0;
     if (c->peer_dead) {
@@ -91,6 +102,7 @@ static void handshake_step(struct conn *c) {
 
 /* Goes as far as it can without waiting. */
 static void run(struct conn *c) {
+    if (c->state == CONN_PREAMBLE) preamble_step(c);
     if (c->state == CONN_CONNECTING) connect_step(c);
     if (c->state == CONN_HANDSHAKING) handshake_step(c);
     if (c->state == CONN_LINGERING) conn_io_discard(c);

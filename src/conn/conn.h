@@ -24,12 +24,14 @@ enum {
     CONN_PIECES = 64,                 /* of one write */
     CONN_GATHER_BYTES =
         16 << 10, /* less than that waits for the end of the turn, where many streams share a connection */
+    CONN_PREAMBLE_BYTES = 4 << 10,
     CONN_BUFFERS_KEPT = 1024, /* 16 MB a worker */
     CONN_LARGE_KEPT = 64,     /* 2 MB */
 };
 
 enum conn_state {
     CONN_NEW,
+    CONN_PREAMBLE,    /* what stands before everything else, TLS included, is awaited */
     CONN_CONNECTING,  /* connect() is under way */
     CONN_HANDSHAKING, /* TLS */
     CONN_OPEN,
@@ -40,6 +42,9 @@ enum conn_state {
 struct conn;
 /* What the owner is told. Each may call conn_close() on any connection. */
 struct conn_ops {
+    /* PREAMBLE: this has come, and is not taken from the socket yet; none: nothing will. OK: so much of it is the preamble, what follows
+     * is of TLS or the codec. ERR_AGAIN: wait for more. Otherwise the connection is closed. */
+    err (*preamble)(struct conn *c, str in, size_t *ret_used);
     /* CONNECTING or HANDSHAKING ended well: the owner sets c->codec when it has none. */
     void (*opened)(struct conn *c);
     /* They failed; why is for people. The connection is closed already, and c->tls goes after the call. */
@@ -127,7 +132,8 @@ static inline bool conn_busy(const struct conn_common *k) {
            !link_empty(&k->flush) || !link_empty(&k->gathered);
 }
 
-/* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_CONNECTING (with tls, HANDSHAKING follows), HANDSHAKING (tls is
+/* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_PREAMBLE or
+ * CONN_CONNECTING (with tls, HANDSHAKING follows), HANDSHAKING (tls is
  * set) or OPEN. ERR_IO: it could not be registered; fd is closed, gone() will not be called. */
 err conn_open(struct conn *c, bool fresh, struct conn_common *k, const struct conn_ops *ops, int fd,
               enum conn_state state, struct tls_conn *tls);

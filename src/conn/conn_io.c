@@ -108,6 +108,24 @@ static err receive(struct conn *c, char *p, size_t room, size_t *ret_n) {
     return OK;
 }
 
+/* Looks at what has come, and takes no more of it than is the preamble's: the rest is for TLS, which reads the socket itself. Each look
+ * begins anew, which the bound makes cheap. */
+err conn_io_preamble(struct conn *c) {
+    char bytes[CONN_PREAMBLE_BYTES];
+    size_t used = 0;
+    ssize_t n = recv(c->watch.fd, bytes, sizeof bytes, MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        c->readable = false;
+        return ERR_AGAIN;
+    }
+    err e = c->ops->preamble(c, (str){bytes, n > 0 ? (size_t)n : 0}, &used);
+    if (e == ERR_AGAIN && c->peer_shut) e = c->ops->preamble(c, S(""), &used); /* no more will come */
+    if (e == ERR_AGAIN) c->readable = false;
+    if (e != OK) return e;
+    assert(used > 0 && used <= (size_t)n);
+    return recv(c->watch.fd, bytes, used, 0) == (ssize_t)used ? OK : ERR_IO;
+}
+
 /* The end of the peer's side, clean or not. */
 static void peer_end(struct conn *c, bool clean) {
     c->read_over = c->peer_shut = true;

@@ -2,7 +2,9 @@
 #pragma once
 #include "conn/conn.h"
 
-/* The bytes of an open connection: conn.c's other half. */
+/* The bytes of a connection: conn.c's other half. */
+/* Shows the owner what has come of a preamble, and takes it when it is whole. As conn_ops.preamble, or ERR_IO. */
+err conn_io_preamble(struct conn *c);
 /* Reads and hands to the codec, within the budget of the turn. */
 void conn_io_read(struct conn *c);
 /* Writes what the codec has; what does not fit is kept by the codec. */

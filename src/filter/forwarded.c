@@ -7,8 +7,7 @@
 #include "http/http_uri.h"
 
 enum {
-    HOPS_MAX = 32, /* looked at: a field may have thousands of addresses */
-    IP_TEXT_BYTES = 46,
+    HOPS_MAX = 32,      /* looked at: a field may have thousands of addresses */
     ELEMENT_BYTES = 80, /* room for one of an address alone, and what parts it from the next */
 };
 /* Not passed on: what a peer says of the peers before it, for whom nobody vouches, and what is between a client and a proxy of its own,

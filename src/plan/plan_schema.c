@@ -19,6 +19,7 @@ static const char *const session_types[] = {"Cookie", "Header", NULL};
 static const char *const path_changes[] = {"ReplaceFull", "ReplacePrefix", NULL};
 static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UDP", NULL};
 
+static const char *const proxy_protocols[] = {"Required", "FromTrusted", NULL};
 static const char *const request_ids[] = {"IfAbsent", "FromTrusted", "Always", NULL};
 
 static const struct field settings_fields[] = {
@@ -36,6 +37,11 @@ static const struct field settings_fields[] = {
     {.name = "trustedProxies", .type = FIELD_STR_LIST, .offset = AT(plan_settings, trusted_proxies)},
     {.name = "trustedHops", .type = FIELD_OPT_INT, .offset = AT(plan_settings, trusted_hops)},
     {.name = "accessLog", .type = FIELD_STR, .offset = AT(plan_settings, access_log)},
+    {.name = "proxyProtocol",
+     .type = FIELD_ENUM,
+     .offset = AT(plan_settings, proxy_protocol),
+     .values = proxy_protocols},
+    {.name = "proxyTrusted", .type = FIELD_STR_LIST, .offset = AT(plan_settings, proxy_trusted)},
     {.name = "forwarded", .type = FIELD_BOOL, .offset = AT(plan_settings, forwarded)},
     {.name = "requestId", .type = FIELD_ENUM, .offset = AT(plan_settings, request_id), .values = request_ids},
     {.name = "upgrades", .type = FIELD_STR_LIST, .offset = AT(plan_settings, upgrades)},

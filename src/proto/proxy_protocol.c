@@ -20,14 +20,16 @@ enum {
 static const str begin_v1 = S("PROXY ");
 static const str begin_v2 = {"\r\n\r\n\0\r\nQUIT\n", SIGNATURE_BYTES};
 
-str proxy_protocol_words(enum proxy_protocol_fault f) {
-    static const str words[] = {
-#define WORDS(id, text) S(text),
-        PROXY_PROTOCOL_FAULTS(WORDS)
-#undef WORDS
-    };
-    return words[f];
-}
+static const struct {
+    str name, words;
+} faults[] = {
+#define FAULT(id, name, words) {S(name), S(words)},
+    PROXY_PROTOCOL_FAULTS(FAULT)
+#undef FAULT
+};
+
+str proxy_protocol_name(enum proxy_protocol_fault f) { return faults[f].name; }
+str proxy_protocol_words(enum proxy_protocol_fault f) { return faults[f].words; }
 
 static err wrong(enum proxy_protocol_fault why, enum proxy_protocol_fault *ret_why) {
     *ret_why = why;

@@ -17,20 +17,25 @@ struct proxy_protocol {
     struct ip source, destination;
     uint16_t source_port, destination_port;
 };
+/* Why there was no good header. X(ID, "name", words). The first three are for who waits for one. */
 #define PROXY_PROTOCOL_FAULTS(X)                                                                             \
-    X(NONE, "")                                                                                              \
-    X(ABSENT, "it begins otherwise")                                                                         \
-    X(VERSION, "its version, command or family is none of the specification's")                              \
-    X(LENGTH, "it is too long, or too short for its addresses")                                              \
-    X(ADDRESS, "an address or a port in it can not be read")                                                 \
-    X(EXTENSION, "what follows its addresses is broken")                                                     \
-    X(CHECKSUM, "its checksum is wrong")
+    X(CLOSED, "closed", "the peer ended before")                                                             \
+    X(TIMEOUT, "timeout", "it did not come in time")                                                         \
+    X(STRANGER, "stranger", "the peer is none of proxyProtocol.trusted")                                     \
+    X(ABSENT, "absent", "it begins otherwise")                                                               \
+    X(VERSION, "version", "its version, command or family is none of the specification's")                   \
+    X(LENGTH, "length", "it is too long, or too short for its addresses")                                    \
+    X(ADDRESS, "address", "an address or a port in it can not be read")                                      \
+    X(EXTENSION, "extension", "what follows its addresses is broken")                                        \
+    X(CHECKSUM, "checksum", "its checksum is wrong")
 enum proxy_protocol_fault {
-#define PROXY_PROTOCOL_ID(id, words) PROXY_PROTOCOL_##id,
+#define PROXY_PROTOCOL_ID(id, name, words) PROXY_PROTOCOL_##id,
     PROXY_PROTOCOL_FAULTS(PROXY_PROTOCOL_ID)
 #undef PROXY_PROTOCOL_ID
-        PROXY_PROTOCOL_FAULT_COUNT
+        PROXY_PROTOCOL_FAULT_COUNT,
+    PROXY_PROTOCOL_NONE = PROXY_PROTOCOL_FAULT_COUNT
 };
+str proxy_protocol_name(enum proxy_protocol_fault f);
 str proxy_protocol_words(enum proxy_protocol_fault f);
 /* Reads the header that `in` begins with; *ret_used bytes are its. ERR_AGAIN: as far as it has come it may be one. ERR_PROTO: it is none,
  * *ret_why says why. */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/downstream.h"
 
+#include <unistd.h>
+
 #include "base/ip.h"
 #include "base/num.h"
 #include "proto/h1.h"
 #include "proto/h2.h"
 #include "proxy/answer.h"
+#include "proxy/downstream_proxy.h"
 #include "proxy/downstream_tls.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
@@ -265,7 +268,10 @@ static void shared_deadline(struct downstream *d) {
 static void on_deadline(struct conn *c, uint64_t now_us) {
     (void)now_us;
     struct downstream *d = of(c);
-    if (c->state == CONN_HANDSHAKING) {
+    if (c->state == CONN_PREAMBLE) {
+        downstream_proxy_late(d);
+        conn_close(c);
+    } else if (c->state == CONN_HANDSHAKING) {
         downstream_tls_failed(d, TLS_TIMEOUT, NULL);
         conn_close(c);
     } else if (downstream_is_shared(d)) {
@@ -288,6 +294,7 @@ static void on_gone(struct conn *c) {
 }
 
 static const struct conn_ops ops = {
+    .preamble = downstream_proxy_read,
     .opened = on_opened,
     .failed = on_failed,
     .did_read = on_did_read,
@@ -380,28 +387,44 @@ void downstream_settle(struct downstream *d, const struct table_port *port, cons
     d->idle_us = most_of(l->settings->idle_us, false, d->proxy->limits.idle_us);
 }
 
-static void set_peer(struct downstream *d, const struct ip *peer, uint16_t port) {
+void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t port) {
     d->peer = *peer, d->peer_port = port;
     struct buf b = {.p = d->peer_text, .cap = sizeof d->peer_text, .max = sizeof d->peer_text};
     ip_print(&b, peer); /* fits: nothing is allocated */
     d->peer_text_n = (uint8_t)b.n;
 }
 
+void downstream_begin(struct downstream *d) {
+    if (d->tls)
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.handshake_us);
+    else
+        set_idle_deadline(d);
+}
+
 void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port,
                        uint32_t port_slot) {
+    static const struct table_port_settings none;
     bool fresh, tls = port_slot < p->ports_n && p->port_tls[port_slot];
+    const struct table_port *port = p->table ? table_port(p->table, port_slot) : NULL;
+    const struct table_port_settings *settings = port ? table_port_settings(port) : &none;
+    enum downstream_proxy_verdict header = downstream_proxy_judge(p, port_slot, settings, peer);
+    p->counts.connections_accepted++;
+    if (header == DOWNSTREAM_PROXY_REFUSED) {
+        close(fd);
+        return;
+    }
+    enum conn_state first = header ? CONN_PREAMBLE : tls ? CONN_HANDSHAKING : CONN_OPEN;
     struct downstream *d = pool_take(&p->downstreams, &fresh);
     int64_t wall_s = tls ? proxy_core_wall_us(p) / 1000000 : 0;
     struct tls_conn *t = tls ? tls_server_accept(p->tls, fd, wall_s, downstream_tls_choose, d) : NULL;
-    p->counts.connections_accepted++;
-    if (conn_open(&d->conn, fresh, &p->common, &ops, fd, tls ? CONN_HANDSHAKING : CONN_OPEN, t) != OK) {
+    if (conn_open(&d->conn, fresh, &p->common, &ops, fd, first, t) != OK) {
         pool_give(&p->downstreams, d);
         return;
     }
     p->counts.connections_open++;
     d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = d->ending = false;
     d->listener_id = 0;
-    set_peer(d, peer, peer_port);
+    downstream_set_peer(d, peer, peer_port);
     d->all = (struct link){0};
     link_append(&p->clients, &d->all);
     link_init(&d->exchanges);
@@ -411,12 +434,11 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         d->h1 = h1_server(&sink, d, &limits);
     detect_init(&d->detect, choose_codec, d);
     d->conn.codec = tls ? d->h1 : &d->detect.codec;
-    const struct table_port *port = p->table ? table_port(p->table, port_slot) : NULL;
-    settle_by_port(d, port ? table_port_settings(port) : &(struct table_port_settings){0});
-    if (tls)
-        conn_deadline(&d->conn, proxy_core_now(p) + p->limits.handshake_us);
+    settle_by_port(d, settings);
+    if (header)
+        conn_deadline(&d->conn, proxy_core_now(p) + d->head_us);
     else
-        set_idle_deadline(d);
+        downstream_begin(d);
 }
 
 void downstream_drop(void *item) {

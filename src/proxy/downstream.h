@@ -24,8 +24,12 @@ struct downstream { /* owner: worker */
     bool ending;         /* HTTP/2: the client was told that nothing more is to begin */
     uint32_t head_bytes; /* of a request, as the settings say */
     uint8_t peer_text_n;
-    char peer_text[46]; /* X-Forwarded-For */
+    char peer_text[IP_TEXT_BYTES]; /* X-Forwarded-For */
 };
+/* Who the client is, as far as the connection tells. */
+void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t port);
+/* It may send its first request, or begin its handshake: it has so long from now on. */
+void downstream_begin(struct downstream *d);
 void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port,
                        uint32_t port_slot);
 /* HTTP/2: exchanges run side by side, and each has its own share of everything. */

@@ -57,7 +57,7 @@ static str shown_name(const struct downstream *d, char space[NAME_SHOWN]) {
 
 void downstream_tls_failed(struct downstream *d, enum tls_reason reason, const char *words) {
     struct proxy *p = d->proxy;
-    struct proxy_handshake_log *log = &p->handshake_logs[reason];
+    struct proxy_quiet_log *log = &p->handshake_logs[reason];
     p->counts.handshakes_failed[reason]++;
     if (reason == TLS_CLOSED) return; /* looks of load balancers whether the port is open */
     uint64_t now = proxy_core_now(p);
@@ -72,7 +72,7 @@ void downstream_tls_failed(struct downstream *d, enum tls_reason reason, const c
              " port=%u more=%u",
              tls_reason_name(reason), words ? words : tls_reason_words(reason), STR_ARG(name),
              (int)d->peer_text_n, d->peer_text, port ? table_port_number(port) : 0, log->more);
-    *log = (struct proxy_handshake_log){.next_us = now + QUIET_US};
+    *log = (struct proxy_quiet_log){.next_us = now + QUIET_US};
 }
 
 bool downstream_tls_at_home(const struct downstream *d) {

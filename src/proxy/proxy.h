@@ -10,6 +10,7 @@
 #include "io/loop.h"
 #include "io/tls.h"
 #include "io/tls_seed.h"
+#include "proto/proxy_protocol.h"
 #include "proxy/retry.h"
 #include "table/table.h"
 
@@ -49,8 +50,9 @@ struct proxy_config {
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
-    uint64_t requests_open, tunnels_open; /* tunnels are among the requests */
-    uint64_t expressions_given_up;        /* searches that reached the bound of their request */
+    uint64_t headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT]; /* of the PROXY protocol, by version */
+    uint64_t requests_open, tunnels_open;                            /* tunnels are among the requests */
+    uint64_t expressions_given_up; /* searches that reached the bound of their request */
     uint64_t mirrors, mirrors_dropped,
         mirrors_failed; /* begun; not begun or cut at a bound; cut by their backend */
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];

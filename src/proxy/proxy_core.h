@@ -14,7 +14,7 @@ enum {
     PROXY_DOWNSTREAMS_KEPT = 4096,
     PROXY_ARENA_BYTES = 6 << 10, /* both heads of a usual exchange */
 };
-struct proxy_handshake_log {
+struct proxy_quiet_log {
     uint64_t next_us;
     uint32_t more; /* failures that got no line */
 };
@@ -26,7 +26,7 @@ struct proxy { /* owner: worker */
     struct tls_server *tls;          /* once a port asks for it */
     struct tls_seed seed;            /* until then */
     uint64_t clients_version;        /* of the table */
-    struct proxy_handshake_log handshake_logs[TLS_REASON_COUNT];
+    struct proxy_quiet_log handshake_logs[TLS_REASON_COUNT], header_logs[PROXY_PROTOCOL_FAULT_COUNT];
     struct upstream *upstream;
     struct pool downstreams, exchanges;
     struct link clients;  /* downstream.all */

@@ -3,6 +3,7 @@
 
 #include "resolve/gateways.h"
 #include "resolve/listeners.h"
+#include "resolve/parameters.h"
 
 static void mark_socket(struct resolver *r, struct socket_state *s) {
     if (s->dirty) return;
@@ -73,9 +74,10 @@ static int by_right(const void *a, const void *b) {
     return order ? order : str_cmp(g->name, h->name);
 }
 
+enum loss { LOSS_HOSTNAME, LOSS_PROTOCOL, LOSS_PROXY };
 /* What the loser is told: who holds it, but nothing of another namespace's objects. */
 static str tell_loss(struct arena *a, const struct claim *c, const struct listener_state *holder,
-                     bool protocol) {
+                     enum loss how) {
     const struct listener_state *l = c->listener;
     static const char *const names[] = {"", "HTTP", "HTTPS", "TLS", "TCP", "UDP"};
     str own_ns = l->set ? l->set->ns : l->gateway->ns;
@@ -84,7 +86,13 @@ static str tell_loss(struct arena *a, const struct claim *c, const struct listen
                                   holder->set ? "ListenerSet" : "Gateway",
                                   STR_ARG(holder->set ? holder->set->key : holder->gateway->key))
                    : S("a Gateway of another namespace that goes first");
-    if (protocol)
+    if (how == LOSS_PROXY)
+        return arena_printf(
+            a,
+            "port %u has other settings of the PROXY protocol by " STR_FMT
+            "; give both the same proxyProtocol and proxyProtocol.trusted, or use another port",
+            l->bind_port, STR_ARG(who));
+    if (how == LOSS_PROTOCOL)
         return arena_printf(a, "port %u serves %s for " STR_FMT "; use another port", l->bind_port,
                             names[holder->protocol], STR_ARG(who));
     return arena_printf(a, "port %u with %s" STR_FMT " belongs to " STR_FMT "; use another port or hostname",
@@ -92,13 +100,22 @@ static str tell_loss(struct arena *a, const struct claim *c, const struct listen
                         STR_ARG(who));
 }
 
-static void judge_claim(struct pass *p, struct claim *c, const struct listener_state *holder, bool protocol) {
-    str why = holder ? tell_loss(p->scratch, c, holder, protocol) : (str){0};
+static void judge_claim(struct pass *p, struct claim *c, const struct listener_state *holder, enum loss how) {
+    str why = holder ? tell_loss(p->scratch, c, holder, how) : (str){0};
     if (c->lost == (holder != NULL) && str_eq(str_of(c->why), why)) return;
     c->lost = holder;
     free(c->why);
     c->why = holder ? str_dup(why) : NULL;
     gateways_mark_emit(p->r, c->listener->gateway);
+}
+
+/* Who comes is known by the header before anything tells for which listener it is.                 [PROXY 2] */
+static enum loss how_lost(const struct pass *p, const struct socket_state *s, const struct listener_state *l,
+                          const struct listener_state *first) {
+    if (listeners_protocols_clash(p->facts, l, first)) return LOSS_PROTOCOL;
+    bool same =
+        parameters_hash_proxy(l->gateway->settings) == parameters_hash_proxy(first->gateway->settings);
+    return same || s->udp ? LOSS_HOSTNAME : LOSS_PROXY;
 }
 
 static void judge_socket(struct pass *p, struct socket_state *s) {
@@ -107,10 +124,10 @@ static void judge_socket(struct pass *p, struct socket_state *s) {
     const struct listener_state *first = s->claims[0]->listener;
     for (uint32_t i = 0; i < s->n; i++) {
         struct listener_state *l = s->claims[i]->listener;
-        bool protocol = listeners_protocols_clash(p->facts, l, first);
-        const struct listener_state *holder = protocol ? first : map_get(&hostnames, l->hostname);
+        enum loss how = how_lost(p, s, l, first);
+        const struct listener_state *holder = how ? first : map_get(&hostnames, l->hostname);
         if (!holder) map_put(&hostnames, l->hostname, l);
-        judge_claim(p, s->claims[i], holder, protocol);
+        judge_claim(p, s->claims[i], holder, how);
     }
     map_fini(&hostnames);
 }

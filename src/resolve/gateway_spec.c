@@ -36,6 +36,10 @@ static struct verdict judge_parameters(struct pass *p, struct gateway_state *g, 
         v = resolver_refuse(g->arena, "InvalidParameters",
                             PARAMETERS ": with the settings of the class, timeouts.backendRequest is longer "
                                        "than timeouts.request; give both here");
+    if (!v.reason && !settings_proxy_fits(&all))
+        v = resolver_refuse(g->arena, "InvalidParameters",
+                            PARAMETERS ": proxyProtocol is FromTrusted, and nobody is; list the networks in "
+                                       "proxyProtocol.trusted, here or for the class");
     g->kept = (struct verdict){0};
     if (!v.reason) {
         free(g->own);

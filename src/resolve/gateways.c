@@ -12,6 +12,7 @@
 #include "resolve/gateway_spec.h"
 #include "resolve/listener_filters.h"
 #include "resolve/listeners.h"
+#include "resolve/parameters.h"
 #include "resolve/policies.h"
 #include "resolve/routes.h"
 #include "resolve/sets.h"
@@ -242,7 +243,7 @@ static bool claims_sockets(const struct listener_state *l) {
 
 /* What the claims are made of: while it stays the same, they stay. */
 static uint64_t hash_claims(const struct gateway_state *g) {
-    uint64_t h = hash_join(1, (uint64_t)g->created_s);
+    uint64_t h = hash_join(hash_join(1, (uint64_t)g->created_s), parameters_hash_proxy(g->settings));
     for (uint32_t i = 0; i < g->addresses_n; i++) h = hash_join(h, hash_str(g->addresses[i]));
     for (uint32_t i = 0; i < g->listeners_n; i++) {
         const struct listener_state *l = g->listeners[i];

@@ -2,6 +2,7 @@
 #include "resolve/parameters.h"
 
 #include "api/core.h"
+#include "base/hash.h"
 
 static struct verdict refuse_kind(struct arena *a, const char *path, const struct parameters_reference *ref) {
     return resolver_refuse(a, "InvalidParameters",
@@ -60,11 +61,13 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
                s->backend_idle.set || s->upgraded_idle.set || s->head.set || s->head_bytes.set ||
                s->body_bytes.set || s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n ||
                s->upgrades.n || s->request_id > SETTINGS_REQUEST_ID_OFF ||
-               s->forwarded == SETTINGS_FORWARDED_ON;
+               s->proxy_protocol > SETTINGS_PROXY_OFF || s->forwarded == SETTINGS_FORWARDED_ON;
     if (!any) return NULL;
     struct plan_settings *to = arena_make(a, struct plan_settings);
     static_assert((int)SETTINGS_REQUEST_ID_ALWAYS - SETTINGS_REQUEST_ID_OFF == PLAN_REQUEST_ID_ALWAYS,
                   "off is what a plan leaves out");
+    static_assert((int)SETTINGS_PROXY_FROM_TRUSTED - SETTINGS_PROXY_OFF == PLAN_PROXY_FROM_TRUSTED,
+                  "the same");
     *to = (struct plan_settings){.request_timeout = s->request,
                                  .backend_timeout = s->backend_request,
                                  .connect_timeout = s->connect,
@@ -77,8 +80,19 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
                                  .trusted_hops = s->trusted_hops,
                                  .forwarded = s->forwarded == SETTINGS_FORWARDED_ON,
                                  .access_log = arena_str(a, s->access_log)};
+    if (s->proxy_protocol > SETTINGS_PROXY_OFF) {
+        to->proxy_protocol = (uint8_t)(s->proxy_protocol - SETTINGS_PROXY_OFF);
+        to->proxy_trusted.p = copy_all(a, s->proxy_trusted.p, to->proxy_trusted.n = s->proxy_trusted.n);
+    }
     if (s->request_id) to->request_id = (uint8_t)(s->request_id - SETTINGS_REQUEST_ID_OFF);
     to->trusted_proxies.p = copy_all(a, s->trusted_proxies.p, to->trusted_proxies.n = s->trusted_proxies.n);
     to->upgrades.p = copy_all(a, s->upgrades.p, to->upgrades.n = s->upgrades.n);
     return to;
+}
+
+uint64_t parameters_hash_proxy(const struct plan_settings *s) {
+    if (!s || !s->proxy_protocol) return 0;
+    uint64_t h = hash_join(1, s->proxy_protocol);
+    for (uint32_t i = 0; i < s->proxy_trusted.n; i++) h = hash_join(h, hash_str(s->proxy_trusted.p[i]));
+    return h;
 }

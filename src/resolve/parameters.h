@@ -14,4 +14,7 @@ struct verdict parameters_read(struct pass *p, struct arena *a, const char *path
 struct settings *parameters_pack(const struct settings *s);
 bool parameters_equal(const struct settings *x, const struct settings *y); /* both may be NULL */
 /* For listeners of the plan, in a; NULL: nothing is set. */
+/* What of the settings is a socket's, for all who share it: which connections begin with a header of the PROXY protocol. NULL is fine. The
+ * order of networks counts. */
+uint64_t parameters_hash_proxy(const struct plan_settings *s);
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s);

@@ -274,9 +274,19 @@ static void add_number(struct buf *b, const char *what, uint64_t v) {
     if (v) buf_printf(b, "%s=%llu  ", what, (unsigned long long)v);
 }
 
+static void add_nets(struct buf *b, const char *what, const struct ip_net *nets, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        buf_printf(b, "%s=", what);
+        ip_print(b, &nets[i].ip);
+        buf_printf(b, "/%u  ", nets[i].bits);
+    }
+}
+
 static void add_settings(struct buf *b, const struct table_settings *s) {
     static const char *const forms[] = {
         [ACCESS_OFF] = "off", [ACCESS_JSON] = "json", [ACCESS_TEXT] = "text", [ACCESS_OWN] = "own"};
+    static const char *const proxies[] = {
+        [TABLE_PROXY_REQUIRED] = "required", [TABLE_PROXY_FROM_TRUSTED] = "from-trusted"};
     static const char *const ids[] = {[TABLE_REQUEST_ID_IF_ABSENT] = "if-absent",
                                       [TABLE_REQUEST_ID_FROM_TRUSTED] = "from-trusted",
                                       [TABLE_REQUEST_ID_ALWAYS] = "always"};
@@ -289,13 +299,11 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
         if (times[i]) add_time(b, names[i], times[i]);
     add_number(b, "head-bytes", s->head_bytes);
     add_number(b, "body-bytes", s->body_bytes);
-    for (uint32_t i = 0; i < s->trusted_n; i++) {
-        buf_add(b, S("trusts="));
-        ip_print(b, &s->trusted[i].ip);
-        buf_printf(b, "/%u  ", s->trusted[i].bits);
-    }
+    add_nets(b, "trusts", s->trusted, s->trusted_n);
     add_number(b, "hops", s->trusted_hops);
     if (s->access_form) buf_printf(b, "access-log=%s  ", forms[s->access_form]);
+    if (s->proxy_protocol) buf_printf(b, "proxy-protocol=%s  ", proxies[s->proxy_protocol]);
+    add_nets(b, "proxy", s->proxy_trusted, s->proxy_trusted_n);
     if (s->forwarded) buf_add(b, S("forwarded  "));
     if (s->request_id) buf_printf(b, "request-id=%s  ", ids[s->request_id]);
     for (uint32_t i = 0; i < s->upgrades_n; i++)
@@ -308,7 +316,7 @@ static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
            s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id ||
-           s->forwarded;
+           s->forwarded || s->proxy_protocol;
 }
 
 /* The kinds of keys are told where there is a choice. */

@@ -4,7 +4,7 @@
  * In:    a socket's slot, a server name, a request.     Out: listener, rule, backend, endpoints, certificates.
  * Own:   the builder makes and frees (compile_home); workers read. A piece lives as long as a table that shows it. A worker keeps a
  *        rule, and with it the backends it names, past its table by counting it in its own array (rule->slot), see compile_retired.
- *        Doors beside this one, for compile/: spine.h names.h host.h; for filter/: dump.h.
+ *        Doors beside this one: table_settings.h; for compile/: spine.h names.h host.h; for filter/: dump.h.
  * Never: a lock, a copy or an allocation in a lookup (but for repeated fields joined in scratch); an API object. */
 #pragma once
 #include <stdatomic.h>
@@ -13,6 +13,7 @@
 #include "base/ip.h"
 #include "base/key_kind.h"
 #include "http/http_msg.h"
+#include "table/table_settings.h"
 
 enum table_filter_type {
     TABLE_REQUEST_HEADERS,
@@ -174,30 +175,6 @@ struct table_endpoints {
     struct table_endpoint v[];
 };
 
-/* When a request gets an X-Request-Id of ours: never, when it has none, unless a trusted proxy gave it one, always. */
-enum table_request_id {
-    TABLE_REQUEST_ID_OFF,
-    TABLE_REQUEST_ID_IF_ABSENT,
-    TABLE_REQUEST_ID_FROM_TRUSTED,
-    TABLE_REQUEST_ID_ALWAYS
-};
-/* What a Gateway's settings say for a listener. */
-struct table_settings {
-    uint64_t request_timeout_us, backend_timeout_us; /* of rules that leave them unset; 0 = none */
-    /* 0: as the proxy usually does */
-    uint64_t connect_us, idle_us, backend_idle_us, upgraded_idle_us, head_us, body_bytes;
-    uint32_t head_bytes; /* the same */
-    uint32_t
-        trusted_hops; /* proxies in a row before us whose word counts; 0: as many as are among `trusted` */
-    uint32_t trusted_n;
-    const struct ip_net *trusted; /* none: whoever is within trusted_hops */
-    uint8_t access_form;          /* enum access_form */
-    bool forwarded;               /* Forwarded is told beside X-Forwarded-*, and believed with it */
-    uint8_t request_id;           /* enum table_request_id */
-    str access_program;           /* ACCESS_OWN */
-    uint32_t upgrades_n;
-    const str *upgrades; /* protocols besides WebSocket that a request may ask its backend for */
-};
 /* The times that hold for a rule: its own, or the listener's where it has none; 0 = none. */
 static inline uint64_t table_request_timeout_us(const struct table_rule *r, const struct table_settings *s) {
     return r->request_timeout_us != TABLE_TIME_UNSET ? r->request_timeout_us : s->request_timeout_us;
@@ -205,13 +182,6 @@ static inline uint64_t table_request_timeout_us(const struct table_rule *r, cons
 static inline uint64_t table_backend_timeout_us(const struct table_rule *r, const struct table_settings *s) {
     return r->backend_timeout_us != TABLE_TIME_UNSET ? r->backend_timeout_us : s->backend_timeout_us;
 }
-/* What holds on a connection before its listener is known: the most that one of the port's listeners gives. usual_*: one of them leaves it to
- * the proxy; 0: all do. */
-struct table_port_settings {
-    uint64_t idle_us, head_us;
-    uint32_t head_bytes;
-    bool usual_idle, usual_head, usual_bytes;
-};
 struct table_listener {
     uint32_t id;   /* never reused; stable while the key is there: what a TLS connection remembers */
     uint32_t slot; /* where a spine has its routes */

@@ -284,6 +284,9 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->handshakes_full, c.handshakes_full);
     stats_set(&s->handshakes_resumed, c.handshakes_resumed);
     for (int i = 0; i < TLS_REASON_COUNT; i++) stats_set(&s->handshakes_failed[i], c.handshakes_failed[i]);
+    for (int i = 0; i < 2; i++) stats_set(&s->headers[i], c.headers[i]);
+    for (int i = 0; i < PROXY_PROTOCOL_FAULT_COUNT; i++)
+        stats_set(&s->headers_failed[i], c.headers_failed[i]);
     stats_set(&s->requests_open, c.requests_open);
     stats_set(&s->expressions_given_up, c.expressions_given_up);
     stats_set(&s->tunnels_open, c.tunnels_open);

@@ -3,12 +3,14 @@
 #include "base/stats.h"
 #include "http/http_reason.h"
 #include "io/tls.h"
+#include "proto/proxy_protocol.h"
 #include "proxy/retry.h"
 
 /* Counters of one worker: it alone writes, anybody reads. */
 struct worker_stats {
     stats_counter connections_accepted, connections_open;
     stats_counter handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
+    stats_counter headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT];
     stats_counter requests, requests_open, tunnels_open, expressions_given_up;
     stats_counter responses_by_class[6]; /* [1]..[5] */
     stats_counter reasons[HTTP_REASON_COUNT];
