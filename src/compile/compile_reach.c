@@ -29,6 +29,7 @@ static str take(str *rest) {
 static void put_content(struct buf *b, const struct plan_backend *p) {
     buf_add_char(b, (char)p->protocol);
     buf_add_char(b, p->tls != NULL);
+    buf_add_char(b, (char)p->proxy_protocol);
     put(b, p->refused);
     if (!p->tls) return;
     put(b, p->tls->hostname);
@@ -81,9 +82,11 @@ static struct compiler_reach *make(struct compiler *c, const struct plan_backend
     struct table_alt_name *names = (void *)(s + 1);
     char *at = (char *)(s + 1) + names_bytes;
     s->content = copy(&at, content);
-    str rest = str_from(s->content, 2);
-    s->r = (struct table_reach){
-        .id = ++c->ids, .protocol = (uint8_t)protocol_of(p->protocol), .refused = take(&rest)};
+    str rest = str_from(s->content, 3);
+    s->r = (struct table_reach){.id = ++c->ids,
+                                .protocol = (uint8_t)protocol_of(p->protocol),
+                                .proxy = p->proxy_protocol,
+                                .refused = take(&rest)};
     if (!p->tls) return s;
     s->r.tls = &s->tls;
     s->tls.hostname = take(&rest);
@@ -101,7 +104,7 @@ static struct compiler_reach *make(struct compiler *c, const struct plan_backend
 }
 
 const struct table_reach *compile_reach_hold(struct compiler *c, const struct plan_backend *p) {
-    if (p->protocol <= PLAN_BACKEND_HTTP && !p->tls && !p->refused.n) return NULL;
+    if (p->protocol <= PLAN_BACKEND_HTTP && !p->tls && !p->refused.n && !p->proxy_protocol) return NULL;
     struct buf b;
     buf_init(&b, CONTENT_BYTES_MAX);
     put_content(&b, p);

@@ -76,6 +76,10 @@ static void connect_step(struct conn *c) {
         return;
     }
     if (!c->writable) return;
+    if (c->ops->connected && c->ops->connected(c) != OK) {
+        fail(c, "what stands before everything else could not be sent");
+        return;
+    }
     c->connected = true;
     if (c->tls)
         move(c, CONN_HANDSHAKING);
@@ -191,6 +195,10 @@ void conn_finish(struct conn *c, bool more) {
         conn_io_drop_buffer(c);
         conn_resume(c);
     }
+}
+
+err conn_send_first(struct conn *c, str s) {
+    return send(c->watch.fd, s.p, s.n, MSG_NOSIGNAL) == (ssize_t)s.n ? OK : ERR_IO;
 }
 
 void conn_deadline(struct conn *c, uint64_t due_us) {

@@ -45,6 +45,8 @@ struct conn_ops {
     /* PREAMBLE: this has come, and is not taken from the socket yet; none: nothing will. OK: so much of it is the preamble, what follows
      * is of TLS or the codec. ERR_AGAIN: wait for more. Otherwise the connection is closed. */
     err (*preamble)(struct conn *c, str in, size_t *ret_used);
+    /* CONNECTING ended well, TLS has not begun: what stands before everything else is sent by conn_send_first(). NULL: nothing is. */
+    err (*connected)(struct conn *c);
     /* CONNECTING or HANDSHAKING ended well: the owner sets c->codec when it has none. */
     void (*opened)(struct conn *c);
     /* They failed; why is for people. The connection is closed already, and c->tls goes after the call. */
@@ -143,6 +145,8 @@ void conn_close(struct conn *c);
 void conn_break(struct conn *c);
 /* Closes after what was written has arrived: lingers when the peer may still be sending (more: the owner knows it is). */
 void conn_finish(struct conn *c, bool more);
+/* Few bytes, on a socket that has sent none: it takes them at once, or is broken. ERR_IO. */
+err conn_send_first(struct conn *c, str s);
 void conn_deadline(struct conn *c, uint64_t due_us); /* UINT64_MAX: none */
 /* The codec has something to write: before the next read or the end of the event. */
 void conn_want_flush(struct conn *c);

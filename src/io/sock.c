@@ -117,11 +117,16 @@ void sock_break(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
-uint16_t sock_port(int fd) {
+err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port) {
     union address a = {0};
     socklen_t n = sizeof a;
+    if (getsockname(fd, &a.any, &n) < 0) return ERR_IO;
+    from_system(&a, ret_ip, ret_port);
+    return OK;
+}
+
+uint16_t sock_port(int fd) {
     struct ip ip;
-    uint16_t port = 0;
-    if (getsockname(fd, &a.any, &n) == 0) from_system(&a, &ip, &port);
-    return port;
+    uint16_t port;
+    return sock_local(fd, &ip, &port) == OK ? port : 0;
 }

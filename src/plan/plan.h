@@ -224,6 +224,7 @@ struct plan_backend {
     str ns, name;
     int64_t port;
     uint8_t protocol;                       /* enum plan_backend_protocol */
+    uint8_t proxy_protocol;                 /* the version that connections begin with; 0: none */
     struct plan_backend_tls *tls;           /* NULL: in the clear */
     struct plan_retry_budget *retry_budget; /* NULL: none */
     str external; /* a hostname outside, whose addresses are the endpoints; "" = the endpoints are those of the cluster */

@@ -246,6 +246,7 @@ static const struct field retry_budget_fields[] = {
     {.name = "atLeastInterval", .type = FIELD_DURATION, .offset = AT(plan_retry_budget, at_least_interval)},
 };
 static const struct schema retry_budget = SCHEMA(plan_retry_budget, retry_budget_fields, NULL);
+static const char *const proxy_versions[] = {"v1", "v2", NULL};
 static const struct field backend_fields[] = {
     {.name = "key", .type = FIELD_STR, .offset = AT(plan_backend, piece.key)},
     {.name = "namespace", .type = FIELD_STR, .offset = AT(plan_backend, ns)},
@@ -255,6 +256,10 @@ static const struct field backend_fields[] = {
      .type = FIELD_ENUM,
      .offset = AT(plan_backend, protocol),
      .values = backend_protocols},
+    {.name = "proxyProtocol",
+     .type = FIELD_ENUM,
+     .offset = AT(plan_backend, proxy_protocol),
+     .values = proxy_versions},
     {.name = "tls", .type = FIELD_OPT_STRUCT, .offset = AT(plan_backend, tls), .of = &backend_tls},
     {.name = "retryBudget",
      .type = FIELD_OPT_STRUCT,

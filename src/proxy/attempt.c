@@ -91,6 +91,8 @@ static err take(struct exchange *x, bool fresh) {
                               .http1 = x->request->upgrade.n > 0 && !websocket,
                               .websocket = websocket,
                               .preferred = x->preferred.port ? &x->preferred : NULL,
+                              .teller = &x->client->told,
+                              .sender = &x->sender,
                               .connect_us = x->connect_max_us,
                               .idle_us = x->backend_idle_us};
     err e;

@@ -287,6 +287,7 @@ static void on_deadline(struct conn *c, uint64_t now_us) {
 static void on_gone(struct conn *c) {
     struct downstream *d = of(c);
     abort_all(d);
+    told_fini(&d->told);
     drop_codec(d);
     link_remove(&d->all);
     d->proxy->counts.connections_open--;
@@ -388,7 +389,7 @@ void downstream_settle(struct downstream *d, const struct table_port *port, cons
 }
 
 void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t port) {
-    d->peer = *peer, d->peer_port = port;
+    d->peer = d->told.peer = *peer, d->peer_port = d->told.peer_port = port;
     struct buf b = {.p = d->peer_text, .cap = sizeof d->peer_text, .max = sizeof d->peer_text};
     ip_print(&b, peer); /* fits: nothing is allocated */
     d->peer_text_n = (uint8_t)b.n;
@@ -424,6 +425,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     p->counts.connections_open++;
     d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = d->ending = false;
     d->listener_id = 0;
+    told_init(&d->told, &d->conn);
     downstream_set_peer(d, peer, peer_port);
     d->all = (struct link){0};
     link_append(&p->clients, &d->all);

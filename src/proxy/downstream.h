@@ -2,6 +2,7 @@
 #pragma once
 #include "proto/detect.h"
 #include "proxy/proxy_core.h"
+#include "upstream/told.h"
 
 /* A client's connection and the exchanges on it. */
 struct downstream { /* owner: worker */
@@ -12,6 +13,7 @@ struct downstream { /* owner: worker */
     struct link all;       /* proxy.clients */
     struct link exchanges; /* exchange.on_client; HTTP/1 has one at most that is not over */
     struct ip peer;
+    struct told_client told; /* for backends that want the PROXY protocol */
     uint16_t peer_port;
     uint32_t port_slot;
     uint32_t listener_id;            /* TLS: chosen by the server name; 0: none */

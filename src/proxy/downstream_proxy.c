@@ -52,7 +52,10 @@ err downstream_proxy_read(struct conn *c, str in, size_t *ret_used) {
         return e;
     }
     d->proxy->counts.headers[h.version - 1]++;
-    if (h.told) downstream_set_peer(d, &h.source, h.source_port);
+    if (h.told) {
+        downstream_set_peer(d, &h.source, h.source_port);
+        d->told.to = h.destination, d->told.to_port = h.destination_port;
+    }
     downstream_begin(d);
     return OK;
 }

@@ -12,6 +12,7 @@
 #include "resolve/grants.h"
 #include "resolve/xbackends.h"
 
+#define PROXY_ANNOTATION "postern.dev/proxy-protocol"
 /* What follows the port in a key, by enum plan_backend_protocol. */
 static const char *const suffixes[] = {"", "", "+h2c", "+tls", "+tcp", "+udp"};
 
@@ -98,6 +99,40 @@ static struct verdict judge_protocol(struct pass *p, enum api_kind from, bool gr
     return judge_transport(a, port, udp, where, service);
 }
 
+/* What its annotation says: 0 none, 1 or 2 a version. No field of a Service says it.                       [PROXY 2] */
+static err proxy_of(const struct service *s, uint8_t *ret) {
+    str said = schema_map_get(&s->obj.meta.annotations, S(PROXY_ANNOTATION));
+    *ret = str_eq(said, S("v1")) ? 1 : str_eq(said, S("v2")) ? 2 : 0;
+    return *ret || !said.p ? OK : ERR_PROTO;
+}
+
+static struct verdict judge_proxy(struct arena *a, const struct service *s, str where, str service) {
+    uint8_t version;
+    if (proxy_of(s, &version) == OK) return (struct verdict){0};
+    return resolver_refuse(a, "UnsupportedProtocol",
+                           STR_FMT ": Service " STR_FMT " has the annotation " PROXY_ANNOTATION
+                                   " with \"" STR_FMT "\"; write v1 or v2, or remove it",
+                           STR_ARG(where), STR_ARG(service),
+                           STR_ARG(schema_map_get(&s->obj.meta.annotations, S(PROXY_ANNOTATION))));
+}
+
+bool backends_annotated_anew(struct pass *p, str ns, str name) {
+    const struct service *s = (const void *)store_get(p->store, p->scratch, KIND_SERVICE, ns, name);
+    uint8_t version;
+    bool known = false;
+    if (!s || proxy_of(s, &version) != OK) return true;
+    str object = resolver_key(p->scratch, ns, name);
+    for (uint32_t i = 0; i < s->spec.ports.n; i++) {
+        for (unsigned k = PLAN_BACKEND_HTTP; k < COUNT_OF(suffixes); k++) {
+            const struct backend_state *b = map_get(
+                &p->r->backends, backends_key(p->scratch, KIND_SERVICE, object, s->spec.ports.p[i].port, k));
+            known |= b != NULL;
+            if (b && b->proxy != version) return true;
+        }
+    }
+    return !known; /* nobody names it, or nobody may */
+}
+
 static struct verdict not_found(struct arena *a, str where, str service) {
     return resolver_refuse(a, "BackendNotFound",
                            STR_FMT ": Service " STR_FMT " does not exist; create it or correct the name",
@@ -146,6 +181,7 @@ struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, b
                                STR_ARG(where), STR_ARG(service), (long long)ref->port.v);
     enum plan_backend_protocol protocol;
     v = judge_protocol(p, from, grpc, port, where, service, &protocol);
+    if (!v.reason) v = judge_proxy(a, s, where, service);
     if (!v.reason) *ret_key = backends_key(a, KIND_SERVICE, service, port->port, protocol);
     return v;
 }
@@ -224,12 +260,14 @@ static int64_t port_in_slice(const struct endpoint_slice *s, const struct servic
 }
 
 /* No endpoint is given to whoever might speak in the clear where a policy wants TLS. */
-static void write_service(struct pass *p, const struct backend_state *b, struct plan_backend *piece,
+static void write_service(struct pass *p, struct backend_state *b, struct plan_backend *piece,
                           struct backend_endpoints *all) {
     bool udp = b->protocol == PLAN_BACKEND_UDP;
     const struct service *s =
         (const void *)store_get(p->store, p->scratch, KIND_SERVICE, piece->ns, piece->name);
     const struct service_port *port = s ? find_port(s, b->port, udp) : NULL;
+    b->proxy = 0;
+    if (s && !udp && proxy_of(s, &b->proxy) == OK) piece->proxy_protocol = b->proxy;
     if (!port) return;
     if (b->protocol <= PLAN_BACKEND_TLS) backend_tls_apply(p, piece->ns, piece->name, port->name, piece);
     if (piece->refused.n && b->protocol != PLAN_BACKEND_TLS) return;

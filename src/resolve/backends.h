@@ -15,6 +15,8 @@ struct backend_state *backends_use(struct pass *p, str key);
 void backends_release(struct pass *p, struct backend_state *b);
 /* Marks the backends of a Service. */
 void backends_mark(struct pass *p, str ns, str name);
+/* Does the Service tell by its annotations something else of its backends than they were made by? */
+bool backends_annotated_anew(struct pass *p, str ns, str name);
 void backends_mark_xbackend(struct pass *p, str ns, str name);
 /* object: "ns/name". */
 str backends_key(struct arena *a, enum api_kind kind, str object, int64_t port,

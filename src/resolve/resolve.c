@@ -67,7 +67,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         telemetry_mark_referrers(p, c->kind, c->ns, c->name);
         break;
     case KIND_SERVICE:
-        if (!c->spec_changed) break;
+        if (!c->spec_changed && !backends_annotated_anew(p, c->ns, c->name)) break;
         routes_mark_referrers(p, c->kind, c->ns, c->name);
         mark_listeners(p, c->kind, c->ns, c->name);
         backends_mark(p, c->ns, c->name);

@@ -144,6 +144,7 @@ struct backend_state {
     bool dirty;
     uint8_t kind;            /* enum api_kind: a Service or an XBackend */
     uint8_t protocol;        /* enum plan_backend_protocol */
+    uint8_t proxy;           /* version of the PROXY protocol that it wants; 0: none */
     struct cert_state *cert; /* that it shows to the backend, or NULL */
     uint16_t port, ns_at, ns_n, name_n, key_n;
     char key[]; /* that of the plan */

@@ -99,6 +99,7 @@ static void add_reach(struct buf *b, const struct table_reach *r) {
                                             [TABLE_BYTES] = " bytes",
                                             [TABLE_DATAGRAMS] = " datagrams"};
     buf_printf(b, "%s", protocols[r->protocol]);
+    if (r->proxy) buf_printf(b, " proxy-v%u", r->proxy);
     if (r->refused.n) buf_add(b, S(" refused"));
     if (!r->tls) return;
     const struct table_backend_tls *tls = r->tls;

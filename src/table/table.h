@@ -155,8 +155,9 @@ struct table_backend_tls {
     const struct table_certificate *client; /* to show, rather than the listener's; NULL: none */
 };
 struct table_reach {
-    uint64_t id;                         /* never reused: tells one content from another */
-    uint8_t protocol;                    /* enum table_protocol */
+    uint64_t id;      /* never reused: tells one content from another */
+    uint8_t protocol; /* enum table_protocol */
+    uint8_t proxy;    /* the version of the PROXY protocol that connections begin with; 0: none */
     const struct table_backend_tls *tls; /* NULL: in the clear */
     str refused;                         /* not "": no connection may be made, and this is why */
 };

@@ -4,6 +4,7 @@
 #include "io/sock.h"
 #include "proto/h1.h"
 #include "proto/h2.h"
+#include "upstream/told.h"
 #include "upstream/upstream_core.h"
 
 static struct upstream_conn *of(struct conn *c) { return container_of(c, struct upstream_conn, conn); }
@@ -113,6 +114,13 @@ static void on_opened(struct conn *c) {
     l->events->opened(l);
 }
 
+static err on_connected(struct conn *c) {
+    const struct upstream_conn *u = of(c);
+    char space[PROXY_PROTOCOL_PRINT_BYTES];
+    if (!u->told.version) return OK;
+    return conn_send_first(c, (str){space, proxy_protocol_print(&u->told, space)});
+}
+
 static void on_failed(struct conn *c, const char *why) {
     struct upstream_conn *u = of(c);
     refuse(u, c->connected ? REASON_BACKEND_TLS : REASON_BACKEND_REFUSED, why);
@@ -203,6 +211,8 @@ static void on_gone(struct conn *c) {
     struct upstream_conn *u = of(c);
     struct upstream *s = u->set;
     mux_free(u);
+    if (u->client) link_remove(&u->on_client);
+    u->client = NULL;
     u->lane->conns_n--;
     lane_end_unused(u->endpoint, u->lane);
     balance_release(u->endpoint);
@@ -211,6 +221,7 @@ static void on_gone(struct conn *c) {
 }
 
 static const struct conn_ops ops = {
+    .connected = on_connected,
     .opened = on_opened,
     .failed = on_failed,
     .did_read = on_did_read,
@@ -253,14 +264,14 @@ static err secure(struct upstream *s, int fd, const struct table_reach *r, struc
 }
 
 err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
-              const struct table_certificate *client, bool http1, struct upstream_conn **ret,
-              const char **ret_words) {
+              const struct dial_way *way, struct upstream_conn **ret, const char **ret_words) {
     int fd;
     struct tls_conn *tls = NULL;
     s->counts.connects++;
     *ret_words = "the system refuses";
     TRY(sock_connect(&e->at.ip, e->at.port, &fd));
-    if (e->reach && e->reach->tls && secure(s, fd, e->reach, lane, client, http1, &tls, ret_words) != OK) {
+    if (e->reach && e->reach->tls &&
+        secure(s, fd, e->reach, lane, way->client, way->http1, &tls, ret_words) != OK) {
         close(fd);
         return ERR_PROTO;
     }
@@ -273,6 +284,9 @@ err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_la
     }
     u->set = s, u->used = false, u->place = (struct link){0}, u->loan = NULL;
     u->mux = NULL, u->h1 = NULL;
+    u->told = way->told;
+    u->client = way->teller, u->on_client = (struct link){0};
+    if (u->client) link_append(&u->client->conns, &u->on_client);
     u->only_h2 = e->reach && e->reach->protocol == TABLE_HTTP2;
     u->endpoint = balance_hold(e);
     u->lane = lane;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "upstream/told.h"
 #include "upstream/upstream_core.h"
 
 static uint64_t reach_id(const struct balance_endpoint *e) { return e->reach ? e->reach->id : 0; }
@@ -10,6 +11,7 @@ struct upstream_lane *lane_of(struct balance_endpoint *e, uint64_t client_id) {
     l->reach_id = reach_id(e), l->client_id = client_id;
     link_init(&l->idle);
     link_init(&l->open);
+    link_init(&l->told);
     l->next = e->lanes;
     e->lanes = l;
     return l;
@@ -47,13 +49,17 @@ void lane_leave(struct upstream_conn *u) {
     u->conn.idle = false;
 }
 
-struct upstream_conn *lane_take_idle(struct upstream_lane *lane) {
-    if (link_empty(&lane->idle)) return NULL;
-    struct upstream_conn *u = container_of(lane->idle.next, struct upstream_conn, place);
+void lane_take(struct upstream_conn *u) {
     lane_leave(u);
     conn_deadline(&u->conn, UINT64_MAX);
     u->used = true;
     u->set->counts.reused++;
+}
+
+struct upstream_conn *lane_take_idle(struct upstream_lane *lane) {
+    if (link_empty(&lane->idle)) return NULL;
+    struct upstream_conn *u = container_of(lane->idle.next, struct upstream_conn, place);
+    lane_take(u);
     return u;
 }
 
@@ -61,18 +67,25 @@ bool lane_give_idle(struct upstream_conn *u) {
     struct upstream_lane *lane = u->lane;
     if (!conn_reusable(&u->conn) || lane->stale || u->set->draining || lane->idle_n >= UPSTREAM_IDLE_MAX)
         return false;
-    link_prepend(&lane->idle, &u->place);
+    link_prepend(u->client ? &lane->told : &lane->idle, &u->place);
     lane->idle_n++;
     u->set->counts.idle++;
     u->conn.idle = true;
     conn_deadline(&u->conn, u->set->common->loop->now_us + u->idle_us);
     conn_resume(&u->conn); /* when something is left to read, nobody asked for it */
+    if (u->client) told_idle(u);
     return true;
 }
 
 static void close_idle(struct upstream_lane *lane) {
     list_each (struct upstream_conn, m, &lane->open, place) mux_settle(m);
     list_each (struct upstream_conn, u, &lane->idle, place) dial_close(u);
+    list_each (struct upstream_conn, t, &lane->told, place) {
+        if (t->mux)
+            mux_settle(t);
+        else
+            dial_close(t);
+    }
 }
 
 void lane_close_idle(struct balance_endpoint *e) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/h2.h"
+#include "upstream/told.h"
 #include "upstream/upstream_core.h"
 
 enum { BUCKETS = 64 };
@@ -167,8 +168,10 @@ void mux_free(struct upstream_conn *u) {
     u->h1 = NULL;
 }
 
+bool mux_is_idle(const struct upstream_conn *u) { return u->mux->idle; }
+
 /* Before a connection says how many streams it takes, it is taken to be as those before it. */
-static bool may_take(const struct upstream_conn *u) {
+static bool has_room(const struct upstream_conn *u) {
     uint32_t most = u->lane->streams ? u->lane->streams : H2_STREAMS_MAX;
     if (u->lane->stale || u->set->draining || u->mux->n >= most) return false;
     if (u->conn.state == CONN_CONNECTING || u->conn.state == CONN_HANDSHAKING) return true;
@@ -188,16 +191,18 @@ static void set_idle(struct upstream_conn *u, bool idle) {
 
 /* A connection that takes no more ends with its last loan. */
 void mux_settle(struct upstream_conn *u) {
-    bool open = u->conn.state == CONN_OPEN, room = may_take(u);
+    bool open = u->conn.state == CONN_OPEN, room = has_room(u);
     if (u->conn.state == CONN_CLOSED) return;
     if (!room && link_is_on(&u->place)) link_remove(&u->place);
-    if (room && !link_is_on(&u->place)) link_append(&u->lane->open, &u->place);
+    if (room && !link_is_on(&u->place)) link_append(u->client ? &u->lane->told : &u->lane->open, &u->place);
     if (u->mux->n || !open) return;
     if (!room) {
         dial_close(u);
         return;
     }
+    bool was = u->mux->idle;
     set_idle(u, true);
+    if (u->client && !was) told_idle(u);
     conn_deadline(&u->conn, u->set->common->loop->now_us + u->idle_us);
 }
 
@@ -206,11 +211,14 @@ static bool may_tunnel(const struct upstream_conn *u) {
     return only_http2(u) || u->conn.state != CONN_OPEN || h2_websocket(u->conn.codec) != H2_WEBSOCKET_NO;
 }
 
+bool mux_may_take(const struct upstream_conn *u, bool websocket) {
+    return has_room(u) && (!websocket || may_tunnel(u));
+}
+
 struct upstream_conn *mux_take(struct upstream_lane *lane, bool websocket) {
     list_each (struct upstream_conn, u, &lane->open, place) {
-        bool room = may_take(u);
-        if (room && (!websocket || may_tunnel(u))) return u;
-        if (!room) mux_settle(u);
+        if (mux_may_take(u, websocket)) return u;
+        if (!has_room(u)) mux_settle(u);
     }
     return NULL;
 }

@@ -2,6 +2,7 @@
 #include "upstream/upstream.h"
 
 #include "proto/h2.h"
+#include "upstream/told.h"
 #include "upstream/upstream_core.h"
 
 enum { CONNS_KEPT = 4096 };
@@ -56,12 +57,17 @@ static err fail(struct upstream *s, const struct upstream_want *w, struct balanc
     return ERR_IO;
 }
 
+static bool wants_told(const struct balance_endpoint *e) { return e->reach && e->reach->proxy; }
+
 static err connect_to(struct upstream *s, const struct upstream_want *w, struct balance_endpoint *e,
                       struct upstream_lane *lane, const struct table_certificate *client,
                       struct upstream_loan *l, struct upstream_conn **ret) {
+    struct dial_way way = {.client = client};
     /* by HTTP/2 only where it is known that this is taken: by HTTP/1.1 everybody takes it who has that */
-    bool http1 = w->http1 || (w->websocket && lane->websocket != H2_WEBSOCKET_YES && !lane->no_http1);
-    err how = dial_open(s, e, lane, client, http1, ret, &l->words);
+    way.http1 = w->http1 || (w->websocket && lane->websocket != H2_WEBSOCKET_YES && !lane->no_http1);
+    if (wants_told(e)) way.told = told_header(w, e->reach->proxy);
+    if (way.told.told) way.teller = w->teller;
+    err how = dial_open(s, e, lane, &way, ret, &l->words);
     if (how != OK) return fail(s, w, e, how, l);
     uint64_t us = w->connect_us ? w->connect_us : s->config.connect_us;
     conn_deadline(&(*ret)->conn, s->common->loop->now_us + us);
@@ -80,6 +86,18 @@ static err no_websocket(const struct upstream_want *w, struct balance_endpoint *
     return ERR_IO;
 }
 
+/* A connection that is there already; NULL: none. */
+static struct upstream_conn *take_pooled(const struct upstream_want *w, const struct balance_endpoint *e,
+                                         struct upstream_lane *lane) {
+    if (w->fresh) return NULL;
+    if (wants_told(e)) {
+        struct proxy_protocol h = told_header(w, e->reach->proxy);
+        if (h.told) return told_take(w, &h, lane);
+    }
+    struct upstream_conn *u = !w->http1 && !link_empty(&lane->open) ? mux_take(lane, w->websocket) : NULL;
+    return u ? u : lane_take_idle(lane);
+}
+
 err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l) {
     assert(!upstream_lent(l));
     uint64_t now_us = s->common->loop->now_us;
@@ -93,10 +111,8 @@ err upstream_take(struct upstream *s, const struct upstream_want *w, struct upst
     }
     const struct table_certificate *client = client_of(w, e);
     struct upstream_lane *lane = lane_of(e, client ? client->id : 0);
-    struct upstream_conn *u = NULL;
-    if (!w->fresh && !w->http1 && !link_empty(&lane->open)) u = mux_take(lane, w->websocket);
+    struct upstream_conn *u = take_pooled(w, e, lane);
     if (w->websocket && takes_no_websocket(u)) return no_websocket(w, e, l);
-    if (!w->fresh && !u) u = lane_take_idle(lane);
     if (!u) TRY(connect_to(s, w, e, lane, client, l, &u));
     l->websocket = w->websocket, l->again = false;
     u->idle_us = w->idle_us ? w->idle_us : s->config.idle_us;

@@ -3,10 +3,12 @@
  * In:    what a user wants: a backend of a rule, its bounds.     Out: a loan: one request and its answer on a connection; the events
  *        of that stream and of the connection, told to the user.
  * Own:   the connections to backends, idle ones too; what this worker knows of each endpoint (outstanding, refusals). A loan is the
- *        user's memory, embedded in whatever it is that asks: an exchange, a mirror, a check. Door beside this one: balance.h (the choice).
+ *        user's memory, embedded in whatever it is that asks: an exchange, a mirror, a check. Doors beside this one: balance.h (the choice), told.h (the PROXY
+ *        protocol).
  * Never: a choice of the backend (that is the rule's weights); a connection of one backend lent to another; a wait. */
 #pragma once
 #include "conn/conn.h"
+#include "proto/proxy_protocol.h"
 #include "table/table.h"
 #include "upstream/balance.h"
 
@@ -15,6 +17,7 @@ enum { UPSTREAM_IDLE_MAX = 1024 }; /* of an endpoint and worker, reached in one 
 struct upstream;
 struct upstream_loan;
 struct upstream_mux;
+struct told_client;
 struct upstream_conn {
     struct conn
         conn; /* the first: a pooled item's first pointer is free to use, conn_open() sets all of it */
@@ -28,6 +31,9 @@ struct upstream_conn {
     bool only_h2;               /* the backend is to speak HTTP/2, and nothing else */
     bool used;                  /* by a loan before the one it has */
     uint64_t idle_us;           /* how long it may be kept */
+    struct proxy_protocol told; /* what it said first; version 0: nothing */
+    struct told_client *client; /* whom it told of, and serves alone; NULL: nobody */
+    struct link on_client;      /* told_client.conns */
 };
 
 /* What a user is told of its loan; container_of() leads to the user. An event may end its own loan, and begin others. */
@@ -97,6 +103,10 @@ struct upstream_want {
     const struct table_endpoint *preferred; /* of the backend; NULL: none */
     /* What backends that speak TLS are shown, unless they ask for their own; NULL: none. */
     const struct table_certificate *client;
+    /* Whom backends are told of that want the PROXY protocol: his connection, and his address as far as trusted proxies tell. NULL: the
+     * connection is our own. */
+    struct told_client *teller;
+    const struct ip *sender;
     uint64_t connect_us, idle_us; /* instead of the usual bounds; 0: those */
 };
 /* Begins a loan, l->events set, to an endpoint that was not tried. OK: it is OPEN, or WAITS and opened() or failed() follows. ERR_ABSENT:

@@ -21,6 +21,7 @@ struct upstream_lane {
     uint64_t reach_id, client_id;
     struct link idle; /* upstream_conn.place, the latest first: one loan at a time, and none now */
     struct link open; /* upstream_conn.place: carry many, and have room */
+    struct link told; /* upstream_conn.place: either, of one client each */
     uint32_t idle_n, conns_n;
     uint32_t streams;  /* that the backend takes at once on a connection, as it said last; 0: it never did */
     uint8_t websocket; /* enum h2_websocket, as the backend said last */
@@ -31,7 +32,9 @@ struct upstream_lane {
 
 /* lane.c */
 struct upstream_lane *lane_of(struct balance_endpoint *e, uint64_t client_id);
-/* An idle connection; NULL: none. */
+/* Takes an idle connection from where it is. */
+void lane_take(struct upstream_conn *u);
+/* An idle connection that is nobody's; NULL: none. */
 struct upstream_conn *lane_take_idle(struct upstream_lane *lane);
 /* false: it can not be kept. */
 bool lane_give_idle(struct upstream_conn *u);
@@ -43,10 +46,15 @@ void lane_end_unused(struct balance_endpoint *e, struct upstream_lane *lane);
 void lane_free_all(struct balance_endpoint *e);
 
 /* dial.c */
+struct dial_way {
+    const struct table_certificate *client; /* shown in TLS; NULL: none */
+    bool http1;                             /* and no other version */
+    struct proxy_protocol told;             /* said first; version 0: nothing */
+    struct told_client *teller;             /* whom it told of; NULL: nobody */
+};
 /* ERR_IO: the system refused. ERR_PROTO: nobody can be asked who it is. */
 err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
-              const struct table_certificate *client, bool http1, struct upstream_conn **ret,
-              const char **ret_words);
+              const struct dial_way *way, struct upstream_conn **ret, const char **ret_words);
 void dial_close(struct upstream_conn *u);
 extern const struct codec_sink dial_nobody; /* arg: the upstream_conn */
 
@@ -56,7 +64,10 @@ void mux_make(struct upstream_conn *u);
 void mux_open(struct upstream_conn *u);
 void mux_free(struct upstream_conn *u);
 struct upstream_loan *mux_first(const struct upstream_mux *m);
-/* One that has room, and may take WebSocket if that is wanted; NULL: none. */
+bool mux_is_idle(const struct upstream_conn *u);
+/* Has it room, and may it take WebSocket if that is wanted? */
+bool mux_may_take(const struct upstream_conn *u, bool websocket);
+/* One of nobody's that may; NULL: none. */
 struct upstream_conn *mux_take(struct upstream_lane *lane, bool websocket);
 /* May the loan begin on this connection, which is open? It waits while that is not known. */
 bool mux_ready(const struct upstream_conn *u, const struct upstream_loan *l);
