@@ -1,4 +1,4 @@
-/* fuzz: http, 1500000 inputs */
+/* fuzz: http, 600000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list of Forwarded: nothing crashes, every byte of it is in one element, memory is bounded by its length, and what is read is the same
  * when it is printed and read again. */

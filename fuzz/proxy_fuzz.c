@@ -1,4 +1,4 @@
-/* fuzz: proto, 3000000 inputs */
+/* fuzz: proto, 1500000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The header of the PROXY protocol: nothing crashes; what is accepted stays within its bounds, reads the same in pieces, and is the same
  * when it is printed and read again. */

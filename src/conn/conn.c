@@ -104,12 +104,16 @@ static void handshake_step(struct conn *c) {
     }
 }
 
-/* Goes as far as it can without waiting. */
-static void run(struct conn *c) {
+static void step(struct conn *c) {
     if (c->state == CONN_PREAMBLE) preamble_step(c);
     if (c->state == CONN_CONNECTING) connect_step(c);
     if (c->state == CONN_HANDSHAKING) handshake_step(c);
     if (c->state == CONN_LINGERING) conn_io_discard(c);
+}
+
+/* Goes as far as it can without waiting. */
+static void run(struct conn *c) {
+    if (c->state != CONN_OPEN) step(c);
     if (c->state != CONN_OPEN) return;
     if (c->writable && conn_pending(c)) conn_io_flush(c);
     conn_io_read(c);

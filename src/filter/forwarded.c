@@ -94,32 +94,26 @@ static void add_unless(struct http_msg *m, bool kept, enum http_field_id id, str
     if (!kept || !http_msg_find_id(m, id)) http_msg_add_known(m, id, name, value);
 }
 
-/* told: the client's own element of Forwarded, where that is to count; or NULL. */
-static void add_all(struct http_msg *m, const struct forwarded *f, bool trusted, str chain,
-                    const struct http_forwarded *told) {
+static inline void add_all(struct http_msg *m, const struct forwarded *f, bool trusted, str chain, str scheme,
+                           str host) {
     char *digits = arena_raw(m->arena, NUM_DIGITS_MAX);
-    str printed = num_print(f->port, digits), scheme = f->tls ? S("https") : S("http"), host = m->authority;
-    if (told && told->proto.n && http_chars_all(told->proto.p, told->proto.n, HTTP_CHAR_TOKEN))
-        scheme = told->proto;
-    if (told && told->host.n && http_uri_authority_ok(told->host)) host = told->host;
+    str printed = num_print(f->port, digits);
     http_msg_add_known(m, FIELD_X_FORWARDED_FOR, S("X-Forwarded-For"), chain);
     add_unless(m, trusted, FIELD_X_FORWARDED_PROTO, S("X-Forwarded-Proto"), scheme);
     if (host.n) add_unless(m, trusted, FIELD_X_FORWARDED_HOST, S("X-Forwarded-Host"), host);
     add_unless(m, trusted, FIELD_X_FORWARDED_PORT, S("X-Forwarded-Port"), printed);
 }
 
-/* By X-Forwarded-* alone: the way of every request where the settings say nothing else. */
-static void set_plain(struct http_msg *m, const struct forwarded *f, bool trusted, struct ip *ret_client) {
-    str chain = f->peer_text;
-    if (trusted && http_msg_may_have(m, FIELD_X_FORWARDED_FOR)) {
-        struct chain c;
-        str list = http_msg_joined(m, m->arena, S("X-Forwarded-For"));
-        follow(m->arena, false, list, f, &c);
-        if (c.n) *ret_client = c.ips[c.n - 1];
-        if (c.n) chain = arena_printf(m->arena, STR_FMT ", " STR_FMT, STR_ARG(c.text), STR_ARG(chain));
-    }
-    drop(m, trusted ? DROPPED & ~VOUCHED : DROPPED);
-    add_all(m, f, trusted, chain, NULL);
+static inline str scheme_of(const struct forwarded *f) { return f->tls ? S("https") : S("http"); }
+
+/* By X-Forwarded-For alone. */
+static str plain_chain(struct http_msg *m, const struct forwarded *f, struct ip *ret_client) {
+    struct chain c;
+    if (!http_msg_may_have(m, FIELD_X_FORWARDED_FOR)) return f->peer_text;
+    follow(m->arena, false, http_msg_joined(m, m->arena, S("X-Forwarded-For")), f, &c);
+    if (!c.n) return f->peer_text;
+    *ret_client = c.ips[c.n - 1];
+    return arena_printf(m->arena, STR_FMT ", " STR_FMT, STR_ARG(c.text), STR_ARG(f->peer_text));
 }
 
 /* ---- with Forwarded ---- */
@@ -182,16 +176,25 @@ static void set_both(struct http_msg *m, const struct forwarded *f, bool trusted
     const struct chain *c = field ? &y : &x;
     if (c->n) *ret_client = c->ips[c->n - 1];
     str forwarded = list_elements(m, f, trusted, c, field ? y.text : S(""));
+    str scheme = scheme_of(f), host = m->authority;
+    if (field && y.first.proto.n && http_chars_all(y.first.proto.p, y.first.proto.n, HTTP_CHAR_TOKEN))
+        scheme = y.first.proto;
+    if (field && y.first.host.n && http_uri_authority_ok(y.first.host)) host = y.first.host;
     drop(m, trusted ? DROPPED & ~VOUCHED : DROPPED);
-    add_all(m, f, trusted, list_addresses(m->arena, c, f->peer_text), field ? &y.first : NULL);
+    add_all(m, f, trusted, list_addresses(m->arena, c, f->peer_text), scheme, host);
     http_msg_add_known(m, FIELD_FORWARDED, S("Forwarded"), forwarded);
 }
 
+/* Most requests are of nobody who is trusted, and get X-Forwarded-* alone. */
 void forwarded_set(struct http_msg *m, const struct forwarded *f, struct ip *ret_client) {
-    bool trusted = is_trusted(f->settings, f->peer, 1);
+    const struct table_settings *s = f->settings;
+    bool trusted = (s->trusted_n || s->trusted_hops) && is_trusted(s, f->peer, 1);
     *ret_client = *f->peer;
-    if (f->settings->forwarded)
+    if (s->forwarded) {
         set_both(m, f, trusted, ret_client);
-    else
-        set_plain(m, f, trusted, ret_client);
+        return;
+    }
+    str chain = trusted ? plain_chain(m, f, ret_client) : f->peer_text;
+    drop(m, trusted ? DROPPED & ~VOUCHED : DROPPED);
+    add_all(m, f, trusted, chain, scheme_of(f), m->authority);
 }
