@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "control/builder.h"
 #include "control/follower.h"
+#include "control/selectors.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "kube/kube_lease.h"
@@ -36,6 +37,7 @@ struct cluster {
     struct kube_source *source;
     struct kube_lease *lease;
     struct address_book *addresses;
+    struct selectors *selectors;
     struct cluster_watch
         *watches; /* Services and EndpointSlices of ours, by namespace; the last: of the pods */
     size_t watches_n;
@@ -419,6 +421,7 @@ void cluster_deliver_needs(struct post *p, void *receiver) {
     struct cluster *c = n->to;
     if (n->objects && !c->ended) kube_source_want(c->source, n->wants, n->wants_n, n->revision);
     if (n->gateways && !c->ended) address_book_demand(c->addresses, n->demands, n->demands_n);
+    if (n->selects && !c->ended) selectors_demand(c->selectors, n->selectors, n->selectors_n);
     arena_free(n->arena);
     if (!c->ended) work(c);
 }
@@ -446,6 +449,7 @@ static void on_lead(void *arg, bool leads) {
     log_info("leader leads=%s identity=%s", leads ? "true" : "false", c->c.identity);
     if (!c->ended) follower_post_lead(c->builder, leads);
     address_book_lead(c->addresses, leads);
+    selectors_lead(c->selectors, leads && !c->ended);
     work(c);
 }
 
@@ -526,12 +530,21 @@ err cluster_new(const struct cluster_config *config, const char *controller_name
                                    .on_facts = on_facts,
                                    .arg = c};
     c->source = kube_source_new(c->client, &s);
+    c->selectors = selectors_new(&(struct selectors_config){.client = c->client,
+                                                            .loop = loop,
+                                                            .builder = builder,
+                                                            .controller_name = c->controller_name,
+                                                            .namespaces = config->namespaces,
+                                                            .namespaces_n = config->namespaces_n});
     start_lease(c);
     *ret = c;
     return OK;
 }
 
-void cluster_end(struct cluster *c) { c->ended = true; }
+void cluster_end(struct cluster *c) {
+    c->ended = true;
+    selectors_end(c->selectors);
+}
 
 void cluster_free(struct cluster *c) {
     if (!c) return;
@@ -539,7 +552,9 @@ void cluster_free(struct cluster *c) {
     kube_lease_free(c->lease);
     kube_source_free(c->source);
     for (size_t i = 0; i < c->watches_n; i++) kube_watch_free(c->watches[i].watch);
+    selectors_stop(c->selectors);
     kube_client_free(c->client);
+    selectors_free(c->selectors);
     address_book_free(c->addresses);
     list_each (struct cluster_status, s, &c->statuses, flight) arena_free(s->arena);
     list_each (struct writing, w, &c->writings, flight) arena_free(w->arena);

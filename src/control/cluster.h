@@ -2,6 +2,7 @@
 #pragma once
 #include "base/link.h"
 #include "control/address_book.h"
+#include "control/selector_book.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
 
@@ -47,6 +48,9 @@ struct cluster_needs {
     bool gateways; /* `demands` is meant */
     const struct address_demand *demands;
     size_t demands_n;
+    bool selects; /* `selectors` is meant */
+    const struct selector_demand *selectors;
+    size_t selectors_n;
 };
 struct cluster_status {
     struct post post;

@@ -24,7 +24,11 @@ struct follower {
     bool complete;
     bool demanded; /* the loop thread was told of our Gateways */
     bool known;    /* and told what their Services give */
-    uint64_t wants_hash, demands_hash;
+    uint64_t wants_hash, demands_hash, selects_hash;
+    struct arena *services_arena;
+    const struct selector_service *services; /* that stand for what XBackends select */
+    size_t services_n;
+    bool services_changed;
     uint64_t asked, served; /* revisions of wants */
     uint64_t asked_us;
 };
@@ -171,6 +175,7 @@ void follower_free(struct follower *f) {
     status_book_free(f->statuses);
     event_book_free(f->events);
     finding_book_free(f->findings);
+    arena_free(f->services_arena);
     free(f);
 }
 
@@ -328,12 +333,18 @@ static bool add_wants(struct follower *f, struct cluster_needs *n, uint64_t now_
     size_t count;
     const struct need_object *v =
         needs_objects(f->c.pipeline->resolver, f->c.pipeline->store, n->arena, &count);
-    struct kube_want *w = arena_array(n->arena, struct kube_want, count);
+    struct kube_want *w = arena_array(n->arena, struct kube_want, count + f->services_n);
     uint64_t h = 1 + count;
     for (size_t i = 0; i < count; i++) {
         w[i] = (struct kube_want){v[i].kind, v[i].ns, v[i].name};
         h = hash_join(hash_join(hash_join(h, v[i].kind), hash_str(v[i].ns)), hash_str(v[i].name));
     }
+    for (size_t i = 0; i < f->services_n; i++) {
+        w[count++] = (struct kube_want){KIND_SERVICE, arena_str(n->arena, f->services[i].ns),
+                                        arena_str(n->arena, f->services[i].name)};
+        h = hash_join(hash_join(h, hash_str(f->services[i].ns)), hash_str(f->services[i].name));
+    }
+    f->services_changed = false;
     n->wants = w, n->wants_n = count;
     n->objects = h != f->wants_hash;
     f->wants_hash = h;
@@ -341,6 +352,25 @@ static bool add_wants(struct follower *f, struct cluster_needs *n, uint64_t now_
     n->revision = ++f->asked;
     f->asked_us = now_us;
     return true;
+}
+
+static bool add_selectors(struct follower *f, struct cluster_needs *n) {
+    size_t count;
+    const struct need_selector *v = needs_selectors(f->c.pipeline->resolver, f->c.pipeline->store,
+                                                    &f->c.pipeline->plan, n->arena, &count);
+    struct selector_demand *d = arena_array(n->arena, struct selector_demand, count);
+    uint64_t h = 1 + count;
+    for (size_t i = 0; i < count; i++) {
+        d[i] = (struct selector_demand){v[i].ns, v[i].name, v[i].uid, v[i].port, v[i].labels, v[i].labels_n};
+        h = hash_join(hash_join(hash_join(h, hash_str(v[i].ns)), hash_str(v[i].name)), hash_str(v[i].uid));
+        h = hash_join(h, (uint64_t)v[i].port << 32 | v[i].labels_n);
+        for (uint32_t k = 0; k < v[i].labels_n; k++)
+            h = hash_join(hash_join(h, hash_str(v[i].labels[k].key)), hash_str(v[i].labels[k].value));
+    }
+    n->selectors = d, n->selectors_n = count;
+    n->selects = h != f->selects_hash;
+    f->selects_hash = h;
+    return n->selects;
 }
 
 bool follower_passed(struct follower *f, uint64_t now_us) {
@@ -351,14 +381,16 @@ bool follower_passed(struct follower *f, uint64_t now_us) {
     for (size_t i = 0; i < n; i++) status_book_changed(f->statuses, v[i].kind, v[i].ns, v[i].name);
     /* What a class or a Gateway is set to stands in what was asked for: before that is there, no Service is judged by it. */
     bool first = !f->demanded && has_wants(f);
-    if (!work->gateways && !work->routes && !work->statuses && f->asked && !first) return false;
+    bool same = !work->gateways && !work->routes && !work->statuses && !work->xbackends;
+    if (same && f->asked && !first && !f->services_changed) return false;
     struct arena *a = arena_new();
     struct cluster_needs *needs = arena_make(a, struct cluster_needs);
     *needs = (struct cluster_needs){.post.deliver = cluster_deliver_needs, .arena = a, .to = f->cluster};
     bool objects = add_wants(f, needs, now_us);
     bool gateways = (f->demanded || first) && add_demands(f, needs);
     f->demanded |= gateways;
-    if (objects || gateways)
+    bool selects = add_selectors(f, needs);
+    if (objects || gateways || selects)
         mailbox_post(f->c.to, &needs->post);
     else
         arena_free(a);
@@ -463,6 +495,36 @@ static void deliver_lead(struct post *p, void *receiver) {
 void follower_post_lead(struct builder *b, bool leads) {
     struct lead_post *m = base_zalloc(sizeof *m);
     *m = (struct lead_post){.post.deliver = deliver_lead, .leads = leads};
+    mailbox_post(&b->box, &m->post);
+}
+
+struct services_post {
+    struct post post;
+    struct arena *arena;
+    struct selector_service *v;
+    size_t n;
+};
+
+static void deliver_services(struct post *p, void *receiver) {
+    struct builder *b = receiver;
+    struct services_post *m = container_of(p, struct services_post, post);
+    struct follower *f = b->follower;
+    arena_free(f->services_arena);
+    f->services_arena = m->arena;
+    f->services = m->v, f->services_n = m->n;
+    f->services_changed = true;
+    builder_changed(b);
+}
+
+void follower_post_services(struct builder *b, const struct selector_service *v, size_t n) {
+    struct arena *a = arena_new();
+    struct services_post *m = arena_make(a, struct services_post);
+    *m = (struct services_post){.post.deliver = deliver_services,
+                                .arena = a,
+                                .v = arena_array(a, struct selector_service, n),
+                                .n = n};
+    for (size_t i = 0; i < n; i++)
+        m->v[i] = (struct selector_service){arena_str(a, v[i].ns), arena_str(a, v[i].name)};
     mailbox_post(&b->box, &m->post);
 }
 

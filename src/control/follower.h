@@ -52,5 +52,8 @@ void follower_post_gateway(struct builder *b, str key, const struct fact_gateway
 /* What Gateways' Services give has been told of all that there are. */
 void follower_post_known(struct builder *b);
 void follower_post_lead(struct builder *b, bool leads);
+/* The Services that stand for what XBackends select: they are wanted, too. */
+struct selector_service;
+void follower_post_services(struct builder *b, const struct selector_service *v, size_t n);
 void follower_post_written(struct builder *b, enum api_kind kind, str ns, str name, enum status_outcome o,
                            str resource_version);

@@ -79,8 +79,6 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(TRUST_BUNDLE, "ClusterTrustBundle", SERVED, NULL, NULL)                                                \
     X(XBACKEND, NULL, SERVED, "XBackends", "use a Service")                                                  \
     X(XBACKEND_EXTERNAL, NULL, SERVED, "an external hostname", "use a Service")                              \
-    X(XBACKEND_SELECTOR, NULL, RESOLVED, /* served where nobody else makes EndpointSlices: of files */       \
-      "an endpointSelector in a cluster", "use a Service")                                                   \
     X(XBACKEND_TLS, NULL, SERVED, "TLS of XBackends", "remove the field")                                    \
     X(XBACKEND_TRAFFIC, NULL, SERVED, "XBackendTrafficPolicies", "remove the policy")                        \
     X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \

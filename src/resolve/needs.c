@@ -2,6 +2,8 @@
 #include "resolve/needs.h"
 
 #include "api/route.h"
+#include "api/xbackend.h"
+#include "resolve/backends.h"
 #include "resolve/grants.h"
 #include "resolve/resolver.h"
 
@@ -104,6 +106,57 @@ struct need_object *needs_objects(const struct resolver *r, const struct store *
     return v;
 }
 
+/* NULL: the plan has none such, or it can not be used. */
+static const struct plan_backend *open_backend(const struct backend_state *b, const struct plan *p,
+                                               struct arena *a) {
+    if (b->kind != KIND_XBACKEND) return NULL;
+    const struct plan_piece *piece = plan_get(p, PLAN_BACKEND, (str){b->key, b->key_n});
+    const struct plan_backend *open = piece ? plan_open(a, piece) : NULL;
+    return open && !open->refused.n ? open : NULL;
+}
+
+static int by_object(const void *a, const void *b) {
+    const struct need_selector *x = a, *y = b;
+    int order = str_cmp(x->ns, y->ns);
+    return order ? order : str_cmp(x->name, y->name);
+}
+
+static void fill_selector(struct arena *a, const struct xbackend *x, struct need_selector *ret) {
+    const struct str_map *labels = &x->spec.endpoint_selector->match_labels;
+    struct str_pair *pairs = arena_array(a, struct str_pair, labels->n);
+    for (uint32_t i = 0; i < labels->n; i++)
+        pairs[i] = (struct str_pair){arena_str(a, labels->p[i].key), arena_str(a, labels->p[i].value)};
+    *ret = (struct need_selector){.ns = arena_str(a, x->obj.meta.ns),
+                                  .name = arena_str(a, x->obj.meta.name),
+                                  .uid = arena_str(a, x->obj.meta.uid),
+                                  .port = (uint16_t)x->spec.port.number.v,
+                                  .labels = pairs,
+                                  .labels_n = labels->n};
+}
+
+struct need_selector *needs_selectors(const struct resolver *r, const struct store *s, const struct plan *p,
+                                      struct arena *a, size_t *ret_n) {
+    OWNED(arena) scratch = arena_new();
+    size_t n = 0, kept = 0;
+    map_each (e, &r->backends) n += ((struct backend_state *)e->value)->kind == KIND_XBACKEND;
+    struct need_selector *v = arena_array(a, struct need_selector, n);
+    n = 0;
+    map_each (e, &r->backends) {
+        const struct backend_state *b = e->value;
+        const struct xbackend *x =
+            open_backend(b, p, scratch)
+                ? (const void *)store_get(s, scratch, KIND_XBACKEND, backends_ns(b), backends_name(b))
+                : NULL;
+        if (x && x->spec.endpoint_selector) fill_selector(a, x, &v[n++]);
+        arena_reset(scratch);
+    }
+    if (n) qsort(v, n, sizeof *v, by_object);
+    for (size_t i = 0; i < n; i++) /* one that routes of several kinds name has several backends */
+        if (!kept || by_object(&v[i], &v[kept - 1]) != 0) v[kept++] = v[i];
+    *ret_n = kept;
+    return v;
+}
+
 static int by_name(const void *a, const void *b) { return str_cmp(*(const str *)a, *(const str *)b); }
 
 str *needs_names(const struct resolver *r, const struct plan *p, struct arena *a, size_t *ret_n) {
@@ -113,10 +166,7 @@ str *needs_names(const struct resolver *r, const struct plan *p, struct arena *a
     str *v = arena_array(a, str, n);
     n = 0;
     map_each (e, &r->backends) {
-        const struct backend_state *s = e->value;
-        if (s->kind != KIND_XBACKEND) continue;
-        const struct plan_piece *piece = plan_get(p, PLAN_BACKEND, (str){s->key, s->key_n});
-        const struct plan_backend *b = piece ? plan_open(scratch, piece) : NULL;
+        const struct plan_backend *b = open_backend(e->value, p, scratch);
         if (b && b->external.n) v[n++] = arena_str(a, b->external);
         arena_reset(scratch);
     }

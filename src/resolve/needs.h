@@ -28,5 +28,14 @@ struct need_object {
 /* Each once, ordered; in a. */
 struct need_object *needs_objects(const struct resolver *r, const struct store *s, struct arena *a,
                                   size_t *ret_n);
+/* Pods that the plan's XBackends select; each once, ordered; in a. */
+struct need_selector {
+    str ns, name, uid;
+    uint16_t port;
+    const struct str_pair *labels;
+    uint32_t labels_n;
+};
+struct need_selector *needs_selectors(const struct resolver *r, const struct store *s, const struct plan *p,
+                                      struct arena *a, size_t *ret_n);
 /* Hostnames whose addresses the plan's XBackends have, each once; in a. They are others only when a pass resolved an XBackend. */
 str *needs_names(const struct resolver *r, const struct plan *p, struct arena *a, size_t *ret_n);

@@ -92,9 +92,6 @@ static struct verdict judge_fields(struct pass *p, const struct xbackend *b) {
     struct arena *a = p->scratch;
     if (b->spec.type == XBACKEND_EXTERNAL_HOSTNAME && !features_served(p->facts, FEATURE_XBACKEND_EXTERNAL))
         return not_served(a, "spec.type", FEATURE_XBACKEND_EXTERNAL);
-    if (b->spec.type == XBACKEND_ENDPOINT_SELECTOR && p->facts->cluster &&
-        !features_served(p->facts, FEATURE_XBACKEND_SELECTOR))
-        return not_served(a, "spec.type", FEATURE_XBACKEND_SELECTOR);
     if (is_secure(b) && !features_served(p->facts, FEATURE_XBACKEND_TLS))
         return not_served(a, "spec.tls.mode", FEATURE_XBACKEND_TLS);
     if (b->spec.session_persistence && !features_served(p->facts, FEATURE_SESSION))
