@@ -101,6 +101,7 @@ static void adopt_ports(struct proxy *p, const struct table *t) {
 
 void proxy_adopt(struct proxy *p, const struct table *t) {
     p->table = t;
+    p->budgets = t && t->budgets;
     if (t) {
         if (t->rule_slots > p->uses_n) {
             p->uses = base_realloc(p->uses, t->rule_slots * sizeof *p->uses);

@@ -43,6 +43,7 @@ struct proxy { /* owner: worker */
     size_t mirror_bytes;           /* of bodies that wait for mirrors */
     struct retry_window **windows; /* by backend slot; NULL: that backend has had no budget */
     uint32_t windows_n;
+    bool budgets; /* table.budgets */
     struct rng rng;
     struct request_id_source ids;
     struct table_work *matching;
