@@ -50,8 +50,9 @@ static err read_backend(struct arena *a, str line, struct status_page *p, size_t
     }
     uint64_t endpoints = 0;
     (void)!num_parse(node_get_str(n, S("endpoints")), UINT32_MAX, &endpoints);
-    p->backends[p->backends_n++] =
-        (struct status_backend){node_get_str(n, S("backend")), (uint32_t)endpoints};
+    p->backends[p->backends_n++] = (struct status_backend){
+        node_get_str(n, S("backend")), (uint32_t)endpoints, node_get_str(n, S("hostname")),
+        node_get_str(n, S("addresses")), node_get_str(n, S("trouble"))};
     return OK;
 }
 
@@ -60,7 +61,29 @@ static bool is_of(const struct status_backend *b, str name) {
     return str_starts(b->name, name) && (b->name.n == name.n || b->name.p[name.n] == '+');
 }
 
+/* An XBackend is named without its port, which is its own: "XBackend/ns/name:" is how all of its begin. */
+static bool is_of_xbackend(const struct status_backend *b, str name) {
+    return str_starts(b->name, name) && b->name.n > name.n && b->name.p[name.n] == ':';
+}
+
+static const struct status_backend *find_xbackend(const struct status_page *p, str name) {
+    for (size_t i = 0; i < p->backends_n && str_starts(name, S("XBackend/")); i++)
+        if (is_of_xbackend(&p->backends[i], name)) return &p->backends[i];
+    return NULL;
+}
+
+str status_page_name(struct arena *a, const struct status_page *p, str name) {
+    const struct status_backend *b = find_xbackend(p, name);
+    if (!b || !b->hostname.n) return (str){0};
+    return arena_printf(a, STR_FMT "%s" STR_FMT "%s" STR_FMT, STR_ARG(b->hostname),
+                        b->addresses.n ? " = " : "", STR_ARG(b->addresses), b->trouble.n ? ": " : "",
+                        STR_ARG(b->trouble));
+}
+
 bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret) {
+    const struct status_backend *x = find_xbackend(p, name);
+    if (x) *ret = x->endpoints;
+    if (x) return true;
     size_t low = 0, high = p->backends_n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -164,6 +187,9 @@ enum tone status_page_tone(const struct node *condition) {
 str status_page_backend_of(struct arena *a, const struct status_item *route, const struct node *ref) {
     str ns = node_get_str(ref, S("namespace")), kind = node_get_str(ref, S("kind")),
         port = node_get_str(ref, S("port"));
+    if (str_eq(kind, S("XBackend")))
+        return arena_printf(a, "XBackend/" STR_FMT "/" STR_FMT, STR_ARG(ns.n ? ns : route->ns),
+                            STR_ARG(node_get_str(ref, S("name"))));
     bool other = kind.n && !str_eq(kind, S("Service"));
     return arena_printf(a, STR_FMT "%s" STR_FMT "/" STR_FMT "%s" STR_FMT, STR_ARG(other ? kind : S("")),
                         other ? " " : "", STR_ARG(ns.n ? ns : route->ns),

@@ -12,6 +12,7 @@ struct status_item {
 struct status_backend {
     str name; /* "ns/name:port" */
     uint32_t endpoints;
+    str hostname, addresses, trouble; /* of an XBackend with a name outside; else not given */
 };
 struct status_page {
     const struct node *findings, *warnings; /* the first of each, or NULL */
@@ -30,6 +31,9 @@ bool status_page_is_route(const struct status_item *it);
 /* Of "ns/name:port". false: it is not routed to. */
 bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret);
 /* The name of what a route's backendRef names; with the kind before it when it is no Service. */
+/* Of an XBackend as status_page_backend_of() names it: "api.example.com = 192.0.2.1", and what is wrong; not given when it has no name outside.
+ * In a. */
+str status_page_name(struct arena *a, const struct status_page *p, str name);
 str status_page_backend_of(struct arena *a, const struct status_item *route, const struct node *ref);
 /* The first of a route's parents. */
 const struct node *status_page_parents(const struct status_item *it);

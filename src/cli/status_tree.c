@@ -83,21 +83,23 @@ static str joined(struct arena *a, const struct node *list, const char *member) 
 }
 
 /* One that nobody can be sent to is a problem of its own, unless a condition has said why it is not routed to at all. */
-static void show_backend(struct painter *p, unsigned depth, str full, str name) {
+static void show_backend(struct painter *p, struct arena *a, unsigned depth, str full, str name) {
     uint32_t endpoints = 0;
+    str outside = status_page_name(a, p->page, name);
     bool routed = status_page_endpoints(p->page, name, &endpoints);
     enum tone t = !routed ? TONE_WAITING : endpoints ? TONE_GOOD : TONE_BAD;
     if (p->problems && t == TONE_BAD) {
         if (!p->problems_n++) paint_add(p->b, p->view->colour, PAINT_BOLD, S("Problems\n"));
-        buf_printf(p->b, "  " STR_FMT ": backend " STR_FMT " has no ready endpoint: 503\n", STR_ARG(full),
-                   STR_ARG(name));
+        buf_printf(p->b, "  " STR_FMT ": backend " STR_FMT " has no ready endpoint: 503%s" STR_FMT "\n",
+                   STR_ARG(full), STR_ARG(name), outside.n ? ": " : "", STR_ARG(outside));
     }
     if (p->problems) return;
     buf_printf(p->b, "%*s", (int)depth * 2, "");
     paint_mark(p->b, p->view->colour, t);
     buf_printf(p->b, " backend " STR_FMT, STR_ARG(name));
     if (routed) {
-        buf_printf(p->b, "  endpoints: %u\n", endpoints);
+        buf_printf(p->b, "  endpoints: %u%s" STR_FMT "\n", endpoints, outside.n ? "  " : "",
+                   STR_ARG(outside));
     } else {
         buf_add(p->b, S("  not routed to\n"));
     }
@@ -114,7 +116,7 @@ static void show_backends(struct painter *p, struct arena *a, unsigned depth, st
         for (const struct node *ref = refs ? refs->child : NULL; ref; ref = ref->next) {
             str name = status_page_backend_of(a, route, ref);
             if (map_put(&seen, name, p)) continue;
-            show_backend(p, depth, full, name);
+            show_backend(p, a, depth, full, name);
         }
     }
     map_fini(&seen);

@@ -215,8 +215,9 @@ static void got_backends(struct story *s) {
             str name = status_page_backend_of(s->arena, s->it, ref);
             uint32_t endpoints;
             if (!status_page_endpoints(s->page, name, &endpoints)) continue;
-            str words =
-                arena_printf(s->arena, "backend " STR_FMT ": endpoints: %u\n", STR_ARG(name), endpoints);
+            str outside = status_page_name(s->arena, s->page, name);
+            str words = arena_printf(s->arena, "backend " STR_FMT ": endpoints: %u%s" STR_FMT "\n",
+                                     STR_ARG(name), endpoints, outside.n ? "  " : "", STR_ARG(outside));
             if (memmem(s->b->p + s->begin, s->b->n - s->begin, words.p, words.n))
                 continue; /* of another rule */
             line(s, STR_FMT, STR_ARG(str_upto(words, words.n - 1)));
@@ -263,12 +264,15 @@ static void what_to_do(struct story *s, str place, const struct node *conditions
     }
 }
 
-static bool has_no_endpoints(const struct story *s) {
+/* outside: those whose addresses are a matter of DNS, or the others. */
+static bool has_no_endpoints(const struct story *s, bool outside) {
     for (const struct node *r = first(s->it->spec, "rules"); r; r = r->next) {
         for (const struct node *ref = first(r, "backendRefs"); ref; ref = ref->next) {
             uint32_t endpoints;
             str name = status_page_backend_of(s->arena, s->it, ref);
-            if (status_page_endpoints(s->page, name, &endpoints) && !endpoints) return true;
+            bool named = status_page_name(s->arena, s->page, name).n;
+            if (named == outside && status_page_endpoints(s->page, name, &endpoints) && !endpoints)
+                return true;
         }
     }
     return false;
@@ -375,7 +379,8 @@ void story_tell(struct buf *b, const struct status_page *p, const struct status_
     tell_warnings(&s);
     begin(&s, "do");
     each_holder(&s, what_to_do);
-    if (has_no_endpoints(&s))
+    if (has_no_endpoints(&s, true)) line(&s, "ask for the XBackend: its status says what DNS said");
+    if (has_no_endpoints(&s, false))
         line(&s, "let an EndpointSlice of the Service name a ready endpoint: are its pods ready, and its "
                  "port right?");
     if (well) line(&s, "nothing: all is as asked");

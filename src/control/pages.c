@@ -64,8 +64,23 @@ static void add_finding(struct buf *b, const struct finding *f) {
     buf_add_char(b, '}');
 }
 
+/* What an XBackend's name outside stands for, as one word each. */
+static void add_name(struct buf *b, const struct plan_backend *p, const struct plan_endpoints *e,
+                     const struct facts *facts) {
+    if (!p->external.n) return;
+    const struct fact_name *known = facts_name(facts, p->external);
+    buf_add_char(b, ',');
+    add_field(b, "hostname", p->external);
+    buf_add(b, S(",\"addresses\":\""));
+    for (uint32_t i = 0; e && i < e->endpoints.n; i++)
+        buf_printf(b, "%s" STR_FMT, i ? " " : "", STR_ARG(e->endpoints.p[i].address));
+    buf_add(b, S("\","));
+    bool asked = known || !facts->serving;
+    add_field(b, "trouble", asked ? (known ? known->error : S("")) : S("DNS has not answered yet"));
+}
+
 /* One a line, by name. */
-static void add_backends(struct buf *b, const struct plan *p) {
+static void add_backends(struct buf *b, const struct plan *p, const struct facts *facts) {
     OWNED(arena) a = arena_new();
     void **all = index_sorted(&p->pieces[PLAN_BACKEND]);
     buf_add(b, S("\"backends\":["));
@@ -74,7 +89,9 @@ static void add_backends(struct buf *b, const struct plan *p) {
         const struct plan_endpoints *e = plan_open(a, plan_get(p, PLAN_ENDPOINTS, backend->key));
         buf_add(b, i ? S(",\n{") : S("{"));
         add_field(b, "backend", backend->key);
-        buf_printf(b, ",\"endpoints\":%u}", e ? e->endpoints.n : 0);
+        buf_printf(b, ",\"endpoints\":%u", e ? e->endpoints.n : 0);
+        add_name(b, plan_open(a, backend), e, facts);
+        buf_add_char(b, '}');
         arena_reset(a);
     }
     free(all);
@@ -112,7 +129,7 @@ void pages_status(struct buf *b, const struct pipeline *p, const struct findings
         }
     }
     buf_add(b, S("],\n"));
-    add_backends(b, &p->plan);
+    add_backends(b, &p->plan, &p->facts);
     finding_init(&warnings, a);
     resolve_warnings(p->resolver, p->store, &p->plan, now_s, &warnings);
     add_findings(b, "findings", found);

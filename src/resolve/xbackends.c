@@ -263,10 +263,11 @@ static struct verdict judge_name(struct pass *p, const struct xbackend *b) {
             "spec.externalHostname.hostname: all addresses of " STR_FMT
             " are of this machine or its link, which an XBackend can not have; use a Service",
             STR_ARG(hostname));
-    return resolver_refuse(
-        p->scratch, "HostnameNotResolved",
-        "spec.externalHostname.hostname: " STR_FMT " can not be resolved: " STR_FMT "; correct the name",
-        STR_ARG(hostname), STR_ARG(known->error.n ? known->error : S("it has no address")));
+    return resolver_refuse(p->scratch, "HostnameNotResolved",
+                           "spec.externalHostname.hostname: " STR_FMT " can not be resolved: " STR_FMT
+                           "; correct the name, or mend its DNS",
+                           STR_ARG(hostname),
+                           STR_ARG(known->error.n ? known->error : S("it has no address")));
 }
 
 static str resolved_words(struct pass *p, const struct xbackend *b) {

@@ -38,6 +38,10 @@ def told(t, s, name='x'):
     return c['ResolvedRefs']['status'], c['ResolvedRefs']['reason'], c['ResolvedRefs']['message']
 
 
+def status(t, s):
+    return t.run(t.binary, 'status', '--admin', f'127.0.0.1:{s.admin_port}')
+
+
 def explained(t, s, status=0):
     return t.run(t.binary, 'explain', 'GET', 'http://h/', '--admin', f'127.0.0.1:{s.admin_port}', status=status)
 
@@ -71,6 +75,7 @@ def xbackend_name_moves(t):
     eventually(served(s), 'the name is resolved')
     equal(s.ask().get('X-Served-By'), 'one')
     holds(explained(t, s), f'-> {ONE}:{port}', 'api.example.com: resolved')
+    holds(status(t, s), f'backend XBackend/default/x  endpoints: 1  api.example.com = {ONE}')
     t.dns.records['api.example.com'] = [TWO]
     eventually(lambda: s.ask().get('X-Served-By') == 'two', 'the new address is taken', 20)
     t.dns.answers = False
@@ -84,6 +89,7 @@ def xbackend_name_moves(t):
     equal(told(t, s)[:2], ('False', 'HostnameNotResolved'))
     holds(told(t, s)[2], 'no such name')
     holds(explained(t, s, status=None), 'why       api.example.com: has no address: no such name')
+    holds(status(t, s), 'endpoints: 0  api.example.com: no such name')
     t.dns.records['api.example.com'] = [ONE]
     eventually(served(s), 'it is there again', 60)
 
