@@ -171,8 +171,8 @@ static void give_addresses(struct snapshot *s) {
             json.n && json_parse(a, json, &st, &why) == OK ? node_get(st, S("addresses")) : NULL;
         struct fact_address *addresses = arena_array(a, struct fact_address, list ? list->n : 0);
         for (const struct node *c = list ? list->child : NULL; c; c = c->next)
-            addresses[fact.addresses_n++] =
-                (struct fact_address){node_get_str(c, S("type")), node_get_str(c, S("value"))};
+            addresses[fact.addresses_n++] = (struct fact_address){
+                node_get_str(c, S("type")), node_get_str(c, S("value")), node_get_str(c, S("routability"))};
         fact.addresses = addresses;
         facts_set_gateway(&s->pipeline.facts,
                           arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(v[i].ns), STR_ARG(v[i].name)), &fact);

@@ -140,9 +140,10 @@ void address_book_gone(struct address_book *b, enum api_kind kind, str ns, str n
 
 /* ---- what is asked for ---- */
 
-static const str *copy_strs(struct arena *a, const str *v, uint32_t n) {
-    str *copy = arena_array(a, str, n);
-    for (uint32_t i = 0; i < n; i++) copy[i] = arena_str(a, v[i]);
+static const struct need_address *copy_addresses(struct arena *a, const struct need_address *v, uint32_t n) {
+    struct need_address *copy = arena_array(a, struct need_address, n);
+    for (uint32_t i = 0; i < n; i++)
+        copy[i] = (struct need_address){v[i].index, arena_str(a, v[i].value), arena_str(a, v[i].routability)};
     return copy;
 }
 
@@ -162,23 +163,43 @@ static struct address_demand copy_demand(struct arena *a, const struct address_d
     c.ports = ports;
     c.labels = copy_pairs(a, d->labels, d->labels_n);
     c.annotations = copy_pairs(a, d->annotations, d->annotations_n);
-    c.addresses = copy_strs(a, d->addresses, d->addresses_n);
+    c.addresses = copy_addresses(a, d->addresses, d->addresses_n);
     return c;
 }
 
 static uint64_t hash_asked(const struct address_demand *d) {
     uint64_t h = d->type + 1;
-    for (uint32_t i = 0; i < d->addresses_n; i++) h = hash_join(h, hash_str(d->addresses[i]));
+    for (uint32_t i = 0; i < d->addresses_n; i++)
+        h = hash_join(hash_join(h, hash_str(d->addresses[i].value)), hash_str(d->addresses[i].routability));
     return h;
 }
 
-/* As many Services as it takes; what they are called lives with the demand. */
+bool address_book_is_inner(const struct address_demand *d, const struct need_address *w) {
+    return d->type == ADDRESS_CLUSTER_IP || str_eq(w->routability, S("Cluster"));
+}
+
+static void add_part(struct address_book *b, struct address_gateway *g, enum address_type type,
+                     uint32_t wish) {
+    str name = gateway_service_name(b->demands, g->d.name, g->d.class_name, g->parts_n);
+    g->parts[g->parts_n++] = (struct address_part){.type = type, .wish = wish, .service = name};
+}
+
+/* As many Services as it takes; what they are called lives with the demand. Those of the Gateway's own type go first, so that they keep their
+ * names when a cluster IP is asked for besides. */
 static void name_parts(struct address_book *b, struct address_gateway *g) {
-    g->parts_n = g->d.type == ADDRESS_LOAD_BALANCER ? (uint32_t)num_max(g->d.addresses_n, 1) : 1;
+    const struct address_demand *d = &g->d;
+    bool each = d->type == ADDRESS_LOAD_BALANCER, shared = false;
     free(g->parts);
-    g->parts = base_zalloc(g->parts_n * sizeof *g->parts);
-    for (uint32_t i = 0; i < g->parts_n; i++)
-        g->parts[i].service = gateway_service_name(b->demands, g->d.name, g->d.class_name, i);
+    g->parts = base_zalloc((d->addresses_n + 1) * sizeof *g->parts);
+    g->parts_n = 0;
+    if (!d->addresses_n) add_part(b, g, d->type, ADDRESS_EACH);
+    for (uint32_t i = 0; i < d->addresses_n; i++) {
+        if (address_book_is_inner(d, &d->addresses[i]) || shared) continue;
+        add_part(b, g, d->type, each ? i : ADDRESS_EACH);
+        shared = !each;
+    }
+    for (uint32_t i = 0; i < d->addresses_n; i++)
+        if (address_book_is_inner(d, &d->addresses[i])) add_part(b, g, ADDRESS_CLUSTER_IP, i);
 }
 
 static void take_demand(struct address_book *b, const struct address_demand *d) {
@@ -395,10 +416,13 @@ static void drop_unused(struct address_book *b) {
 
 static uint64_t hash_fact(const struct fact_gateway *f) {
     uint64_t h = hash_join(hash_str(str_of(f->reason)), hash_str(f->message));
+    h = hash_join(hash_join(h, hash_str(f->missed)), (uint64_t)f->missed_n << 1 | f->pending);
     for (uint32_t i = 0; i < f->ports_n; i++)
         h = hash_join(h, (uint64_t)f->ports[i].port << 32 | (uint64_t)f->ports[i].to << 8 | f->ports[i].udp);
     for (uint32_t i = 0; i < f->addresses_n; i++)
-        h = hash_join(hash_join(h, hash_str(f->addresses[i].type)), hash_str(f->addresses[i].value));
+        h = hash_join(
+            hash_join(hash_join(h, hash_str(f->addresses[i].type)), hash_str(f->addresses[i].value)),
+            hash_str(f->addresses[i].routability));
     return h | 1;
 }
 

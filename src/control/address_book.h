@@ -30,7 +30,7 @@ struct address_demand {
     uint32_t ports_n;
     const struct str_pair *labels, *annotations; /* of spec.infrastructure */
     uint32_t labels_n, annotations_n;
-    const str *addresses; /* of spec.addresses; "" = any */
+    const struct need_address *addresses; /* none: whatever there is */
     uint32_t addresses_n;
 };
 struct address_pod {

@@ -54,7 +54,10 @@ static struct ports_before keep_given(struct address_book *b, struct address_gat
     g->ports = base_zalloc((g->ports_n + 1) * sizeof *g->ports);
     for (uint32_t k = 0; k < g->ports_n; k++) {
         g->ports[k].want = g->d.ports[k];
-        if (g->d.type == ADDRESS_HOST_PORT) continue;
+        if (g->d.type == ADDRESS_HOST_PORT) {
+            g->ports[k].to = g->d.ports[k].port;
+            continue;
+        }
         uint16_t to = given(b, g, g->d.ports[k]);
         if (take(b, to)) g->ports[k].to = to, g->ports[k].recorded = true;
     }

@@ -32,7 +32,11 @@ struct address_port {
     bool recorded; /* the server's Service says so */
 };
 /* One Service with its EndpointSlices. */
+enum { ADDRESS_EACH = UINT32_MAX };
 struct address_part {
+    enum address_type type;
+    uint32_t
+        wish; /* the address it is for, of the demand's; ADDRESS_EACH: all that have no Service of their own */
     str service;                     /* its name */
     struct address_thing *thing;     /* of the Service; NULL: there is to be none */
     struct address_thing *slices[2]; /* of IPv4, IPv6; NULL: there is to be none */
@@ -41,8 +45,8 @@ struct address_gateway {
     struct address_demand d; /* in the book's demand arena */
     struct address_port *ports;
     uint32_t ports_n;
-    /* A load balancer gives a Service one address that is asked for: there is a Service for each; else there is one. The first has the
-     * record of the container ports. */
+    /* A load balancer gives a Service one address that is asked for: there is a Service for each. So it is with cluster IPs, whatever the type
+     * of the others, which have one Service together. The first has the record of the container ports. */
     struct address_part *parts;
     uint32_t parts_n;
     uint64_t waits_since_us; /* without an address; 0: it has one, or was not looked at */
@@ -69,6 +73,10 @@ struct address_book {
 /* ---- address_ports.c ---- */
 /* Ports as the Gateways' Services have them; the leader gives those that are missing. */
 void address_ports_assign(struct address_book *b, struct address_gateway **sorted, size_t n);
+
+/* ---- address_book.c ---- */
+/* Is the address to be a cluster IP, of a Service of its own? */
+bool address_book_is_inner(const struct address_demand *d, const struct need_address *w);
 
 /* ---- gateway_service.c ---- */
 /* "GATEWAY-CLASS", the ones after the first "GATEWAY-CLASS-2" and so on, as a Service may be called: cut, with a hash, when it can not. In a. */

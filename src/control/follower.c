@@ -295,10 +295,7 @@ static void gather_demand(struct follower *f, struct arena *a, const struct need
     }
     ret->labels = pairs, ret->labels_n = labels.n;
     ret->annotations = pairs + labels.n, ret->annotations_n = notes.n;
-    str *addresses = arena_array(a, str, gw->spec.addresses.n);
-    for (uint32_t i = 0; i < gw->spec.addresses.n; i++)
-        addresses[i] = arena_str(a, gw->spec.addresses.p[i].value);
-    ret->addresses = addresses, ret->addresses_n = gw->spec.addresses.n;
+    ret->addresses = g->addresses, ret->addresses_n = g->addresses_n;
 }
 
 static uint64_t hash_demand(uint64_t h, const struct address_demand *d) {
@@ -310,7 +307,10 @@ static uint64_t hash_demand(uint64_t h, const struct address_demand *d) {
     for (uint32_t i = 0; i < d->labels_n + d->annotations_n; i++) /* they lie in one array */
         h = hash_join(hash_join(h, hash_str(d->labels[i].key)), hash_str(d->labels[i].value));
     h = hash_join(h, d->labels_n);
-    for (uint32_t i = 0; i < d->addresses_n; i++) h = hash_join(h, hash_str(d->addresses[i]));
+    for (uint32_t i = 0; i < d->addresses_n; i++) {
+        h = hash_join(hash_join(h, d->addresses[i].index), hash_str(d->addresses[i].value));
+        h = hash_join(h, hash_str(d->addresses[i].routability));
+    }
     return hash_join(h, d->addresses_n);
 }
 
@@ -458,10 +458,12 @@ void follower_post_gateway(struct builder *b, str key, const struct fact_gateway
         struct fact_address *addresses = arena_array(a, struct fact_address, g->addresses_n);
         if (g->ports_n) memcpy(ports, g->ports, g->ports_n * sizeof *ports);
         for (uint32_t i = 0; i < g->addresses_n; i++)
-            addresses[i] = (struct fact_address){arena_str(a, g->addresses[i].type),
-                                                 arena_str(a, g->addresses[i].value)};
+            addresses[i] =
+                (struct fact_address){arena_str(a, g->addresses[i].type), arena_str(a, g->addresses[i].value),
+                                      arena_str(a, g->addresses[i].routability)};
         m->fact.ports = ports, m->fact.addresses = addresses;
         m->fact.message = arena_str(a, g->message);
+        m->fact.missed = arena_str(a, g->missed);
     }
     mailbox_post(&b->box, &m->post);
 }

@@ -103,16 +103,17 @@ static str port_name(struct arena *a, const struct address_port *p) {
 }
 
 /* All ports have what the leader gives. */
-static bool is_complete(const struct address_gateway *g) {
+static bool is_complete(const struct address_gateway *g, const struct address_part *part) {
     for (uint32_t i = 0; i < g->ports_n; i++)
         if (!g->ports[i].to) return false;
-    return g->ports_n && g->d.accepted && g->d.type != ADDRESS_HOST_PORT;
+    return g->ports_n && g->d.accepted && part->type != ADDRESS_HOST_PORT;
 }
 
 /* What the API server hands out as node ports, unless it was told otherwise. */
 static bool is_node_port(uint16_t port) { return port >= 30000 && port <= 32767; }
 
-static void add_ports(struct arena *a, const struct address_gateway *g, struct node *spec) {
+static void add_ports(struct arena *a, const struct address_gateway *g, enum address_type type,
+                      struct node *spec) {
     struct node *ports = add_list(a, spec, "ports");
     for (uint32_t i = 0; i < g->ports_n; i++) {
         const struct address_port *p = &g->ports[i];
@@ -121,38 +122,24 @@ static void add_ports(struct arena *a, const struct address_gateway *g, struct n
         add_str(a, one, "protocol", p->want.udp ? S("UDP") : S("TCP"));
         add_int(a, one, "port", p->want.port);
         add_int(a, one, "targetPort", p->to);
-        if (g->d.type == ADDRESS_NODE_PORT && is_node_port(p->want.port))
+        if (type == ADDRESS_NODE_PORT && is_node_port(p->want.port))
             add_int(a, one, "nodePort", p->want.port); /* so that the node's port is the listener's */
     }
 }
 
-static str first_asked(const struct address_gateway *g) {
-    for (uint32_t i = 0; i < g->d.addresses_n; i++)
-        if (g->d.addresses[i].n) return g->d.addresses[i];
-    return (str){0};
-}
-
-static void add_cluster_ips(struct arena *a, const struct address_gateway *g, struct node *spec) {
-    if (!first_asked(g).n) return;
-    add_str(a, spec, "clusterIP", first_asked(g));
-    struct node *list = add_list(a, spec, "clusterIPs");
-    for (uint32_t i = 0; i < g->d.addresses_n; i++)
-        if (g->d.addresses[i].n) add(list, (str){0}, node_scalar(a, g->d.addresses[i], true));
-}
-
 struct node *gateway_service_make(struct arena *a, const struct address_book *b,
                                   const struct address_gateway *g, uint32_t part) {
-    if (!is_complete(g)) return NULL;
-    struct node *labels, *o = begin(a, b, g, "v1", "Service", g->parts[part].service, &labels);
+    const struct address_part *p = &g->parts[part];
+    if (!is_complete(g, p)) return NULL;
+    struct node *labels, *o = begin(a, b, g, "v1", "Service", p->service, &labels);
     add_users(a, labels, g->d.labels, g->d.labels_n);
     struct node *spec = add_map(a, o, "spec");
-    add_str(a, spec, "type", str_of(address_book_type_name(g->d.type)));
+    add_str(a, spec, "type", str_of(address_book_type_name(p->type)));
     add_str(a, spec, "ipFamilyPolicy", S("PreferDualStack"));
+    str asked = p->wish == ADDRESS_EACH ? S("") : g->d.addresses[p->wish].value;
     /* Deprecated, since not every load balancer obeys; those that do not are found out by what they give. */
-    if (g->d.type == ADDRESS_LOAD_BALANCER && g->d.addresses_n && g->d.addresses[part].n)
-        add_str(a, spec, "loadBalancerIP", g->d.addresses[part]);
-    if (g->d.type == ADDRESS_CLUSTER_IP) add_cluster_ips(a, g, spec);
-    add_ports(a, g, spec);
+    if (asked.n) add_str(a, spec, p->type == ADDRESS_LOAD_BALANCER ? "loadBalancerIP" : "clusterIP", asked);
+    add_ports(a, g, p->type, spec);
     return o;
 }
 
@@ -169,7 +156,7 @@ static void add_endpoint(struct arena *a, struct node *list, const struct addres
 
 struct node *gateway_service_make_slice(struct arena *a, const struct address_book *b,
                                         const struct address_gateway *g, uint32_t part, bool v6) {
-    if (!is_complete(g)) return NULL;
+    if (!is_complete(g, &g->parts[part])) return NULL;
     struct node *labels;
     str service = g->parts[part].service,
         name = arena_printf(a, STR_FMT "-%s", STR_ARG(service), v6 ? "ipv6" : "ipv4");

@@ -26,7 +26,8 @@ void features_enable_all(struct facts *facts) {
 
 void features_enable_cluster(struct facts *facts) {
     facts->cluster = true;
-    facts->features[FEATURE_INFRASTRUCTURE / 64] |= 1ull << (FEATURE_INFRASTRUCTURE % 64);
+    static const enum feature more[] = {FEATURE_INFRASTRUCTURE, FEATURE_ROUTABILITY_CLUSTER};
+    for (size_t i = 0; i < COUNT_OF(more); i++) facts->features[more[i] / 64] |= 1ull << (more[i] % 64);
     facts->changed = true;
 }
 

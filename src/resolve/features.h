@@ -83,7 +83,9 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(XBACKEND_TRAFFIC, NULL, SERVED, "XBackendTrafficPolicies", "remove the policy")                        \
     X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \
     X(XTELEMETRY, NULL, RESOLVED, "XTelemetryPolicies", "remove the policy")                                 \
-    X(ROUTABILITY, "GatewayAddressRoutability", RESOLVED, "routability of addresses", "remove the field")
+    X(ROUTABILITY, "GatewayAddressRoutability", SERVED, "routability of addresses", "remove the field")      \
+    X(ROUTABILITY_CLUSTER, "GatewayAddressRoutabilityCluster", RESOLVED, /* served where Services give it */ \
+      "routability Cluster of addresses", "remove the field")
 
 #define FEATURE_ID(id, name, served, what, remedy) FEATURE_##id,
 enum feature { FEATURES(FEATURE_ID) FEATURE_COUNT };

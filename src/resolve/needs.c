@@ -27,6 +27,14 @@ static void list_ports(const struct gateway_state *g, struct arena *a, struct ne
     ret->ports = v, ret->ports_n = kept;
 }
 
+static void list_addresses(const struct gateway_state *g, struct arena *a, struct need_gateway *ret) {
+    struct need_address *v = arena_array(a, struct need_address, g->wishes_n);
+    for (uint32_t i = 0; i < g->wishes_n; i++)
+        v[i] = (struct need_address){g->wishes[i].index, arena_str(a, g->wishes[i].value),
+                                     arena_str(a, g->wishes[i].routability)};
+    ret->addresses = v, ret->addresses_n = g->wishes_n;
+}
+
 struct need_gateway *needs_gateways(const struct resolver *r, struct arena *a, size_t *ret_n) {
     size_t n, kept = 0;
     struct map_entry *all = map_sorted(&r->gateways, &n);
@@ -37,9 +45,10 @@ struct need_gateway *needs_gateways(const struct resolver *r, struct arena *a, s
         struct need_gateway *one = &v[kept++];
         *one = (struct need_gateway){.ns = arena_str(a, g->ns),
                                      .name = arena_str(a, g->name),
-                                     .accepted = !g->accepted.reason,
+                                     .accepted = !g->accepted.reason && (g->wishes_n || !g->asked_n),
                                      .service = g->service};
         list_ports(g, a, one);
+        list_addresses(g, a, one);
     }
     free(all);
     *ret_n = kept;

@@ -9,13 +9,21 @@ struct need_port {
     uint16_t port;
     bool udp;
 };
+/* An entry of spec.addresses that can be had, as far as it can be judged by itself. */
+struct need_address {
+    uint32_t index;  /* in spec.addresses */
+    str value;       /* "" = any */
+    str routability; /* "" = as usual; "Cluster"; what else is only passed through */
+};
 struct need_gateway {
     str ns, name;
-    bool accepted;
+    bool accepted;   /* and has an address that can be had */
     uint8_t service; /* enum settings_service: what its Service is to be */
     const struct need_port
         *ports; /* each once, in order; those of listeners that are accepted and in nobody's way */
     uint32_t ports_n;
+    const struct need_address *addresses; /* none: whatever there is */
+    uint32_t addresses_n;
 };
 /* Every Gateway of ours, ordered by namespace and name; in a. */
 struct need_gateway *needs_gateways(const struct resolver *r, struct arena *a, size_t *ret_n);

@@ -116,10 +116,12 @@ struct gateway_state {
     uint32_t sets_n;
     str *addresses; /* to bind; one "" = all */
     uint32_t addresses_n;
-    str *shown;                    /* of each, for status.addresses; "": the machine's */
-    str *scopes;                   /* of each, the routability that was asked for */
-    uint32_t asked_n, missed_n;    /* entries of spec.addresses, and those that stay without one */
-    str missed;                    /* the first of these: where, why and what to do */
+    str *shown;                  /* of each, for status.addresses; "": the machine's */
+    str *scopes;                 /* of each, the routability that was asked for */
+    uint32_t asked_n, missed_n;  /* entries of spec.addresses, and those that stay without one */
+    str missed;                  /* where these are, why, and what to do */
+    struct need_address *wishes; /* in a cluster: the others, which are the Gateway's Services' to find */
+    uint32_t wishes_n;
     uint64_t claimed;              /* hash of what its claims were made of */
     uint64_t view;                 /* hash of what routes see of it */
     struct gateway_status *status; /* packed; NULL: none yet */

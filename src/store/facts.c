@@ -151,19 +151,22 @@ static bool same_ports(const struct fact_gateway *x, const struct fact_gateway *
 
 static bool same_gateway(const struct fact_gateway *x, const struct fact_gateway *y) {
     if (!same_ports(x, y) || x->addresses_n != y->addresses_n || !str_eq(x->message, y->message) ||
-        !str_eq(str_of(x->reason), str_of(y->reason)))
+        !str_eq(str_of(x->reason), str_of(y->reason)) || x->missed_n != y->missed_n ||
+        x->pending != y->pending || !str_eq(x->missed, y->missed))
         return false;
     for (uint32_t i = 0; i < x->addresses_n; i++)
         if (!str_eq(x->addresses[i].type, y->addresses[i].type) ||
-            !str_eq(x->addresses[i].value, y->addresses[i].value))
+            !str_eq(x->addresses[i].value, y->addresses[i].value) ||
+            !str_eq(x->addresses[i].routability, y->addresses[i].routability))
             return false;
     return true;
 }
 
 static struct kept_gateway *keep_gateway(str key, const struct fact_gateway *g) {
     size_t ports = g->ports_n * sizeof *g->ports, addresses = g->addresses_n * sizeof *g->addresses;
-    size_t text = key.n + g->message.n;
-    for (uint32_t i = 0; i < g->addresses_n; i++) text += g->addresses[i].type.n + g->addresses[i].value.n;
+    size_t text = key.n + g->message.n + g->missed.n;
+    for (uint32_t i = 0; i < g->addresses_n; i++)
+        text += g->addresses[i].type.n + g->addresses[i].value.n + g->addresses[i].routability.n;
     struct kept_gateway *k = base_zalloc(sizeof *k + addresses + ports + text);
     struct fact_address *a = k->addresses;
     struct fact_port *p = (void *)(a + g->addresses_n);
@@ -172,10 +175,12 @@ static struct kept_gateway *keep_gateway(str key, const struct fact_gateway *g) 
     for (uint32_t i = 0; i < g->addresses_n; i++) {
         a[i].type = append(&at, g->addresses[i].type);
         a[i].value = append(&at, g->addresses[i].value);
+        a[i].routability = append(&at, g->addresses[i].routability);
     }
     k->fact = *g;
     k->fact.ports = p, k->fact.addresses = a;
     k->fact.message = append(&at, g->message);
+    k->fact.missed = append(&at, g->missed);
     k->key = append(&at, key);
     return k;
 }

@@ -32,6 +32,7 @@ struct fact_port {
 };
 struct fact_address {
     str type, value; /* "IPAddress" or "Hostname" */
+    str routability; /* "Cluster" and the like; "" = nothing is promised */
 };
 struct fact_gateway {
     const struct fact_port *ports;
@@ -40,6 +41,10 @@ struct fact_gateway {
     uint32_t addresses_n;
     const char *reason; /* why it can not be reached: AddressNotAssigned and the like, static; NULL: it can */
     str message;        /* in that case; else what is worth telling, or "" */
+    /* Of the addresses that were asked for, or of the one that is meant when none was: how many there are not, and in words which and why. */
+    uint32_t missed_n;
+    str missed;
+    bool pending; /* they may yet come */
 };
 enum { FACTS_FEATURES_MAX = 128 };
 /* Changes made here must reach resolve_pass(), which looks at `changed` and clears it. */

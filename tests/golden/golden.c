@@ -11,6 +11,8 @@
  *   #! name HOST ADDRESS... [error WORDS]   what a name of an XBackend stands for, why no more is known
  *   #! name HOST error WORDS
  *   #! map 80:8080                --map-port
+ *   #! gateway NS/NAME PORT>TO ADDRESS[/ROUTABILITY]...    a cluster, and what a Gateway of it has; implies serving
+ *                                 "waits" at its end: for more; "lacks N WORDS": N addresses for good; "REASON: WORDS": not reached
  *   #! address 192.0.2.1          of this machine
  *   #! bundle v1.8.0              of the CRDs that were found
  *   #! features                   print supportedFeatures
@@ -39,7 +41,7 @@ struct kase {
     uint32_t docs_n;
     struct fact_port_map maps[MAPS_MAX];
     uint32_t maps_n;
-    bool serving, features, all_features, warnings, with_plan;
+    bool serving, features, all_features, warnings, with_plan, cluster;
     int64_t now_s;
     struct buf findings;
 };
@@ -58,6 +60,8 @@ static void read_fact(struct kase *k, str line) {
     } else if (str_eq(word, S("serving")) || str_eq(word, S("bind"))) {
         k->serving = true;
     } else if (str_eq(word, S("name"))) { /* take_name() */
+    } else if (str_eq(word, S("gateway"))) {
+        k->cluster = k->serving = true; /* take_gateway() */
     } else if (str_eq(word, S("features"))) {
         k->features |= !line.n;
         k->all_features |= str_eq(line, S("all"));
@@ -118,6 +122,45 @@ static void take_name(struct kase *k, str line, void *arg) {
         if (ip_parse(str_cut(&line, ' '), &ips[n++]) != OK) stop("bad #! name", k->name);
     }
     facts_set_name(arg, host, ips, n, error);
+}
+
+static void take_address(struct kase *k, str word, struct fact_gateway *g, struct fact_address *addresses) {
+    enum { ADDRESSES_MAX = 8 };
+    str value = str_cut(&word, '/');
+    if (g->addresses_n == ADDRESSES_MAX) stop("too many addresses", k->name);
+    addresses[g->addresses_n++] = (struct fact_address){S("IPAddress"), value, word};
+}
+
+static void take_gateway(struct kase *k, str line, void *arg) {
+    struct fact_port port = {0};
+    struct fact_address addresses[8];
+    struct fact_gateway g = {.ports = &port, .addresses = addresses, .message = S(""), .missed = S("")};
+    if (!str_starts(line, S("gateway "))) return;
+    line = str_from(line, 8);
+    str key = str_cut(&line, ' ');
+    while (line.n) {
+        str word = str_cut(&line, ' ');
+        uint64_t n;
+        size_t arrow = str_find(word, '>');
+        if (arrow < word.n) {
+            if (num_parse_port(str_upto(word, arrow), &port.port) != OK ||
+                num_parse_port(str_from(word, arrow + 1), &port.to) != OK)
+                stop("bad #! gateway", k->name);
+            g.ports_n = 1;
+        } else if (str_eq(word, S("waits"))) {
+            g.pending = true, g.reason = "Pending", g.message = S("not yet");
+        } else if (str_eq(word, S("lacks"))) {
+            if (num_parse(str_cut(&line, ' '), 16, &n) != OK) stop("bad #! gateway", k->name);
+            g.missed_n = (uint32_t)n, g.missed = line;
+            break;
+        } else if (str_ends(word, S(":"))) {
+            g.reason = arena_str(k->arena, str_upto(word, word.n - 1)).p, g.message = line;
+            break;
+        } else {
+            take_address(k, word, &g, addresses);
+        }
+    }
+    facts_set_gateway(arg, key, &g);
 }
 
 static void read_case(struct kase *k, const char *path) {
@@ -189,6 +232,8 @@ static void start(struct pipeline *p, struct kase *k) {
     p->facts.address = k->address;
     snprintf(p->facts.bundle, sizeof p->facts.bundle, STR_FMT, STR_ARG(k->bundle));
     if (k->all_features) features_enable_all(&p->facts);
+    if (k->cluster) features_enable_cluster(&p->facts);
+    each_fact(k, take_gateway, &p->facts);
     each_fact(k, take_bind, &p->facts);
     each_fact(k, take_name, &p->facts);
 }

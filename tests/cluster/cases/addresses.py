@@ -79,3 +79,54 @@ def gateway_on_the_nodes_own_ports(t):
     assert t.get('Lease', 'other', 'coordination.k8s.io/v1')['spec']['holderIdentity'].startswith('p-')
     equal(t.get('Service', f'gw-{name}'), None)
     t.delete(gw)
+
+
+def reported(t, name='gw'):
+    status = t.get('Gateway', name, f'{GROUP}/v1').get('status', {})
+    conditions = {c['type']: f"{c['status']}/{c['reason']}" for c in status.get('conditions', [])}
+    message = next((c['message'] for c in status.get('conditions', []) if c['type'] == 'AddressesAssigned'), '')
+    return {a['value']: a.get('routability') for a in status.get('addresses', [])}, conditions, message
+
+
+def is_inner(ip):
+    return ip.startswith('10.96.')
+
+
+@case
+@with_postern
+def gateway_of_inner_addresses(t):
+    """Is routability Cluster a cluster IP and nothing else, is one beside the load balancer's its own, and is each that can not be had told beside the others?"""
+    gw = here(t, gateway())
+    ask = lambda *entries: (gw['spec'].update(addresses=list(entries)), t.apply(gw))
+    ask({'type': 'IPAddress', 'routability': 'Cluster'})
+    t.apply(*echo('e'), here(t, route(rule('e'))))
+    programmed(t)
+    found, conditions, _ = reported(t)
+    inner = next(iter(found))
+    assert is_inner(inner), found
+    equal((found, conditions['AddressesAssigned']), ({inner: 'Cluster'}, 'True/AddressesAssigned'))
+    equal(t.get('Service', 'gw-postern')['spec']['type'], 'ClusterIP')
+    t.told(inner)
+
+    ask({'type': 'IPAddress'}, {'type': 'IPAddress', 'routability': 'Cluster'}, {'type': 'IPAddress', 'value': '10.96.200.9', 'routability': 'Cluster'},
+        {'type': 'IPAddress', 'value': '10.99.0.1', 'routability': 'Cluster'})
+    t.until(lambda: reported(t)[1].get('AddressesAssigned') == 'False/PartiallyAssigned' and len(reported(t)[0]) == 3, 'the others are there')
+    found, conditions, message = reported(t)
+    holds(message, '1 of 4 addresses', 'spec.addresses[3]', '10.99.0.1')
+    equal(conditions['Programmed'], 'True/Programmed')
+    equal((sorted(found.values()), found['10.96.200.9']), (['', 'Cluster', 'Cluster'], 'Cluster'))
+    for ip, scope in found.items():
+        equal(is_inner(ip), scope == 'Cluster', ip)
+        t.told(ip)
+
+    ask({'type': 'IPAddress', 'value': '10.99.0.1', 'routability': 'Cluster'}, {'type': 'IPAddress', 'routability': 'example.com/inner'})
+    t.until(lambda: reported(t)[1].get('AddressesAssigned') == 'False/NotAssigned', 'none is there')
+    found, conditions, message = reported(t)
+    equal((found, conditions['Programmed']), ({}, 'False/AddressNotAssigned'))
+    holds(message, '2 of 2 addresses', 'spec.addresses[0]', 'spec.addresses[1]')
+
+    ask({'type': 'IPAddress', 'routability': 'testing.x-k8s.io/sentinel'})
+    t.until(lambda: list(reported(t)[0].values()) == ['testing.x-k8s.io/sentinel'], 'said again')
+    t.told(next(iter(reported(t)[0])))
+    ask()
+    t.until(lambda: set(reported(t)[0].values()) == {''} and reported(t)[1].get('AddressesAssigned') == 'True/AddressesAssigned', 'as usual')

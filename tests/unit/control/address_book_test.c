@@ -53,7 +53,9 @@ static void hear(void *arg, str key, const struct fact_gateway *f) {
     for (uint32_t i = 0; f && i < f->ports_n; i++)
         buf_printf(&b, " %u%s", f->ports[i].port, f->ports[i].udp ? "/udp" : "");
     for (uint32_t i = 0; f && i < f->addresses_n; i++)
-        buf_printf(&b, " " STR_FMT, STR_ARG(f->addresses[i].value));
+        buf_printf(&b, " " STR_FMT "%s" STR_FMT, STR_ARG(f->addresses[i].value),
+                   f->addresses[i].routability.n ? "/" : "", STR_ARG(f->addresses[i].routability));
+    if (f && f->missed_n && !f->pending) buf_printf(&b, " lacks %u", f->missed_n);
     buf_printf(&b, " %s", !f ? "gone" : f->reason ? f->reason : "good");
     char *to = w->told[w->told_n++ % 16];
     memcpy(to, b.p, b.n);
@@ -235,12 +237,12 @@ static void test_no_address_comes(void **state) {
     assert_int_equal(again, w->now_us + 10 * SECOND_US);
     w->now_us = again;
     work(w);
-    assert_string_equal(last_told(w), "shop/gw: 80 443 AddressNotAssigned");
+    assert_string_equal(last_told(w), "shop/gw: 80 443 lacks 1 AddressNotAssigned");
 }
 
 static void test_static_addresses(void **state) {
     struct world *w = *state;
-    str asked[] = {S("192.0.2.9"), S("192.0.2.1")};
+    struct need_address asked[] = {{0, S("192.0.2.9"), S("")}, {1, S("192.0.2.1"), S("")}};
     struct address_demand d = demand("shop", "gw");
     d.addresses = asked, d.addresses_n = 2;
     begin(w, &d, 1);
@@ -249,7 +251,7 @@ static void test_static_addresses(void **state) {
     assert_string_equal(last_told(w), "shop/gw: 80 443 Pending");
     w->now_us += 20 * SECOND_US;
     work(w);
-    assert_string_equal(last_told(w), "shop/gw: 80 443 AddressNotUsable");
+    assert_string_equal(last_told(w), "shop/gw: 80 443 lacks 2 AddressNotAssigned");
     d.addresses = asked + 1, d.addresses_n = 1;
     address_book_demand(w->book, &d, 1);
     work(w);
@@ -258,18 +260,26 @@ static void test_static_addresses(void **state) {
              "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"ip\":\"192.0.2.7\"}]}}");
     echo(w);
     assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 good"); /* that alone */
-    str any = S("");
-    d.addresses = &any;
+    struct need_address any[] = {{0, S(""), S("")}, {1, S("192.0.2.9"), S("")}};
+    d.addresses = any;
     address_book_demand(w->book, &d, 1);
     work(w);
     echo(w);
     assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 good");
+    d.addresses_n = 2; /* one of two is enough to be reached, but what was named can not be had */
+    address_book_demand(w->book, &d, 1);
+    work(w);
+    echo(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 Pending");
+    w->now_us += 20 * SECOND_US;
+    work(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 192.0.2.1 lacks 1 AddressNotUsable");
 }
 
 /* A load balancer gives a Service one address: there is a Service for each that is asked for, all with the same container ports. */
 static void test_several_addresses(void **state) {
     struct world *w = *state;
-    str asked[] = {S("192.0.2.1"), S("192.0.2.2"), S("")};
+    struct need_address asked[] = {{0, S("192.0.2.1"), S("")}, {1, S("192.0.2.2"), S("")}, {2, S(""), S("")}};
     struct address_demand d = demand("shop", "gw");
     d.addresses = asked, d.addresses_n = 3;
     begin(w, &d, 1);
@@ -304,7 +314,7 @@ static void test_other_types(void **state) {
     struct world *w = *state;
     struct need_port port = {30080, false};
     struct address_demand d = demand("shop", "gw");
-    str asked = S("10.96.0.99");
+    struct need_address asked = {0, S("10.96.0.99"), S("")};
     d.type = ADDRESS_CLUSTER_IP;
     d.ports = &port, d.ports_n = 1;
     begin(w, &d, 1);
@@ -316,17 +326,17 @@ static void test_other_types(void **state) {
              (int)(spec - s->json), s->json, spec);
     memcpy(s->json, with_ip, sizeof with_ip);
     echo(w);
-    assert_string_equal(last_told(w), "shop/gw: 30080 10.96.0.5 good");
+    assert_string_equal(last_told(w), "shop/gw: 30080 10.96.0.5/Cluster good");
     d.addresses = &asked, d.addresses_n = 1; /* it can not be changed: another Service takes its place */
     address_book_demand(w->book, &d, 1);
     work(w);
     assert_int_equal(w->removals, 1);
     echo(w);
-    assert_true(says(w, KIND_SERVICE, "gw-postern", "\"clusterIPs\":[\"10.96.0.99\"]"));
+    assert_true(says(w, KIND_SERVICE, "gw-postern", "\"clusterIP\":\"10.96.0.99\""));
     address_book_done(w->book, KIND_SERVICE, S("shop"), S("gw-postern"), ADDRESS_INVALID, S(""),
                       S("provided IP is not in the valid range"), w->now_us);
     work(w);
-    assert_string_equal(last_told(w), "shop/gw: AddressNotUsable");
+    assert_string_equal(last_told(w), "shop/gw: lacks 1 AddressNotAssigned");
     d.addresses_n = 0;
     d.type = ADDRESS_NODE_PORT;
     address_book_demand(w->book, &d, 1);
@@ -337,7 +347,88 @@ static void test_other_types(void **state) {
     address_book_demand(w->book, &d, 1);
     work(w);
     assert_false(stored(w, KIND_SERVICE, "gw-postern")->there);
-    assert_string_equal(last_told(w), "shop/gw: 30080 AddressNotAssigned"); /* HOST_IP is not known */
+    assert_string_equal(last_told(w), "shop/gw: 30080 lacks 1 AddressNotAssigned"); /* HOST_IP is not known */
+}
+
+/* As the server would make it: with a cluster IP. */
+static void give_cluster_ip(struct world *w, const char *service, const char *ip) {
+    struct stored *s = stored(w, KIND_SERVICE, service);
+    char with_ip[8192];
+    const char *spec = strstr(s->json, "\"spec\":{") + strlen("\"spec\":{");
+    snprintf(with_ip, sizeof with_ip, "%.*s\"clusterIP\":\"%s\",\"clusterIPs\":[\"%s\"],%s",
+             (int)(spec - s->json), s->json, ip, ip, spec);
+    memcpy(s->json, with_ip, sizeof with_ip);
+}
+
+/* A cluster IP that is asked for is a Service's of its own, whatever the Gateway's type: for use within the cluster alone. */
+static void test_inner_addresses(void **state) {
+    struct world *w = *state;
+    struct need_address asked[] = {{0, S(""), S("Cluster")}};
+    struct address_demand d = demand("shop", "gw");
+    d.addresses = asked, d.addresses_n = 1;
+    begin(w, &d, 1);
+    assert_true(says(w, KIND_SERVICE, "gw-postern", "\"type\":\"ClusterIP\""));
+    assert_false(says(w, KIND_SERVICE, "gw-postern", "clusterIP\":\""));
+    assert_null(stored(w, KIND_SERVICE, "gw-postern-2"));
+    give_cluster_ip(w, "gw-postern", "10.96.0.5");
+    echo(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 10.96.0.5/Cluster good");
+}
+
+static void test_inner_beside_outer(void **state) {
+    struct world *w = *state;
+    struct need_address asked[] = {{0, S(""), S("Cluster")},
+                                   {2, S("10.96.0.99"), S("Cluster")},
+                                   {3, S(""), S("")},
+                                   {4, S("10.0.0.1"), S("Cluster")}};
+    struct address_demand d = demand("shop", "gw");
+    d.addresses = asked, d.addresses_n = 4;
+    begin(w, &d, 1);
+    static const char *const names[] = {"gw-postern", "gw-postern-2", "gw-postern-3", "gw-postern-4"};
+    assert_true(says(w, KIND_SERVICE, names[0], "\"type\":\"LoadBalancer\""));
+    assert_true(says(w, KIND_SERVICE, names[1], "\"type\":\"ClusterIP\""));
+    assert_true(says(w, KIND_SERVICE, names[2], "\"clusterIP\":\"10.96.0.99\""));
+    assert_true(says(w, KIND_SERVICE, names[3], "\"clusterIP\":\"10.0.0.1\""));
+    for (unsigned i = 1; i < 4; i++)
+        assert_int_equal(target_port(w, names[i], "443"), target_port(w, names[0], "443"));
+    /* each by itself: one that can not be had is told, and the others stand */
+    stored(w, KIND_SERVICE, names[3])->there = false;
+    snprintf(stored(w, KIND_SERVICE, names[0])->status, 256,
+             "{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}}");
+    give_cluster_ip(w, names[0], "10.96.0.4"); /* which nobody has asked for */
+    give_cluster_ip(w, names[1], "10.96.0.5");
+    address_book_done(w->book, KIND_SERVICE, S("shop"), S("gw-postern-4"), ADDRESS_INVALID, S(""),
+                      S("provided IP is not in the valid range"), w->now_us);
+    echo(w);
+    assert_string_equal(last_told(w),
+                        "shop/gw: 80 443 10.96.0.5/Cluster 10.96.0.99/Cluster 192.0.2.1 lacks 1 good");
+    /* alone it is nothing */
+    d.addresses = asked + 3, d.addresses_n = 1;
+    address_book_demand(w->book, &d, 1);
+    work(w);
+    assert_int_equal(w->removals, 1 + 2 * 2 + 1); /* the first Service has another address, the others go */
+    echo(w);
+    address_book_done(w->book, KIND_SERVICE, S("shop"), S("gw-postern"), ADDRESS_INVALID, S(""),
+                      S("provided IP is not in the valid range"), w->now_us);
+    work(w);
+    assert_string_equal(last_told(w), "shop/gw: lacks 1 AddressNotAssigned");
+}
+
+/* On the nodes' own ports a cluster IP leads to these. */
+static void test_inner_of_the_nodes(void **state) {
+    struct world *w = *state;
+    struct need_address asked[] = {{0, S(""), S("Cluster")}, {1, S(""), S("")}};
+    struct address_demand d = demand("shop", "gw");
+    d.type = ADDRESS_HOST_PORT;
+    d.addresses = asked, d.addresses_n = 2;
+    begin(w, &d, 1);
+    assert_null(stored(w, KIND_SERVICE, "gw-postern"));
+    assert_int_equal(target_port(w, "gw-postern-2", "443"), 443);
+    give_cluster_ip(w, "gw-postern-2", "10.96.0.5");
+    echo(w);
+    w->now_us += 20 * SECOND_US; /* HOST_IPS is not known */
+    work(w);
+    assert_string_equal(last_told(w), "shop/gw: 80 443 10.96.0.5/Cluster lacks 1 good");
 }
 
 static void test_a_stranger_has_the_name(void **state) {
@@ -348,7 +439,7 @@ static void test_a_stranger_has_the_name(void **state) {
                       w->now_us);
     unsigned writes = w->writes;
     uint64_t again = work(w);
-    assert_string_equal(last_told(w), "shop/gw: NoResources");
+    assert_string_equal(last_told(w), "shop/gw: lacks 1 NoResources");
     assert_int_equal(w->writes, writes);
     w->now_us = again; /* it is asked for again */
     work(w);
@@ -518,6 +609,9 @@ int main(void) {
         BOOK_TEST(test_static_addresses),
         BOOK_TEST(test_several_addresses),
         BOOK_TEST(test_other_types),
+        BOOK_TEST(test_inner_addresses),
+        BOOK_TEST(test_inner_beside_outer),
+        BOOK_TEST(test_inner_of_the_nodes),
         BOOK_TEST(test_a_stranger_has_the_name),
         BOOK_TEST(test_only_the_leader_writes),
         BOOK_TEST(test_nothing_goes_before_a_demand),
