@@ -109,62 +109,45 @@ static void tell_backend(struct exchange *x, const struct table_settings *s) {
     forwarded_set(x->request, &f, &x->sender);
 }
 
-static enum http_reason take_rule(struct exchange *x, const struct table_rule *r,
-                                  const struct table_settings *s) {
-    assert(r->slot < x->proxy->uses_n);
-    x->rule = r;
-    x->proxy->uses[r->slot]++;
-    if (x->match.closed) return REASON_EXPRESSION_LIMIT;
-    take_settings(x, s);
-    bool too_large = x->request->body == HTTP_BODY_LENGTH && x->request->content_length > x->body_bytes_max;
-    return too_large ? REASON_BODY_TOO_LARGE : REASON_NONE;
+/* What was found is forgotten. Returns whether the request has its listener's filters behind it. */
+static bool forget(struct exchange *x, enum admission how) {
+    bool passed = how == ADMISSION_GO_ON || x->rule->index >= 0;
+    proxy_core_unuse(x->proxy, TAKE(x->rule));
+    x->target = NULL, x->redirect = NULL, x->cors = NULL;
+    return passed;
 }
 
-static enum http_reason find_rule(struct exchange *x, const struct table_listener *l) {
-    if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, x->proxy->matching, &x->match))
-        return REASON_NO_ROUTE;
-    return take_rule(x, x->match.rule, l->settings);
-}
-
-static enum http_reason enter_gate(struct exchange *x, const struct table_listener *l) {
-    x->gate_of = l->id;
-    return take_rule(x, l->gate, l->settings);
-}
-
-static enum http_reason pass(struct exchange *x, const struct table_listener *l) {
-    if (x->request->upgrade.n) upgrade_request(x->request, x->bodyless, l->settings);
-    return choose(x);
-}
-
-enum http_reason admission_check(struct exchange *x) {
-    enum http_reason why = check_message(x);
+/* All ways lead through here, so that it is one piece on the usual one. When it is not the first time the listener is looked up anew since its
+ * table may be gone, not to choose another one: neither Host nor server name can have changed. Where another one has come in its place
+ * meanwhile it is as if the request had come now.                                                   [GW ListenerFilters.requests] */
+enum http_reason admission_check(struct exchange *x, enum admission how) {
+    bool passed = how != ADMISSION_FRESH && forget(x, how);
+    enum http_reason why = how == ADMISSION_FRESH ? check_message(x) : REASON_NONE;
     if (why != REASON_NONE) return why;
     const struct table_listener *l = NULL;
     why = find_listener(x, &l);
     if (why != REASON_NONE) return why;
-    if (l->settings->request_id) name_request(x, l->settings);
+    if (l->settings->request_id && how == ADMISSION_FRESH) name_request(x, l->settings);
     if (x->request->path.p[0] != '/')
         return REASON_NO_ROUTE; /* OPTIONS *: the server as a whole has no route */
-    why = l->gate ? enter_gate(x, l) : find_rule(x, l);
-    if (why != REASON_NONE) return why;
-    tell_backend(x, l->settings);
-    return x->gate_of ? REASON_NONE : pass(x, l);
+    bool gate = l->gate && !(passed && l->id == x->gate_of);
+    if (gate)
+        x->gate_of = l->id, x->rule = l->gate;
+    else if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, x->proxy->matching, &x->match))
+        return REASON_NO_ROUTE;
+    else
+        x->rule = x->match.rule;
+    assert(x->rule->slot < x->proxy->uses_n);
+    x->proxy->uses[x->rule->slot]++;
+    if (x->match.closed) return REASON_EXPRESSION_LIMIT;
+    take_settings(x, l->settings);
+    if (x->request->body == HTTP_BODY_LENGTH && x->request->content_length > x->body_bytes_max)
+        return REASON_BODY_TOO_LARGE;
+    if (how == ADMISSION_FRESH) tell_backend(x, l->settings);
+    if (gate) return REASON_NONE;
+    if (x->request->upgrade.n) upgrade_request(x->request, x->bodyless, l->settings);
+    return choose(x);
 }
-
-/* The listener is looked up anew since its table may be gone, not to choose another one: neither Host nor server name can have changed. Where
- * another one has come in its place meanwhile it is as if the request had come now.                [GW ListenerFilters.requests] */
-static enum http_reason enter_again(struct exchange *x, bool passed) {
-    const struct table_listener *l = NULL;
-    proxy_core_unuse(x->proxy, TAKE(x->rule));
-    x->target = NULL, x->redirect = NULL, x->cors = NULL;
-    enum http_reason why = find_listener(x, &l);
-    if (why != REASON_NONE) return why;
-    if (l->gate && !(passed && l->id == x->gate_of)) return enter_gate(x, l);
-    why = find_rule(x, l);
-    return why == REASON_NONE ? pass(x, l) : why;
-}
-
-enum http_reason admission_go_on(struct exchange *x) { return enter_again(x, true); }
 
 bool admission_is_old(const struct exchange *x) {
     const struct table *t = x->proxy->table;
@@ -173,5 +156,3 @@ bool admission_is_old(const struct exchange *x) {
     const struct table_listener *l = port ? table_listener_for(port, x->host) : NULL;
     return !l || l->gate != x->rule;
 }
-
-enum http_reason admission_renew(struct exchange *x) { return enter_again(x, x->rule->index >= 0); }

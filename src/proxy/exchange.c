@@ -249,7 +249,8 @@ static void go_on(struct exchange *x, enum http_reason why) {
     }
 }
 
-static void admitted(struct exchange *x, enum http_reason why) {
+static void admit(struct exchange *x, enum admission how) {
+    enum http_reason why = admission_check(x, how);
     if (x->request_timeout_us) x->request_due_us = x->start_us + x->request_timeout_us;
     if (why == REASON_NONE && x->rule->asks && !x->preflight)
         auth_begin(x);
@@ -257,16 +258,16 @@ static void admitted(struct exchange *x, enum http_reason why) {
         go_on(x, why);
 }
 
-static void admit_again(struct exchange *x, enum http_reason (*how)(struct exchange *x)) {
+static void admit_again(struct exchange *x, enum admission how) {
     exchange_move(x, X_ROUTE);
     balance_tried_fini(&x->tried);
     x->request_due_us = UINT64_MAX;
-    admitted(x, how(x));
+    admit(x, how);
 }
 
 bool exchange_renew(struct exchange *x) {
     if (!admission_is_old(x)) return false;
-    admit_again(x, admission_renew);
+    admit_again(x, ADMISSION_RENEW);
     return true;
 }
 
@@ -277,7 +278,7 @@ static bool is_gone(const struct exchange *x) {
 
 void exchange_let_in(struct exchange *x) {
     if (x->rule->index < 0) /* the listener's filters are done: now it is matched, by what they made of it */
-        admit_again(x, admission_go_on);
+        admit_again(x, ADMISSION_GO_ON);
     else if (!is_gone(x) || !exchange_renew(x))
         go_on(x, REASON_NONE);
 }
@@ -286,7 +287,7 @@ void exchange_head(struct exchange *x, struct http_msg *m, bool end) {
     note_request(x, m);
     x->bodyless = x->request_ended = end;
     exchange_move(x, X_ROUTE);
-    admitted(x, admission_check(x));
+    admit(x, ADMISSION_FRESH);
 }
 
 void exchange_body(struct exchange *x, str bytes) {
