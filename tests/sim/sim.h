@@ -72,6 +72,7 @@ struct sim_request {
     bool begun, sent;                   /* the first byte, all of it */
     bool spoiled;                       /* its client aborts, is slow, shuts its side: much is forgiven */
     bool gave_up;
+    bool unhurried;    /* its client has hardly a window */
     bool after_idle;   /* its connection may have been closed meanwhile */
     bool behind_close; /* one before it on its connection was the last, or was cut */
     uint8_t receipts_n, mirrored;
@@ -130,9 +131,15 @@ struct sim {
 /* The one that runs. */
 extern struct sim *sim_now;
 
-/* sim_client.c, sim_backend.c */
+/* sim_answer.c: what is asked, and what is looked at in an answer. from: X-Sim-Answer; not given: the gateway's own */
+void sim_request_roll(struct sim_request *q, uint32_t id);
+void sim_answer_head(struct sim_request *q, uint16_t status, str from);
+void sim_answer_body(struct sim_request *q, str bytes);
+void sim_answer_end(struct sim_request *q);
+/* sim_client.c, sim_client2.c, sim_backend.c */
 void sim_client_start(uint32_t first, uint32_t n);
-void sim_client_done(void); /* one of them */
+void sim_client2_start(uint32_t first, uint32_t n); /* HTTP/2 */
+void sim_client_done(void);                         /* one of them */
 enum fake_welcome sim_backend_welcome(void *arg, const struct ip *ip, uint16_t port,
                                       struct fake_peer **ret_peer);
 /* sim_world.c: manifests, tables, what comes home, the end */

@@ -133,40 +133,6 @@ static void on_pump(struct fake_event *e) {
 
 /* ---- answers ---- */
 
-static enum http_reason reason_of(str name) {
-    for (int i = 0; i < HTTP_REASON_COUNT; i++)
-        if (str_eq(http_reason_name((enum http_reason)i), name)) return (enum http_reason)i;
-    fake_fail("an answer of the gateway's own with a reason that there is not: " STR_FMT, STR_ARG(name));
-}
-
-/* "postern: NAME: words" */
-static void note_reason(struct sim_request *q) {
-    str text = {q->text, q->text_n};
-    if (!str_starts(text, S("postern: "))) return;
-    text = str_from(text, 9);
-    q->told = reason_of(str_cut(&text, ':'));
-}
-
-static void note_answer(struct sim_request *q, str head) {
-    uint64_t status, id, at;
-    if (num_parse(str_upto(str_from(head, 9), 3), 999, &status) != OK) fake_fail("a status line is none");
-    q->head = true, q->status = (uint16_t)status, q->got = 0;
-    str from = sim_h1_field(head, "X-Sim-Answer");
-    if (!from.p) {
-        q->from = -1;
-        return;
-    }
-    str left = str_cut(&from, '.');
-    if (num_parse(left, SIM_REQUESTS_MAX, &id) != OK || num_parse(from, SIM_RECEIPTS_MAX, &at) != OK)
-        fake_fail("an answer that nobody gave");
-    if (id != q->id) fake_fail("the answer to %llu came to %u", (unsigned long long)id, q->id);
-    if (at >= q->receipts_n) fake_fail("%u has an answer from the future", q->id);
-    q->from = (int)at;
-    const struct sim_receipt *r = &q->receipts[at];
-    if (r->status != q->status) fake_fail("%u: %u came for %u", q->id, q->status, r->status);
-    if (r->backend == SIM_MIRROR) fake_fail("%u was answered by a mirror", q->id);
-}
-
 static void on_head(struct sim_h1 *h, str head) {
     struct sim_client *c = of(h);
     if (c->awaited >= c->sending + (c->head_sent ? 1 : 0)) fake_fail("an answer to nothing");
@@ -178,35 +144,26 @@ static void on_head(struct sim_h1 *h, str head) {
             fake_in(&c->pump, 0);
         return;
     }
-    if (q->head) fake_fail("%u gets two answers", q->id);
-    note_answer(q, head);
+    uint64_t status;
+    if (num_parse(str_upto(str_from(head, 9), 3), 999, &status) != OK) fake_fail("a status line is none");
+    sim_answer_head(q, (uint16_t)status, sim_h1_field(head, "X-Sim-Answer"));
     str connection = sim_h1_field(head, "Connection");
     c->answer_closes = str_eq(connection, S("close")) || (q->old && !str_eq(connection, S("keep-alive")));
     h->no_body = sim_is_head(q) || q->status == 204 || q->status == 304;
-    fake_trace("client %u: %u gets %u from %d", c->number, q->id, q->status, q->from);
 }
 
 static void on_body(struct sim_h1 *h, str bytes) {
     struct sim_client *c = of(h);
     struct sim_request *q = request(c, c->awaited);
     c->waits_since_us = fake_now->now_us;
-    if (q->from >= 0) {
-        sim_body_check(sim_answer_key(q, q->from), q->got, bytes, "answer's body", q->id);
-    } else {
-        str fits = str_upto(bytes, sizeof q->text - q->text_n);
-        memcpy(q->text + q->text_n, fits.p, fits.n);
-        q->text_n = (uint8_t)(q->text_n + fits.n);
-    }
-    q->got += bytes.n;
+    sim_answer_body(q, bytes);
     if (c->slow && fake_one_in(4)) fake_pause(&c->peer, fake_now->now_us + fake_below(5000000));
 }
 
 static void on_end(struct sim_h1 *h) {
     struct sim_client *c = of(h);
     struct sim_request *q = request(c, c->awaited);
-    q->complete = true;
-    note_reason(q);
-    fake_trace("client %u: %u is complete, %zu bytes", c->number, q->id, q->got);
+    sim_answer_end(q);
     c->awaited++;
     if (c->awaited == c->n && !c->lingers)
         hang_up(c, false, "all is answered");
@@ -271,25 +228,6 @@ static void on_dial(struct fake_event *e) {
     fake_in(&c->watch, 1000);
 }
 
-/* ---- what it asks ---- */
-
-static void plan(struct sim_client *c, uint32_t i) {
-    static const char *const methods[] = {"GET", "GET",    "HEAD",  "POST",   "POST",
-                                          "PUT", "DELETE", "PATCH", "OPTIONS"};
-    static const size_t sizes[] = {1, 10, 200, 3000, 20000, 100000};
-    struct sim_request *q = request(c, i);
-    *q = (struct sim_request){.id = c->first + i + 1, .from = -1};
-    q->method = methods[fake_below(COUNT_OF(methods))];
-    q->route = (uint8_t)fake_below(SIM_ROUTES);
-    bool body = q->method[0] == 'P' || fake_one_in(12);
-    if (body && !fake_one_in(8)) q->body_n = sizes[fake_below(COUNT_OF(sizes))];
-    q->old = fake_one_in(16);
-    q->chunked = body && !q->old && fake_one_in(2);
-    q->expects = q->body_n && !q->old && fake_one_in(4);
-    q->closes = i + 1 == c->n && fake_one_in(3);
-    q->spoiled = c->slow || c->half_closes || i >= c->aborts_at;
-}
-
 void sim_client_start(uint32_t first, uint32_t n) {
     struct sim *s = sim_now;
     struct sim_client *c = base_zalloc(sizeof *c);
@@ -302,7 +240,12 @@ void sim_client_start(uint32_t first, uint32_t n) {
     c->half_closes = s->bad.half_closes && fake_one_in(4);
     c->lingers = fake_one_in(6);
     c->aborts_at = s->bad.aborts && fake_one_in(3) ? fake_below(n) : n;
-    for (uint32_t i = 0; i < n; i++) plan(c, i);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sim_request *q = request(c, i);
+        sim_request_roll(q, first + i + 1);
+        q->closes = i + 1 == n && fake_one_in(3);
+        q->spoiled = c->slow || c->half_closes || i >= c->aborts_at;
+    }
     s->clients_open++;
     fake_in(&c->watch, fake_below(3000000));
 }

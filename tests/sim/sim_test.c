@@ -23,7 +23,7 @@ static void start_clients(struct sim *s) {
     uint32_t n = 1 + fake_below(SIM_CLIENTS_MAX);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t asks = 1 + fake_below(fake_one_in(3) ? 12 : 4);
-        sim_client_start(s->requests_n, asks);
+        (fake_one_in(3) ? sim_client2_start : sim_client_start)(s->requests_n, asks);
         s->requests_n += asks;
     }
 }
