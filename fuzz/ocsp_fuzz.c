@@ -1,4 +1,4 @@
-/* fuzz: text, 30000 inputs */
+/* fuzz: text, 25000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any response to staple, for a certificate whose responses are among the seeds: it is read, or a message says why it is not sent. */
 #include "text/x509_ocsp.h"

@@ -1,4 +1,4 @@
-/* fuzz: io, 20000 inputs */
+/* fuzz: io, 60000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a client may send to a TLS listener before it has shown who it is. The first four bytes say how the listener is set up and in how large
  * pieces the rest comes; the rest is what comes. Whatever it is, the handshake waits, is done, or fails for a reason that has words. */
