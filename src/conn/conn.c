@@ -115,7 +115,7 @@ static void step(struct conn *c) {
 static void run(struct conn *c) {
     if (c->state != CONN_OPEN) step(c);
     if (c->state != CONN_OPEN) return;
-    if (c->writable && conn_pending(c)) conn_io_flush(c);
+    if (c->writable && !c->write_over && conn_pending(c)) conn_io_flush(c);
     conn_io_read(c);
     if (c->state == CONN_OPEN && (c->read_over ? c->peer_dead && !c->shut : c->peer_shut))
         c->ops->closing(c, c->peer_dead);

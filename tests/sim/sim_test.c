@@ -3,12 +3,13 @@
  * the same. Without arguments: as many as a build has time for. */
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "io/log.h"
 #include "sim.h"
 
-enum { USUAL_SEEDS = 60 };
+enum { USUAL_SEEDS = 60, HANG_S = 60 };
 
 struct sim *sim_now;
 
@@ -31,6 +32,7 @@ static void start_clients(struct sim *s) {
 static uint64_t run(uint64_t seed, uint64_t *ret_turns) {
     struct sim *s = base_zalloc(sizeof *s);
     sim_now = s;
+    alarm(HANG_S);
     fake_init(&s->kernel, seed);
     s->kernel.welcome = sim_backend_welcome, s->kernel.between = sim_world_between, s->kernel.arg = s;
     roll(s);
@@ -51,6 +53,11 @@ static void on_abort(int signal_number) {
     (void)signal_number;
     fake_tell();
 }
+/* Within a turn of the loop nobody else looks. */
+static void on_alarm(int signal_number) {
+    (void)signal_number;
+    fake_fail("it does not come out of a turn");
+}
 static void on_death(void) { fake_tell(); }
 void __sanitizer_set_death_callback(void (*f)(void)) __attribute__((weak));
 
@@ -58,6 +65,7 @@ int main(int argc, char **argv) {
     uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, turns = 0;
     uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : argc > 1 ? 1 : USUAL_SEEDS;
     signal(SIGABRT, on_abort);
+    signal(SIGALRM, on_alarm);
     if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(on_death);
     log_set_level(LOG_INFO);
     for (uint64_t seed = first; seed < first + n; seed++) {
