@@ -59,6 +59,7 @@ struct owner {
     int peer;
     unsigned did_read, wrote, refused, ended, cut, closing, write_failed, deadlines, gone;
     err why;
+    bool looks; /* once a write has failed: there may be bytes to read yet */
 };
 static struct owner *of(struct conn *c) { return container_of(c, struct owner, conn); }
 static void on_did_read(struct conn *c) { of(c)->did_read++; }
@@ -69,7 +70,12 @@ static void on_refused(struct conn *c, err e, enum http_reason why) {
 }
 static void on_ended(struct conn *c, bool cut) { of(c)->ended++, of(c)->cut += cut; }
 static void on_closing(struct conn *c, bool dead) { (void)dead, of(c)->closing++; }
-static void on_write_failed(struct conn *c) { of(c)->write_failed++; }
+static void on_write_failed(struct conn *c) {
+    of(c)->write_failed++;
+    if (!of(c)->looks) return;
+    c->readable = true;
+    conn_resume(c);
+}
 static void on_deadline(struct conn *c, uint64_t now_us) { (void)now_us, of(c)->deadlines++; }
 static void on_gone(struct conn *c) { of(c)->gone++; }
 static const struct conn_ops ops = {
@@ -303,6 +309,24 @@ static void tells_that_a_write_failed(void **state) {
     world_fini(&w);
 }
 
+/* The loop would turn for ever if it were told whenever that is looked at. */
+static void tells_it_once_while_it_is_held(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w);
+    struct owner *o = &w.owners[0];
+    o->looks = o->conn.held = true;
+    close(o->peer);
+    o->peer = -1;
+    buf_add(&o->bytes.out, S("lost"));
+    conn_want_flush(&o->conn);
+    conn_settle(&w.common);
+    until(&w, o->conn.peer_dead); /* which says that it is writable, too */
+    assert_int_equal(o->write_failed, 1);
+    assert_int_equal(o->did_read, 0);
+    world_fini(&w);
+}
+
 /* ---- the end ---- */
 
 /* What the peer still sends is thrown away, so that no reset overtakes what was written. */
@@ -411,6 +435,7 @@ int main(void) {
         cmocka_unit_test(ends_an_idle_one_that_speaks),
         cmocka_unit_test(writes_what_fits_and_the_rest_later),
         cmocka_unit_test(tells_that_a_write_failed),
+        cmocka_unit_test(tells_it_once_while_it_is_held),
         cmocka_unit_test(lingers_until_the_peer_ends),
         cmocka_unit_test(lingers_for_so_many_bytes),
         cmocka_unit_test(closes_at_once_when_nothing_is_under_way),
