@@ -24,8 +24,9 @@ struct mirror { /* owner: worker */
     uint64_t progress_us;
     bool bodyless, request_ended, request_sent;
     bool response_begun, response_ended;
-    bool repeated; /* on a fresh connection */
-    bool trimmed;  /* its body is not whole any more */
+    bool wrote_any; /* a byte of the request has gone out */
+    bool repeated;  /* on a fresh connection */
+    bool trimmed;   /* its body is not whole any more */
     bool over;
 };
 enum { MIRRORS_KEPT = 1024 };
@@ -190,7 +191,8 @@ static void on_failed(struct upstream_loan *l, enum http_reason why, const char 
 }
 
 static void lost(struct mirror *m) {
-    bool again = m->up.reused && !m->response_begun && !m->repeated && !m->trimmed;
+    bool twice = retry_idempotent(m->request) || !m->wrote_any; /* it may be sent again [RFC 9110 9.2.2] */
+    bool again = twice && m->up.reused && !m->response_begun && !m->repeated && !m->trimmed;
     upstream_drop(&m->up);
     m->repeated = true;
     if (again)
@@ -208,6 +210,7 @@ static void on_did_read(struct upstream_loan *l) {
 
 static void on_wrote(struct upstream_loan *l) {
     struct mirror *m = of(l);
+    m->wrote_any = true;
     progress(m);
     if (m->fed.n != m->body.n || (m->request_ended && !m->request_sent)) {
         send_on(m);
