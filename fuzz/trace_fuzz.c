@@ -1,7 +1,8 @@
 /* fuzz: http, 2000000 inputs */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* traceparent and tracestate of a peer: what is taken is printed and read again as the same; what is passed on of a state is within the bound and
- * a fixed point. The first line is the one, the rest the other. */
+ * a fixed point. The first line is the one, the rest the other. All of it is a collector's answer, too, and the text of an attribute. */
+#include "http/otlp.h"
 #include "http/trace_context.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,5 +29,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check(s.n && s.n <= TRACE_STATE_CHARS_MAX && s.n <= rest.n);
         check(str_eq(trace_context_state(a, s), s));
     }
+    uint64_t rejected = 77;
+    str all = {(const char *)data, size};
+    if (otlp_rejected(all, &rejected) != OK) check(rejected == 77);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    otlp_attribute(&b, 9, all, all);
+    otlp_frame(&b, all, all, all, size);
+    check(!b.overflow);
+    buf_fini(&b);
     return 0;
 }

@@ -45,7 +45,8 @@
     X(BODY, "body_us", DURATION, body_us, "from that first byte to the last one written")                    \
     X(USER_AGENT, "user_agent", TEXT, user_agent, "as sent")                                                 \
     X(REQUEST_ID, "request_id", TEXT, request_id, "X-Request-Id, as the backend gets it")                    \
-    X(TRACE_ID, "trace_id", TEXT, trace_id, "of its traceparent")
+    X(TRACE_ID, "trace_id", TEXT, trace_id, "of its traceparent, as it came or as it was begun")             \
+    X(SPAN_ID, "span_id", TEXT, span_id, "of our own span of that trace, when one was sent to a collector")
 
 /* The strs are borrowed for the call that prints it. Times are microseconds. */
 struct access_address {
@@ -70,7 +71,7 @@ struct access_record {
     uint64_t attempts, bytes_in, bytes_out;
     str retries, retry_stop;
     uint64_t total_us, head_us, route_us, auth_us, connect_us, tls_us, wait_us, first_byte_us, body_us;
-    str user_agent, request_id, trace_id;
+    str user_agent, request_id, trace_id, span_id;
     const struct http_msg *request, *response; /* the heads; NULL: none */
     uint32_t request_fields_n;                 /* that were received; what stands behind was added */
     uint32_t tally, tally_epoch;               /* of the rule (table.h); 0: none */

@@ -87,7 +87,7 @@ static void test_json(void **state) {
         "3,"
         "\"bytes_out\":18446744073709551615,\"total_us\":1500,\"head_us\":0,\"route_us\":0,\"auth_us\":0,"
         "\"connect_us\":0,\"tls_us\":0,\"wait_us\":0,\"first_byte_us\":1200,\"body_us\":0,"
-        "\"user_agent\":\"curl\\n\",\"request_id\":\"id\",\"trace_id\":null}\n");
+        "\"user_agent\":\"curl\\n\",\"request_id\":\"id\",\"trace_id\":null,\"span_id\":null}\n");
     r.rule = -1, r.endpoint.ip.family = 0;
     print(&b, "json", &r);
     b.p[b.n - 1] = 0;
