@@ -15,3 +15,5 @@ struct settings *parameters_pack(const struct settings *s);
 bool parameters_equal(const struct settings *x, const struct settings *y); /* both may be NULL */
 /* For listeners of the plan, in a; NULL: nothing is set. */
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s);
+/* The same for what they say of tracing. */
+struct plan_tracing *parameters_tracing(struct arena *a, const struct settings *s);

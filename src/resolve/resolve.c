@@ -73,6 +73,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         backends_mark(p, c->ns, c->name);
         policies_mark_backend(p, c->kind, c->ns, c->name);
         telemetry_mark_referrers(p, c->kind, c->ns, c->name);
+        telemetry_mark_collectors(p, c->ns, c->name);
         break;
     case KIND_ENDPOINT_SLICE: {
         const struct object *slice = store_get(p->store, p->scratch, c->kind, c->ns, c->name);
