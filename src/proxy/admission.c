@@ -34,6 +34,7 @@ static enum http_reason find_listener(struct exchange *x, const struct table_lis
     x->client_certificate = l->client, x->client_generation = t->generation;
     downstream_settle(x->client, port, l);
     record_settle(x, l);
+    if (l->tracing) trace_begin(x, l);
     *ret = l;
     return REASON_NONE;
 }
@@ -107,6 +108,7 @@ static void tell_backend(struct exchange *x, const struct table_settings *s) {
                           .port = x->listener_port,
                           .settings = s};
     forwarded_set(x->request, &f, &x->sender);
+    if (x->trace) trace_tell(x);
 }
 
 static enum http_reason take_rule(struct exchange *x, const struct table_rule *r,

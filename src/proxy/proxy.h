@@ -56,6 +56,8 @@ struct proxy_counts {
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];
     uint64_t upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
         upstream_idle;
+    /* made; taken by a collector; not: it is away, too slow, or says no */
+    uint64_t spans, spans_sent, spans_dropped, exports, exports_failed;
     uint64_t allocations; /* times a pool or an arena asked the system */
 };
 struct proxy *proxy_new(const struct proxy_config *c);
@@ -73,7 +75,8 @@ uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot);
 bool proxy_freed_a_rule(struct proxy *p);
 /* Idle connections end now, the others after their response. */
 void proxy_drain(struct proxy *p);
-bool proxy_is_idle(const struct proxy *p); /* no connection of a client is open, and no mirror under way */
+bool proxy_is_idle(
+    const struct proxy *p); /* no connection of a client is open, no mirror and no export under way */
 /* Everything ends at once. */
 void proxy_cut(struct proxy *p);
 void proxy_count(const struct proxy *p, struct proxy_counts *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/map.h"
 #include "base/rng.h"
 #include "conn/conn.h"
 #include "filter/request_id.h"
@@ -43,6 +44,9 @@ struct proxy { /* owner: worker */
     size_t mirror_bytes;           /* of bodies that wait for mirrors */
     struct retry_window **windows; /* by backend slot; NULL: that backend has had no budget */
     uint32_t windows_n;
+    struct map tracers;            /* by table_collector.id */
+    size_t span_bytes;             /* that wait in them */
+    struct buf span, span_scratch;
     struct rng rng;
     struct request_id_source ids;
     struct table_work *matching;

@@ -295,6 +295,11 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->mirrors, c.mirrors);
     stats_set(&s->mirrors_dropped, c.mirrors_dropped);
     stats_set(&s->mirrors_failed, c.mirrors_failed);
+    stats_set(&s->spans, c.spans);
+    stats_set(&s->spans_sent, c.spans_sent);
+    stats_set(&s->spans_dropped, c.spans_dropped);
+    stats_set(&s->exports, c.exports);
+    stats_set(&s->exports_failed, c.exports_failed);
     stats_set(&s->retries, c.retries);
     for (int i = 0; i < RETRY_STOP_COUNT; i++) stats_set(&s->retries_stopped[i], c.retries_stopped[i]);
     stats_set(&s->allocations_after_warmup, c.allocations);

@@ -16,6 +16,7 @@ struct worker_stats {
     stats_counter upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
         upstream_idle;
     stats_counter mirrors, mirrors_dropped, mirrors_failed;
+    stats_counter spans, spans_sent, spans_dropped, exports, exports_failed;
     stats_counter retries, retries_stopped[RETRY_STOP_COUNT];
     stats_counter access_dropped;
     stats_counter turns, allocations_after_warmup;
