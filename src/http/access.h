@@ -15,6 +15,8 @@
     X(TLS_VERSION, "tls_version", TEXT, tls_version, "TLSv1.2, TLSv1.3")                                     \
     X(TLS_CIPHER, "tls_cipher", TEXT, tls_cipher, "the cipher suite")                                        \
     X(SERVER_NAME, "server_name", TEXT, server_name, "the server name of the handshake (SNI)")               \
+    X(TLS_FAILURE, "tls_failure", TEXT, tls_failure,                                                         \
+      "why the handshake failed (docs/tls.md), on a line of its own that has no request")                    \
     X(METHOD, "method", TEXT, method, "of the request, as all that follows up to the query")                 \
     X(AUTHORITY, "authority", TEXT, authority, "host and port as sent")                                      \
     X(PATH, "path", TEXT, path, "as sent, without the query")                                                \
@@ -64,7 +66,7 @@ struct access_record {
     uint16_t status;
     enum http_reason reason;
     str method, authority, path, query;
-    str tls_version, tls_cipher, server_name;
+    str tls_version, tls_cipher, server_name, tls_failure;
     str gateway, listener, route, rule_name, backend; /* "" when none */
     int64_t rule;                                     /* -1 when none */
     struct access_address endpoint;

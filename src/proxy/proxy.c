@@ -62,6 +62,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     mirror_setup(p);
     tracer_setup(p);
     p->report = c->finished;
+    p->report_handshake = c->handshake_failed;
     p->report_arg = c->arg;
     p->records = c->records;
     return p;

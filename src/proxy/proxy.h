@@ -41,6 +41,8 @@ struct proxy_config {
     struct tls_trust *trust;     /* whom the system trusts; outlives the proxy; NULL: nobody */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
+    /* A client's handshake failed: a record without a request. May be NULL. */
+    void (*handshake_failed)(void *arg, const struct access_record *r);
     void *arg;
     const struct proxy_limits *limits; /* for the call; NULL: the usual ones */
     bool
@@ -49,6 +51,7 @@ struct proxy_config {
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
+    uint64_t handshakes_untold;           /* of those, how many have no record */
     uint64_t requests_open, tunnels_open; /* tunnels are among the requests */
     uint64_t expressions_given_up;        /* searches that reached the bound of their request */
     uint64_t mirrors, mirrors_dropped,

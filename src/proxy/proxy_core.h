@@ -59,6 +59,9 @@ struct proxy { /* owner: worker */
     char date[40];
     size_t date_n;
     void (*report)(void *arg, const struct access_record *r);
+    void (*report_handshake)(void *arg, const struct access_record *r);
+    uint64_t handshakes_told_us; /* when the second began that they are counted in */
+    uint32_t handshakes_told;
     void *report_arg;
     bool records;
 };

@@ -8,7 +8,7 @@
 /* Counters of one worker: it alone writes, anybody reads. */
 struct worker_stats {
     stats_counter connections_accepted, connections_open;
-    stats_counter handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
+    stats_counter handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT], handshakes_untold;
     stats_counter requests, requests_open, tunnels_open, expressions_given_up;
     stats_counter responses_by_class[6]; /* [1]..[5] */
     stats_counter reasons[HTTP_REASON_COUNT];
