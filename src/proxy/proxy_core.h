@@ -44,8 +44,8 @@ struct proxy { /* owner: worker */
     size_t mirror_bytes;           /* of bodies that wait for mirrors */
     struct retry_window **windows; /* by backend slot; NULL: that backend has had no budget */
     uint32_t windows_n;
-    struct map tracers;            /* by table_collector.id */
-    size_t span_bytes;             /* that wait in them */
+    struct map tracers; /* by table_collector.id */
+    size_t span_bytes;  /* that wait in them */
     struct buf span, span_scratch;
     struct rng rng;
     struct request_id_source ids;

@@ -79,7 +79,8 @@ static void test_json(void **state) {
         buf_str(&b),
         "{\"time\":\"2026-11-23T04:00:00.123456Z\",\"client\":\"192.0.2.7\",\"client_port\":40000,"
         "\"protocol\":\"HTTP/1.1\",\"tls\":true,\"tls_version\":\"TLSv1.3\",\"tls_cipher\":null,"
-        "\"server_name\":null,\"tls_failure\":null,\"method\":\"GET\",\"authority\":\"example.org\",\"path\":\"/a\\\"b\","
+        "\"server_name\":null,\"tls_failure\":null,\"method\":\"GET\",\"authority\":\"example.org\",\"path\":"
+        "\"/a\\\"b\","
         "\"query\":\"?q=\\u007f\",\"status\":200,\"reason\":\"-\",\"gateway\":\"ns/gw\","
         "\"listener\":\"http\",\"route\":\"HTTPRoute/ns/r\",\"rule\":2,\"rule_name\":null,"
         "\"backend\":\"ns/"
