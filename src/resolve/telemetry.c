@@ -170,6 +170,14 @@ const struct gateway_state *telemetry_target(const struct pass *p, const struct 
 
 static void judge_ancestor(struct pass *p, const struct object *o, const struct ancestor *a,
                            struct conditions *c) {
+    if (!a->gateway) {
+        conditions_add(c, "Accepted", CONDITION_FALSE, "TargetNotFound",
+                       arena_printf(p->scratch,
+                                    "spec.targetRefs: Gateway " STR_FMT "/" STR_FMT
+                                    " does not exist; create it or correct the name",
+                                    STR_ARG(a->ns), STR_ARG(a->name)));
+        return;
+    }
     const struct xtelemetry_policy *policy = (const void *)o, *first = find(p, a->gateway);
     bool served = features_served(p->facts, FEATURE_XTELEMETRY);
     struct verdict v = {0};
@@ -194,7 +202,11 @@ void telemetry_status(struct pass *p, struct policy_state *ps, const struct obje
     struct ancestors all = {0};
     for (uint32_t i = 0; i < policy->spec.target_refs.n; i++) {
         const struct gateway_state *g = telemetry_target(p, o, i);
-        if (g) policy_status_ancestor(&all, g);
+        const struct local_ref *t = &policy->spec.target_refs.p[i];
+        if (g)
+            policy_status_ancestor(&all, g);
+        else if (is_gateway(t) && !store_has(p->store, KIND_GATEWAY, o->meta.ns, t->name))
+            policy_status_missing(&all, o->meta.ns, t->name);
     }
     policy_status_tell(p, ps, o, &all, judge_ancestor);
 }
