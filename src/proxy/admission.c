@@ -34,7 +34,7 @@ static enum http_reason find_listener(struct exchange *x, const struct table_lis
     x->client_certificate = l->client, x->client_generation = t->generation;
     downstream_settle(x->client, port, l);
     record_settle(x, l);
-    if (l->tracing) trace_begin(x, l);
+    if (l->tracing && !x->trace) trace_begin(x, l); /* once: it may be looked up anew */
     *ret = l;
     return REASON_NONE;
 }
@@ -134,6 +134,7 @@ static enum http_reason enter_gate(struct exchange *x, const struct table_listen
 }
 
 static enum http_reason pass(struct exchange *x, const struct table_listener *l) {
+    if (x->trace) trace_matched(x);
     if (x->request->upgrade.n) upgrade_request(x->request, x->bodyless, l->settings);
     return choose(x);
 }

@@ -80,12 +80,15 @@ static void tell_state(struct exchange *x, struct trace *tr) {
 void trace_tell(struct exchange *x) {
     struct trace *tr = x->trace;
     struct http_msg *m = x->request;
-    if (x->match.prefix != UINT32_MAX)
-        tr->route = x->match.prefix ? str_upto(m->path, x->match.prefix) : S("/");
     tell_state(x, tr);
     if (tr->unchanged) return;
     drop(m, FIELD_TRACEPARENT);
     http_msg_add_known(m, FIELD_TRACEPARENT, S("traceparent"), (str){tr->parent, sizeof tr->parent});
+}
+
+void trace_matched(struct exchange *x) {
+    if (x->match.prefix != UINT32_MAX)
+        x->trace->route = x->match.prefix ? str_upto(x->request->path, x->match.prefix) : S("/");
 }
 
 /* ---- attempts ---- */

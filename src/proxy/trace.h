@@ -28,8 +28,10 @@ struct trace {                /* owner: worker; of the exchange's arena */
 };
 /* Its listener is known. */
 void trace_begin(struct exchange *x, const struct table_listener *l);
-/* It is matched; the fields are set before filters may change them. */
+/* The fields are set, before filters may change them. */
 void trace_tell(struct exchange *x);
+/* Its rule is known, and the path as it was matched. */
+void trace_matched(struct exchange *x);
 /* An attempt at an endpoint begins, and is over: why it failed, or the status that came. */
 void trace_attempt(struct exchange *x);
 void trace_attempt_over(struct exchange *x, enum http_reason why, uint16_t status);
