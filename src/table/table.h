@@ -232,7 +232,7 @@ struct table_listener {
     /* Filters of the listener's own: who asks whether a request may pass before it is matched. A rule without targets, which is counted and
      * kept like any other; NULL: there are none.                                                    [GW Listener.filters] */
     const struct table_rule *gate;
-    const struct table_tracing *tracing;    /* tracing.h; NULL: a request's trace is none of ours */
+    const struct table_tracing *tracing; /* tracing.h; NULL: a request's trace is none of ours */
 };
 
 struct table_port;
