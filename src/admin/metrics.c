@@ -8,8 +8,8 @@
 #include "table/table.h"
 
 enum {
-    CELL_SERIES = TALLY_BUCKETS + 3,           /* buckets, +Inf, sum, count */
-    SINGLE_SERIES = 1 + HTTP_REASON_COUNT - 1, /* build_info and reasons; the rows come to it */
+    CELL_SERIES = TALLY_BUCKETS + 3,              /* buckets, +Inf, sum, count */
+    SINGLE_SERIES = 1 + REASON_TLS_HANDSHAKE - 1, /* build_info and reasons; the rows come to it */
 };
 
 /* Combinations of one number that have a line of their own, from the first scrape that saw them: what was told apart once stays so. */
@@ -148,7 +148,8 @@ static void print_rows(const struct page *p, const struct metrics_gauges *g) {
 /* Why requests ended, for those that this gateway answered itself or that broke: the backend's own answers are responses_total. */
 static void print_reasons(const struct page *p) {
     head(p, "postern_reasons_total", "counter", "Requests that a backend did not answer in full, by reason.");
-    for (int i = REASON_NONE + 1; i < HTTP_REASON_COUNT; i++) {
+    for (int i = REASON_NONE + 1; i < REASON_TLS_HANDSHAKE;
+         i++) { /* that is of no request, and has a counter of its own */
         uint64_t v = sum(p, offsetof(struct worker_stats, reasons) + sizeof(stats_counter) * (size_t)i);
         buf_printf(p->b, "postern_reasons_total{reason=\"" STR_FMT "\"} %llu\n",
                    STR_ARG(http_reason_name((enum http_reason)i)), (unsigned long long)v);

@@ -3,6 +3,7 @@
 
 #include "api/pattern.h"
 #include "base/ip.h"
+#include "base/num.h"
 #include "http/access_format.h"
 #include "schema/breach.h"
 #include "text/node.h"
@@ -23,6 +24,54 @@ static bool is_upgrade(str s) {
 static const struct pattern upgrade = {
     NULL, is_upgrade, "must be a protocol as in Upgrade, SPDY/3.1 for one, and not h2c, HTTP or TLS"};
 
+/* NAME:PORT, of a Service. */
+static bool is_service_port(str s) {
+    size_t colon = str_find(s, ':');
+    uint16_t port;
+    return pattern_label.holds(str_upto(s, colon)) && num_parse_port(str_from(s, colon + 1), &port) == OK;
+}
+static const struct pattern service_port = {
+    NULL, is_service_port, "must be NAME:PORT, a Service in the ConfigMap's namespace and its port"};
+
+err settings_share(str s, int64_t *ret) {
+    if (!s.n || s.p[s.n - 1] != '%') return ERR_PROTO;
+    str rest = str_upto(s, s.n - 1), whole = str_cut(&rest, '.');
+    uint64_t v, fraction = 0, scale = SETTINGS_SHARE_WHOLE / 100;
+    if (num_parse(whole, 100, &v) != OK) return ERR_PROTO;
+    if (rest.p && (rest.n > 6 || num_parse(rest, 999999, &fraction) != OK)) return ERR_PROTO;
+    for (size_t i = rest.n; rest.p && i < 6; i++) fraction *= 10;
+    v = v * scale + fraction;
+    if (v > SETTINGS_SHARE_WHOLE) return ERR_PROTO;
+    *ret = (int64_t)v;
+    return OK;
+}
+static bool is_share(str s) {
+    int64_t v;
+    return settings_share(s, &v) == OK;
+}
+static const struct pattern share = {
+    NULL, is_share, "must be a percentage from 0% to 100%, with at most six digits behind the point"};
+
+static bool is_attribute(str s) {
+    size_t equals = str_find(s, '=');
+    return equals && equals + 1 < s.n && pattern_telemetry_name.holds(str_upto(s, equals));
+}
+static const struct pattern attribute = {NULL, is_attribute, "must be KEY=VALUE, as in region=eu-west"};
+
+bool settings_header(str *lines, str *ret_name, str *ret_value) {
+    while (lines->p) {
+        str line = str_trim(str_cut(lines, '\n'));
+        if (line.n && line.p[line.n - 1] == '\r') line = str_trim(str_upto(line, line.n - 1));
+        if (!line.n) continue;
+        size_t colon = str_find(line, ':');
+        *ret_name = colon < line.n ? str_trim(str_upto(line, colon)) : S("");
+        *ret_value = str_trim(str_from(line, colon + 1));
+        return true;
+    }
+    return false;
+}
+
+static const char *const parents[] = {"Follow", "Ignore", NULL};
 static const char *const proxy_protocols[] = {"Off", "Required", "FromTrusted", NULL};
 static const char *const switches[] = {"Off", "On", NULL};
 static const char *const request_ids[] = {"Off", "IfAbsent", "FromTrusted", "Always", NULL};
@@ -53,6 +102,17 @@ static const struct field fields[] = {
     {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
     {"addresses.service", FIELD_ENUM, AT(settings, service), .values = services},
     {"accessLog", FIELD_STR, AT(settings, access_log), .min = 1, .max = ACCESS_TEMPLATE_BYTES_MAX},
+    {"tracing.collector", FIELD_STR, AT(settings, tracing_collector), .min = 1, .max = 128,
+     .pattern = &service_port},
+    {"tracing.sampling", FIELD_STR, AT(settings, tracing_sampling), .min = 1, .max = 16, .pattern = &share},
+    {"tracing.parent", FIELD_ENUM, AT(settings, tracing_parent), .values = parents},
+    {"tracing.serviceName", FIELD_STR, AT(settings, tracing_service), .min = 1, .max = 253,
+     .pattern = &pattern_telemetry_name},
+    {"tracing.headers", FIELD_STR, AT(settings, tracing_headers), .min = 1, .max = 8192},
+    {"tracing.attributes", FIELD_STR_LIST, AT(settings, tracing_attributes), .flags = FIELD_UNIQUE, .min = 1,
+     .max = 64, .item_max = 1280, .pattern = &attribute},
+    {"tracing.batchSpans", FIELD_OPT_INT, AT(settings, tracing_batch_spans), .min = 1, .max = 2048},
+    {"tracing.batchTime", FIELD_DURATION, AT(settings, tracing_batch_time)},
 };
 _Static_assert(COUNT_OF(fields) == SETTINGS_COUNT, "each key has its line");
 
@@ -75,16 +135,43 @@ static void check_access_log(struct schema_check *c, str text) {
     breach(c, S("accessLog"), fault.remedy, "column %zu: " STR_FMT, fault.at + 1, STR_ARG(fault.message));
 }
 
+/* What an export is framed by is not for headers to say. [OTLP/HTTP Request] [gRPC over HTTP2 Requests] */
+static bool is_export_header(str name) {
+    static const char *const own[] = {"host",    "content-length",    "content-type", "content-encoding",
+                                      "te",      "transfer-encoding", "connection",   "upgrade",
+                                      "trailer", "keep-alive",        "expect",       "proxy-connection"};
+    for (size_t i = 0; i < COUNT_OF(own); i++)
+        if (str_ieq(name, str_of(own[i]))) return false;
+    return pattern_header_name.holds(name) && !str_ieq(str_upto(name, 5), S("grpc-"));
+}
+
+static void check_headers(struct schema_check *c, str lines) {
+    str name, value;
+    for (uint32_t n = 1; settings_header(&lines, &name, &value); n++) {
+        if (n > SETTINGS_HEADERS_MAX)
+            breach(c, S("tracing.headers"), S("leave some out"), "are more than %d", SETTINGS_HEADERS_MAX);
+        if (n > SETTINGS_HEADERS_MAX) return;
+        bool fine = is_export_header(name) && value.n;
+        for (size_t i = 0; i < value.n; i++) fine &= value.p[i] >= 0x20 && value.p[i] < 0x7f;
+        if (!fine)
+            breach(c, S("tracing.headers"),
+                   S("write \"Name: value\", a line for each, and none that frames a message"),
+                   "line %u is no header that an export may have", n);
+    }
+}
+
 static void rules(struct schema_check *c, const void *obj) {
     const struct settings *s = obj;
-    const struct opt_int *bounds[] = {&s->connect, &s->idle, &s->backend_idle, &s->upgraded_idle, &s->head};
-    static const char *const names[] = {"timeouts.connect", "timeouts.idle", "timeouts.backendIdle",
-                                        "timeouts.upgradedIdle", "timeouts.head"};
+    const struct opt_int *bounds[] = {&s->connect,       &s->idle, &s->backend_idle,
+                                      &s->upgraded_idle, &s->head, &s->tracing_batch_time};
+    static const char *const names[] = {"timeouts.connect",      "timeouts.idle", "timeouts.backendIdle",
+                                        "timeouts.upgradedIdle", "timeouts.head", "tracing.batchTime"};
     for (size_t i = 0; i < COUNT_OF(bounds); i++)
         if (bounds[i]->set && !bounds[i]->v)
             breach(c, str_of(names[i]), S("give it some time, or remove the key"),
                    "must be longer than 0s: it can not be without a bound");
     check_access_log(c, s->access_log);
+    check_headers(c, s->tracing_headers);
     if (!settings_fit(s))
         breach(c, S("timeouts.backendRequest"), S("make it shorter, or timeouts.request longer"),
                "is longer than timeouts.request");
@@ -163,6 +250,9 @@ err settings_read(struct arena *a, const struct config_map *m, uint64_t served, 
     err e = schema_decode(a, &settings_schema, doc, S("data"), f, &s);
     f->file = before.file, f->kind = before.kind, f->ns = before.ns, f->name = before.name;
     if (e != OK || f->n != n) return ERR_PROTO;
+    if (s.tracing_collector.n)
+        s.tracing_collector =
+            arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(m->obj.meta.ns), STR_ARG(s.tracing_collector));
     *ret = s;
     return OK;
 }
@@ -183,10 +273,13 @@ struct settings settings_over(const struct settings *below, const struct setting
             const struct names *list = (const void *)(from + at);
             if (list->n) memcpy((char *)&s + at, list, sizeof *list);
         } else if (fields[i].type == FIELD_STR) {
-            if (above->access_log.n) s.access_log = above->access_log;
+            const str *text = (const void *)(from + at);
+            if (text->n) memcpy((char *)&s + at, text, sizeof *text);
         } else if (number->set) {
             memcpy((char *)&s + at, number, sizeof *number);
         }
     }
+    if (above->tracing_collector.n)
+        s.tracing_headers = above->tracing_headers; /* a token is for whom it was meant */
     return s;
 }

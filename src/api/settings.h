@@ -25,7 +25,15 @@
     X(PROXY_TRUSTED, "proxyProtocol.trusted", 1)                                                             \
     X(BALANCING, "balancing", 0)                                                                             \
     X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */                                          \
-    X(ACCESS_LOG, "accessLog", 1)
+    X(ACCESS_LOG, "accessLog", 1)                                                                            \
+    X(TRACING_COLLECTOR, "tracing.collector", 1)                                                             \
+    X(TRACING_SAMPLING, "tracing.sampling", 1)                                                               \
+    X(TRACING_PARENT, "tracing.parent", 1)                                                                   \
+    X(TRACING_SERVICE, "tracing.serviceName", 1)                                                             \
+    X(TRACING_HEADERS, "tracing.headers", 1)                                                                 \
+    X(TRACING_ATTRIBUTES, "tracing.attributes", 1)                                                           \
+    X(TRACING_BATCH_SPANS, "tracing.batchSpans", 1)                                                          \
+    X(TRACING_BATCH_TIME, "tracing.batchTime", 1)
 #define SETTINGS_ID(id, key, served) SETTINGS_##id,
 enum settings_key { SETTINGS(SETTINGS_ID) SETTINGS_COUNT };
 #undef SETTINGS_ID
@@ -54,6 +62,8 @@ enum settings_request_id {
     SETTINGS_REQUEST_ID_ALWAYS
 };
 enum settings_balancing { SETTINGS_BALANCING_UNSET, SETTINGS_LEAST_REQUESTS, SETTINGS_ROUND_ROBIN };
+enum settings_parent { SETTINGS_PARENT_UNSET, SETTINGS_PARENT_FOLLOW, SETTINGS_PARENT_IGNORE };
+enum { SETTINGS_SHARE_WHOLE = 100000000, SETTINGS_HEADERS_MAX = 16 };
 /* What a Gateway's Service is; in the order of control's address types. */
 enum settings_service {
     SETTINGS_SERVICE_UNSET,
@@ -73,6 +83,11 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
     LIST_OF(str) upgrades;      /* tokens of Upgrade */
     uint8_t proxy_protocol, balancing, service, request_id, forwarded;
     str access_log; /* a format of http/access_format.h */
+    /* A Service that spans are sent to, "NS/NAME:PORT"; a share as settings_share() reads it; a line "Name: value" for each header. */
+    str tracing_collector, tracing_sampling, tracing_service, tracing_headers;
+    uint8_t tracing_parent;          /* enum settings_parent */
+    LIST_OF(str) tracing_attributes; /* "key=value" */
+    struct opt_int tracing_batch_spans, tracing_batch_time;
 };
 extern const struct schema settings_schema;
 
@@ -80,6 +95,10 @@ extern const struct schema settings_schema;
  * "data.KEY": the whole of it is refused then (InvalidParameters), and *ret is as it was. */
 err settings_read(struct arena *a, const struct config_map *m, uint64_t served, struct settings *ret,
                   struct findings *f);
+/* "5%", "0.01%": of SETTINGS_SHARE_WHOLE. ERR_PROTO: it is none. */
+err settings_share(str s, int64_t *ret);
+/* Takes the next header off the lines; false when there is none. Without a name: the line is none. */
+bool settings_header(str *lines, str *ret_name, str *ret_value);
 /* Key by key: what `above` (the Gateway's) does not say is as `below` (its class's) has it. Lists are shared. */
 struct settings settings_over(const struct settings *below, const struct settings *above);
 /* false: backend_request is longer than request, as when one is the class's and the other the Gateway's. */

@@ -13,7 +13,7 @@ static bool carries_filters(const struct plan_filter *v, uint32_t n) {
 }
 
 static bool carries_listener(const struct plan_listener *l) {
-    return l->protocol <= PLAN_HTTPS && carries_filters(l->filters.p, l->filters.n) && !l->tracing;
+    return l->protocol <= PLAN_HTTPS && carries_filters(l->filters.p, l->filters.n);
 }
 
 static bool carries_rule(const struct plan_rule *r) {

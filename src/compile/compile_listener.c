@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/compile_listener.h"
 
+#include "compile/compile_backend.h"
 #include "compile/compile_host.h"
 #include "compile/compile_listener_piece.h"
 #include "compile/compile_rule.h"
+#include "table/tracing.h"
 
 static str put_str(char **at, str s) {
     char *to = *at;
@@ -232,6 +234,21 @@ static void make_gate(struct compiler *c, struct compiler_listener *l, const str
     if (rule.filters.n) l->gate = compile_rule_make(c, &route, &rule, hash);
 }
 
+/* The block dies last: what it names is read from it. */
+static void retire_piece(struct compiler *c, const struct table_listener *t) {
+    if (t && t->tracing && t->tracing->collector)
+        compiler_die(c, DEATH_BACKEND, (void *)t->tracing->collector->backend);
+    compiler_die(c, DEATH_BLOCK, (void *)t);
+}
+
+static void hold_collector(struct compiler *c, const struct table_listener *t,
+                           const struct plan_listener *p) {
+    if (!t->tracing || !t->tracing->collector) return;
+    struct table_collector *made =
+        (struct table_collector *)t->tracing->collector; /* of this piece's block */
+    made->backend = compile_backend_hold(c, p->tracing->backend);
+}
+
 static void make_piece(struct compiler *c, struct compiler_listener *l) {
     const struct plan_listener *p = l->plan;
     const struct table_certificate **certificates;
@@ -245,8 +262,9 @@ static void make_piece(struct compiler *c, struct compiler_listener *l) {
         if (s->piece) certificates[t->certificates_n++] = s->piece;
     }
     if (p->client_certificate.n) t->client = get_certificate(c, p->client_certificate)->piece;
+    hold_collector(c, t, p);
     if (!same_clients(l->piece, t)) c->clients_version++;
-    compiler_die(c, DEATH_BLOCK, (void *)l->piece);
+    retire_piece(c, l->piece);
     l->piece = t;
     l->dirty = false;
     c->work->listeners++;
@@ -293,7 +311,7 @@ void compile_listener_change(struct compiler *c, const struct plan_change *chang
         use_certificates(c, l);
         enter_port(c, l);
     } else {
-        compiler_die(c, DEATH_BLOCK, (void *)l->piece);
+        retire_piece(c, l->piece);
         make_gate(c, l, NULL);
         l->piece = NULL;
         l->dirty = false;

@@ -3,10 +3,11 @@
 
 #include "compile/compile_block.h"
 #include "http/access_format.h"
+#include "table/tracing.h"
 #include "text/base64.h"
 
 struct words { /* made once, for both walks */
-    str clients, ciphers, suites, access_program;
+    str clients, ciphers, suites, access_program, collector;
     enum access_form access_form;
 };
 
@@ -95,6 +96,87 @@ static void bind_sessions(struct arena *a, struct table_listener *t, str key, st
     memcpy(t->session, base64_sha256_hex(a, both).p, sizeof t->session);
 }
 
+/* ---- tracing ---- */
+
+enum { BATCH_SPANS_USUAL = 512, BATCH_US_USUAL = 1000000 };
+
+static struct table_header *put_headers(struct compile_block *b, const struct plan_header *v, uint32_t n) {
+    struct table_header *to = compile_block_array(b, n, sizeof *to);
+    for (uint32_t i = 0; i < n; i++) {
+        struct table_header one = {compile_block_str(b, v[i].name), compile_block_str(b, v[i].value)};
+        if (to) to[i] = one;
+    }
+    return to;
+}
+
+/* Its backend is the caller's to hold. */
+static struct table_collector *put_collector(struct compile_block *b, const struct plan_tracing *p,
+                                             str digest) {
+    if (!p->backend.n) return NULL;
+    struct table_collector *to = compile_block_array(b, 1, sizeof *to);
+    struct table_collector collector = {
+        .grpc = str_ends(p->backend, S("+h2c")),
+        .authority = compile_block_str(b, p->authority),
+        .service_name = compile_block_str(b, p->service_name),
+        .headers_n = p->headers.n,
+        .headers = put_headers(b, p->headers.p, p->headers.n),
+        .batch_spans = p->batch_spans.set ? (uint32_t)p->batch_spans.v : BATCH_SPANS_USUAL,
+        .batch_us = p->batch_time.set ? (uint64_t)p->batch_time.v : BATCH_US_USUAL,
+    };
+    if (!to) return NULL;
+    *to = collector;
+    memcpy(to->id, digest.p, sizeof to->id);
+    return to;
+}
+
+static struct span_wish *put_wishes(struct compile_block *b, const struct plan_tracing *p) {
+    struct span_wish *to = compile_block_array(b, p->attributes.n, sizeof *to);
+    for (uint32_t i = 0; i < p->attributes.n; i++) {
+        const struct plan_tracing_attribute *from = &p->attributes.p[i];
+        struct span_wish one = {.name = compile_block_str(b, from->name)};
+        str value = from->value, field;
+        if (from->source == PLAN_SPAN_ATTRIBUTE) {
+            one.source = SPAN_OF_RECORD, one.known = (uint8_t)span_known_of(from->value, &field);
+            if (field.p) value = field;
+        }
+        if (from->source != PLAN_SPAN_ATTRIBUTE)
+            one.source = from->source == PLAN_SPAN_HEADER ? SPAN_OF_FIELD : SPAN_OF_TEXT;
+        one.value = compile_block_str(b, value);
+        if (to) to[i] = one;
+    }
+    return to;
+}
+
+static const struct table_tracing *put_tracing(struct compile_block *b, const struct plan_tracing *p,
+                                               str digest) {
+    if (!p) return NULL;
+    struct table_tracing *to = compile_block_array(b, 1, sizeof *to);
+    struct table_tracing tracing = {
+        .sampled = trace_context_threshold(p->sampled.numerator, p->sampled.denominator),
+        .sampled_of_parent =
+            trace_context_threshold(p->sampled_of_parent.numerator, p->sampled_of_parent.denominator),
+        .ignores_parent = p->ignores_parent,
+        .span_name = compile_block_str(b, p->span_name),
+        .wishes_n = p->attributes.n,
+        .wishes = put_wishes(b, p),
+        .collector = put_collector(b, p, digest),
+    };
+    if (to) *to = tracing;
+    return to;
+}
+
+/* What makes two collectors one, whichever listeners they are of. */
+static str digest_collector(struct arena *a, const struct plan_tracing *p) {
+    str all = arena_printf(a, STR_FMT "\n" STR_FMT "\n" STR_FMT "\n%lld %lld", STR_ARG(p->backend),
+                           STR_ARG(p->authority), STR_ARG(p->service_name),
+                           p->batch_spans.set ? (long long)p->batch_spans.v : -1,
+                           p->batch_time.set ? (long long)p->batch_time.v : -1);
+    for (uint32_t i = 0; i < p->headers.n; i++)
+        all = arena_printf(a, STR_FMT "\n" STR_FMT ":" STR_FMT, STR_ARG(all), STR_ARG(p->headers.p[i].name),
+                           STR_ARG(p->headers.p[i].value));
+    return base64_sha256_hex(a, all);
+}
+
 /* ---- the piece ---- */
 
 static struct table_listener *put(struct compile_block *b, const struct plan_listener *p,
@@ -117,6 +199,7 @@ static struct table_listener *put(struct compile_block *b, const struct plan_lis
         .certificates = certificates,
         .clients = put_clients(b, p->clients, words->clients),
         .settings = put_settings(b, p->settings, words),
+        .tracing = put_tracing(b, p->tracing, words->collector),
     };
     if (!to) return NULL;
     *to = t;
@@ -133,6 +216,7 @@ struct table_listener *compile_listener_piece_make(const struct compiler *c, con
         str rule = arena_printf(a, "%d\n" STR_FMT, p->clients->lenient, STR_ARG(p->clients->ca_pem));
         words.clients = base64_sha256_hex(a, rule);
     }
+    if (p->tracing) words.collector = digest_collector(a, p->tracing);
     struct compile_block measure = {0};
     put(&measure, p, &words, NULL);
     struct compile_block b = {.p = base_zalloc(measure.structs + measure.strings),

@@ -141,6 +141,7 @@ static uint64_t number_of(const struct access_field *f, const void *at) {
 static bool is_there(const struct access_field *f, const void *at) {
     if (f->type == ACCESS_TYPE_TEXT || f->type == ACCESS_TYPE_TAIL) return ((const str *)at)->n > 0;
     if (f->type == ACCESS_TYPE_INDEX) return *(const int64_t *)at >= 0;
+    if (f->type == ACCESS_TYPE_VERSION) return *(const uint8_t *)at != 0;
     if (f->type == ACCESS_TYPE_IP || f->type == ACCESS_TYPE_ADDRESS)
         return ((const struct ip *)at)->family != 0;
     return true;

@@ -15,6 +15,8 @@
     X(TLS_VERSION, "tls_version", TEXT, tls_version, "TLSv1.2, TLSv1.3")                                     \
     X(TLS_CIPHER, "tls_cipher", TEXT, tls_cipher, "the cipher suite")                                        \
     X(SERVER_NAME, "server_name", TEXT, server_name, "the server name of the handshake (SNI)")               \
+    X(TLS_FAILURE, "tls_failure", TEXT, tls_failure,                                                         \
+      "why the handshake failed (docs/tls.md), on a line of its own that has no request")                    \
     X(METHOD, "method", TEXT, method, "of the request, as all that follows up to the query")                 \
     X(AUTHORITY, "authority", TEXT, authority, "host and port as sent")                                      \
     X(PATH, "path", TEXT, path, "as sent, without the query")                                                \
@@ -45,7 +47,8 @@
     X(BODY, "body_us", DURATION, body_us, "from that first byte to the last one written")                    \
     X(USER_AGENT, "user_agent", TEXT, user_agent, "as sent")                                                 \
     X(REQUEST_ID, "request_id", TEXT, request_id, "X-Request-Id, as the backend gets it")                    \
-    X(TRACE_ID, "trace_id", TEXT, trace_id, "of its traceparent")
+    X(TRACE_ID, "trace_id", TEXT, trace_id, "of its traceparent, as it came or as it was begun")             \
+    X(SPAN_ID, "span_id", TEXT, span_id, "of our own span of that trace, when one was sent to a collector")
 
 /* The strs are borrowed for the call that prints it. Times are microseconds. */
 struct access_address {
@@ -63,14 +66,14 @@ struct access_record {
     uint16_t status;
     enum http_reason reason;
     str method, authority, path, query;
-    str tls_version, tls_cipher, server_name;
+    str tls_version, tls_cipher, server_name, tls_failure;
     str gateway, listener, route, rule_name, backend; /* "" when none */
     int64_t rule;                                     /* -1 when none */
     struct access_address endpoint;
     uint64_t attempts, bytes_in, bytes_out;
     str retries, retry_stop;
     uint64_t total_us, head_us, route_us, auth_us, connect_us, tls_us, wait_us, first_byte_us, body_us;
-    str user_agent, request_id, trace_id;
+    str user_agent, request_id, trace_id, span_id;
     const struct http_msg *request, *response; /* the heads; NULL: none */
     uint32_t request_fields_n;                 /* that were received; what stands behind was added */
     uint32_t tally, tally_epoch;               /* of the rule (table.h); 0: none */

@@ -227,3 +227,15 @@ err access_format_parse(struct arena *a, str text, enum access_form *ret_form, s
     *ret_form = ACCESS_OWN, *ret_program = program;
     return OK;
 }
+
+bool access_format_tells(str program, enum access_field_id id) {
+    const char *p = program.p, *end = p + program.n;
+    while (p < end) {
+        enum access_op op = (enum access_op)(unsigned char)p[0];
+        unsigned a = (unsigned char)p[1], b = (unsigned char)p[2];
+        if (op == ACCESS_OP_FIELD && a == id) return true;
+        p += 3;
+        if (op != ACCESS_OP_FIELD) p += op == ACCESS_OP_LITERAL ? a << 8 | b : b;
+    }
+    return false;
+}

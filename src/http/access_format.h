@@ -21,6 +21,8 @@ struct access_fault { /* what is wrong with a template, and where: bytes from it
 /* *ret_program lives in a; not given for the forms that have names. ERR_PROTO: *fault. */
 err access_format_parse(struct arena *a, str text, enum access_form *ret_form, str *ret_program,
                         struct access_fault *fault);
+/* Does a program print the field? */
+bool access_format_tells(str program, enum access_field_id id);
 /* The programs of the forms with names. */
 str access_format_json(struct arena *a);
 str access_format_text(struct arena *a);

@@ -20,6 +20,8 @@ static const str names[HTTP_FIELD_ID_COUNT] = {
     NAME(SERVER, "server"),
     NAME(SET_COOKIE, "set-cookie"),
     NAME(TE, "te"),
+    NAME(TRACEPARENT, "traceparent"),
+    NAME(TRACESTATE, "tracestate"),
     NAME(TRAILER, "trailer"),
     NAME(TRANSFER_ENCODING, "transfer-encoding"),
     NAME(UPGRADE, "upgrade"),
@@ -38,6 +40,7 @@ str http_field_name(enum http_field_id id) { return names[id]; }
 static enum http_field_id candidate_of_10(char c) {
     if (c == 'u') return FIELD_USER_AGENT;
     if (c == 'c') return FIELD_CONNECTION;
+    if (c == 't') return FIELD_TRACESTATE;
     return c == 'k' ? FIELD_KEEP_ALIVE : FIELD_SET_COOKIE;
 }
 
@@ -53,6 +56,7 @@ static enum http_field_id candidate(str name) {
     case 8: return FIELD_LOCATION;
     case 9: return FIELD_FORWARDED;
     case 10: return candidate_of_10(c);
+    case 11: return FIELD_TRACEPARENT;
     case 12: return c == 'c' ? FIELD_CONTENT_TYPE : FIELD_X_REQUEST_ID;
     case 14: return c == 'c' ? FIELD_CONTENT_LENGTH : FIELD_HTTP2_SETTINGS;
     case 15: return FIELD_X_FORWARDED_FOR;

@@ -10,6 +10,7 @@
 #include "base/key_kind.h"
 #include "base/map.h"
 #include "plan/plan_settings.h"
+#include "plan/plan_tracing.h"
 #include "schema/schema.h"
 
 enum plan_kind { PLAN_LISTENER, PLAN_ROUTE, PLAN_BACKEND, PLAN_ENDPOINTS, PLAN_CERTIFICATE, PLAN_KIND_COUNT };
@@ -31,27 +32,6 @@ struct plan_filter; /* below */
 struct plan_clients {
     str ca_pem;
     bool lenient;
-};
-/* Spans that go to a collector: OTLP/HTTP, or OTLP/gRPC where its backend is H2C. Of new traces the share `sampled` is taken; of those that the
- * caller has sampled `sampled_of_parent`, and none of those that it has not.                [GW TracingConfig] */
-struct plan_header {
-    str name, value;
-};
-struct plan_share {
-    int64_t numerator, denominator;
-};
-enum plan_tracing_source { PLAN_SPAN_UNSET, PLAN_SPAN_HEADER, PLAN_SPAN_LITERAL, PLAN_SPAN_ATTRIBUTE };
-struct plan_tracing_attribute {
-    str name, value; /* HEADER: its name, lower case; ATTRIBUTE: OpenTelemetry's, left out when not known */
-    uint8_t source;  /* enum plan_tracing_source */
-};
-struct plan_tracing {
-    str backend;                         /* key of a PLAN_BACKEND */
-    LIST_OF(struct plan_header) headers; /* of each export; values FIELD_SECRET */
-    struct plan_share sampled, sampled_of_parent;
-    bool ignores_parent;                               /* every trace counts as new */
-    str service_name, span_name;                       /* "" = the defaults */
-    LIST_OF(struct plan_tracing_attribute) attributes; /* of each span */
 };
 struct plan_listener {
     struct plan_piece piece;

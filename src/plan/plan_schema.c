@@ -139,6 +139,7 @@ static const struct schema export_header = SCHEMA(plan_header, export_header_fie
 static const struct schema tracing_attribute = SCHEMA(plan_tracing_attribute, tracing_attribute_fields, NULL);
 static const struct field tracing_fields[] = {
     {.name = "backend", .type = FIELD_STR, .offset = AT(plan_tracing, backend)},
+    {.name = "authority", .type = FIELD_STR, .offset = AT(plan_tracing, authority)},
     {.name = "headers", .type = FIELD_LIST, .offset = AT(plan_tracing, headers), .of = &export_header},
     {.name = "sampled", .type = FIELD_STRUCT, .offset = AT(plan_tracing, sampled), .of = &share},
     {.name = "sampledOfParent",
@@ -152,6 +153,8 @@ static const struct field tracing_fields[] = {
      .type = FIELD_LIST,
      .offset = AT(plan_tracing, attributes),
      .of = &tracing_attribute},
+    {.name = "batchSpans", .type = FIELD_OPT_INT, .offset = AT(plan_tracing, batch_spans)},
+    {.name = "batchTime", .type = FIELD_DURATION, .offset = AT(plan_tracing, batch_time)},
 };
 static const struct schema tracing = SCHEMA(plan_tracing, tracing_fields, NULL);
 static const struct field listener_fields[] = {

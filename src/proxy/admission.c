@@ -34,6 +34,7 @@ static enum http_reason find_listener(struct exchange *x, const struct table_lis
     x->client_certificate = l->client, x->client_generation = t->generation;
     downstream_settle(x->client, port, l);
     record_settle(x, l);
+    if (l->tracing && !x->trace) trace_begin(x, l); /* once: it may be looked up anew */
     *ret = l;
     return REASON_NONE;
 }
@@ -107,6 +108,7 @@ static void tell_backend(struct exchange *x, const struct table_settings *s) {
                           .port = x->listener_port,
                           .settings = s};
     forwarded_set(x->request, &f, &x->sender);
+    if (x->trace) trace_tell(x);
 }
 
 /* What was found is forgotten. Returns whether the request has its listener's filters behind it. */
@@ -145,6 +147,7 @@ enum http_reason admission_check(struct exchange *x, enum admission how) {
         return REASON_BODY_TOO_LARGE;
     if (how == ADMISSION_FRESH) tell_backend(x, l->settings);
     if (gate) return REASON_NONE;
+    if (x->trace) trace_matched(x);
     if (x->request->upgrade.n) upgrade_request(x->request, x->bodyless, l->settings);
     return choose(x);
 }

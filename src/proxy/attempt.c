@@ -130,6 +130,7 @@ void attempt_start(struct exchange *x, bool fresh) {
     retry_budget_count(x->proxy, x);
     x->endpoint = x->up.endpoint->at;
     x->attempt_us = proxy_core_now(x->proxy);
+    if (x->trace) trace_attempt(x);
     exchange_move(x, X_CONNECT);
     if (x->up.state == UPSTREAM_OPEN) {
         send_request(x);
@@ -171,6 +172,7 @@ static bool obey(struct exchange *x, enum retry_verdict v) {
 
 void attempt_failed(struct exchange *x, enum http_reason why) {
     x->connect_reason = (uint8_t)why;
+    if (x->trace) trace_attempt_over(x, why, 0);
     if (!obey(x, retry_fault(x, RETRY_UNSENT, why))) exchange_refuse(x, why);
 }
 
@@ -184,6 +186,7 @@ void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
     bool pooled = was_closed_before(x, why);
     enum retry_fault f = untouched || !x->wrote_any ? RETRY_UNSENT : RETRY_MAYBE;
     if (pooled && !untouched) f = RETRY_POOLED;
+    if (x->trace) trace_attempt_over(x, why, 0);
     attempt_drop(x);
     if (!obey(x, retry_fault(x, f, why))) exchange_fail(x, why);
 }
@@ -209,7 +212,10 @@ void attempt_late(struct exchange *x) {
 }
 
 bool attempt_answered(struct exchange *x, uint16_t status) {
-    return x->rule->retry && obey(x, retry_status(x, status));
+    if (!x->rule->retry) return false;
+    enum retry_verdict v = retry_status(x, status);
+    if (x->trace && v != RETRY_NO) trace_attempt_over(x, REASON_NONE, status);
+    return obey(x, v);
 }
 
 /* ---- what upstream/ tells ---- */

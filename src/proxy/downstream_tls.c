@@ -4,7 +4,7 @@
 #include "io/log.h"
 
 /* Whoever scans ports must not fill the log: of each reason one line in so long, with the count of those that got none. */
-enum { QUIET_US = 10000000, NAME_SHOWN = 80 };
+enum { QUIET_US = 10000000, NAME_SHOWN = 80, RECORDS_A_SECOND = 100 };
 
 static const struct table_listener *listener_of(const struct downstream *d, str server_name) {
     const struct table *t = d->proxy->table;
@@ -55,11 +55,42 @@ static str shown_name(const struct downstream *d, char space[NAME_SHOWN]) {
     return (str){space, name.n};
 }
 
+/* A flood of them is no reason to fill the access log: so many a second, and the rest is counted. */
+static bool may_tell(struct proxy *p) {
+    uint64_t now = proxy_core_now(p);
+    if (now - p->handshakes_told_us >= 1000000) p->handshakes_told_us = now, p->handshakes_told = 0;
+    return p->handshakes_told++ < RECORDS_A_SECOND;
+}
+
+static void tell(struct downstream *d, enum tls_reason reason) {
+    struct proxy *p = d->proxy;
+    if (!p->report_handshake) return;
+    if (!may_tell(p)) {
+        p->counts.handshakes_untold++;
+        return;
+    }
+    struct access_record r = {.rule = -1,
+                              .time_us = proxy_core_wall_us(p),
+                              .client = d->peer,
+                              .client_port = d->peer_port,
+                              .tls = true,
+                              .reason = REASON_TLS_HANDSHAKE,
+                              .tls_failure = str_of(tls_reason_name(reason))};
+    if (d->conn.tls) r.server_name = tls_server_name(d->conn.tls);
+    const struct table_listener *l = listener_of(d, r.server_name);
+    if (l) {
+        r.gateway = l->gateway, r.listener = l->section;
+        r.form = l->settings->access_form, r.program = l->settings->access_program;
+    }
+    p->report_handshake(p->report_arg, &r);
+}
+
 void downstream_tls_failed(struct downstream *d, enum tls_reason reason, const char *words) {
     struct proxy *p = d->proxy;
     struct proxy_quiet_log *log = &p->handshake_logs[reason];
     p->counts.handshakes_failed[reason]++;
     if (reason == TLS_CLOSED) return; /* looks of load balancers whether the port is open */
+    tell(d, reason);
     uint64_t now = proxy_core_now(p);
     if (now < log->next_us) {
         log->more++;

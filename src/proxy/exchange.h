@@ -5,6 +5,7 @@
 #include "proxy/kept.h"
 #include "proxy/record.h"
 #include "proxy/retry.h"
+#include "proxy/trace.h"
 
 /* One request and its response.
  *
@@ -66,6 +67,7 @@ struct exchange {          /* owner: worker */
     struct kept_at fed; /* how far it has gone to the backend in this attempt */
     struct retry retry;
     struct auth ask;
+    struct trace *trace;    /* NULL: its listener is not traced */
     struct mirror *mirrors; /* that still follow the request's body */
     uint64_t
         over_at; /* X_SEND, when another has begun behind it: its answer is over when conn.written is there; 0: not so */

@@ -7,6 +7,7 @@
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
 #include "proxy/retry_budget.h"
+#include "proxy/tracer.h"
 
 /* Of a response: backends are ours, but a broken one must not make memory grow. */
 static const struct codec_limits backend_limits = {
@@ -59,7 +60,9 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     link_init(&p->finished);
     p->seed = *c->seed;
     mirror_setup(p);
+    tracer_setup(p);
     p->report = c->finished;
+    p->report_handshake = c->handshake_failed;
     p->report_arg = c->arg;
     p->records = c->records;
     return p;
@@ -67,6 +70,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
 
 void proxy_free(struct proxy *p) {
     if (!p) return;
+    tracer_free_all(p);
     upstream_free(p->upstream);
     pool_fini(&p->downstreams);
     pool_fini(&p->exchanges);
@@ -144,10 +148,13 @@ void proxy_drain(struct proxy *p) {
     p->draining = true;
     list_each (struct downstream, d, &p->clients, all) downstream_drain(d);
     upstream_drain(p->upstream);
+    tracer_drain_all(p);
     conn_settle(&p->common);
 }
 
-bool proxy_is_idle(const struct proxy *p) { return link_empty(&p->clients) && link_empty(&p->mirrors_open); }
+bool proxy_is_idle(const struct proxy *p) {
+    return link_empty(&p->clients) && link_empty(&p->mirrors_open) && tracer_is_idle(p);
+}
 
 void proxy_cut(struct proxy *p) {
     p->draining = true;
@@ -159,6 +166,7 @@ void proxy_cut(struct proxy *p) {
         conn_close(&d->conn);
     }
     mirror_cut_all(p);
+    tracer_cut_all(p);
     upstream_drain(p->upstream);
     conn_settle(&p->common);
 }

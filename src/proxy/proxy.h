@@ -42,6 +42,8 @@ struct proxy_config {
     struct tls_trust *trust;     /* whom the system trusts; outlives the proxy; NULL: nobody */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
+    /* A client's handshake failed: a record without a request. May be NULL. */
+    void (*handshake_failed)(void *arg, const struct access_record *r);
     void *arg;
     const struct proxy_limits *limits; /* for the call; NULL: the usual ones */
     bool
@@ -50,6 +52,7 @@ struct proxy_config {
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
+    uint64_t handshakes_untold;                                      /* of those, how many have no record */
     uint64_t headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT]; /* of the PROXY protocol, by version */
     uint64_t requests_open, tunnels_open;                            /* tunnels are among the requests */
     uint64_t expressions_given_up; /* searches that reached the bound of their request */
@@ -58,6 +61,8 @@ struct proxy_counts {
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];
     uint64_t upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
         upstream_idle;
+    /* made; taken by a collector; not: it is away, too slow, or says no */
+    uint64_t spans, spans_sent, spans_dropped, exports, exports_failed;
     uint64_t allocations; /* times a pool or an arena asked the system */
 };
 struct proxy *proxy_new(const struct proxy_config *c);
@@ -75,7 +80,8 @@ uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot);
 bool proxy_freed_a_rule(struct proxy *p);
 /* Idle connections end now, the others after their response. */
 void proxy_drain(struct proxy *p);
-bool proxy_is_idle(const struct proxy *p); /* no connection of a client is open, and no mirror under way */
+bool proxy_is_idle(
+    const struct proxy *p); /* no connection of a client is open, no mirror and no export under way */
 /* Everything ends at once. */
 void proxy_cut(struct proxy *p);
 void proxy_count(const struct proxy *p, struct proxy_counts *ret);

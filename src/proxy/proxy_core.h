@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/map.h"
 #include "base/rng.h"
 #include "conn/conn.h"
 #include "filter/request_id.h"
@@ -43,7 +44,10 @@ struct proxy { /* owner: worker */
     size_t mirror_bytes;           /* of bodies that wait for mirrors */
     struct retry_window **windows; /* by backend slot; NULL: that backend has had no budget */
     uint32_t windows_n;
-    bool budgets; /* table.budgets */
+    bool budgets;       /* table.budgets */
+    struct map tracers; /* by table_collector.id */
+    size_t span_bytes;  /* that wait in them */
+    struct buf span, span_scratch;
     struct rng rng;
     struct request_id_source ids;
     struct table_work *matching;
@@ -56,6 +60,9 @@ struct proxy { /* owner: worker */
     char date[40];
     size_t date_n;
     void (*report)(void *arg, const struct access_record *r);
+    void (*report_handshake)(void *arg, const struct access_record *r);
+    uint64_t handshakes_told_us; /* when the second began that they are counted in */
+    uint32_t handshakes_told;
     void *report_arg;
     bool records;
 };

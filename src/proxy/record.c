@@ -21,6 +21,13 @@ void record_settle(struct exchange *x, const struct table_listener *l) {
     r->form = s->access_form;
     if (!r->wanted) return;
     if (s->access_form == ACCESS_OWN) r->program = arena_str(x->arena, s->access_program);
+    record_want(x, l);
+}
+
+void record_want(struct exchange *x, const struct table_listener *l) {
+    struct record *r = &x->record;
+    if (r->wanted && r->gateway.p) return;
+    r->wanted = true;
     r->gateway = arena_str(x->arena, l->gateway);
     r->listener = arena_str(x->arena, l->section);
 }
@@ -28,6 +35,20 @@ void record_settle(struct exchange *x, const struct table_listener *l) {
 /* All else is told by the times of turns; this is within one, whoever was asked for leave aside. */
 void record_routed(struct exchange *x) {
     if (x->record.wanted) x->record.route_us = clock_monotonic_us() - x->start_us - x->record.auth_us;
+}
+
+/* Where nothing is traced the caller's trace is told nonetheless. */
+static void describe_trace(const struct exchange *x, struct access_record *r) {
+    const struct trace *tr = x->trace;
+    struct trace_context ignored;
+    if (tr) {
+        r->trace_id = (str){tr->parent + TRACE_ID_AT, 2 * TRACE_ID_BYTES};
+        if (tr->to) r->span_id = (str){tr->span, sizeof tr->span};
+        return;
+    }
+    const struct http_field *f = http_msg_find_id(x->request, FIELD_TRACEPARENT);
+    if (f && trace_context_parse(f->value, &ignored) == OK)
+        r->trace_id = (str){f->value.p + TRACE_ID_AT, 2 * TRACE_ID_BYTES};
 }
 
 /* What only a line of the log shows. */
@@ -52,7 +73,6 @@ static void describe(const struct exchange *x, struct access_record *r) {
     r->first_byte_us = x->first_byte_us;
     if (own->sent_us && x->first_byte_us) r->wait_us = x->start_us + x->first_byte_us - own->sent_us;
     if (x->first_byte_us) r->body_us = r->total_us - x->first_byte_us;
-    r->trace_id = own->trace_id;
     r->request = m, r->response = own->response, r->request_fields_n = own->request_fields_n;
     r->form = own->form, r->program = own->program;
     const struct tls_conn *t = x->client->conn.tls; /* gone with a connection that was closed before */
@@ -60,6 +80,7 @@ static void describe(const struct exchange *x, struct access_record *r) {
         r->tls_version = tls_version(t), r->tls_cipher = tls_cipher(t), r->server_name = tls_server_name(t);
     }
     if (!m) return;
+    describe_trace(x, r);
     const struct http_field *agent = http_msg_find_id(m, FIELD_USER_AGENT);
     const struct http_field *id = http_msg_find_id(m, FIELD_X_REQUEST_ID);
     if (agent) r->user_agent = agent->value;
@@ -95,4 +116,5 @@ void record_report(struct exchange *x) {
     if (x->rule) r.tally = x->rule->tally, r.tally_epoch = x->rule->tally_epoch;
     if (x->record.wanted) describe(x, &r);
     p->report(p->report_arg, &r);
+    if (x->trace) trace_report(x, &r);
 }

@@ -186,7 +186,7 @@ struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, b
     return v;
 }
 
-static void mark(struct resolver *r, struct backend_state *b) {
+void backends_mark_one(struct resolver *r, struct backend_state *b) {
     if (b->dirty) return;
     b->dirty = true;
     resolver_push(&r->dirty_backends, b);
@@ -214,7 +214,7 @@ struct backend_state *backends_use(struct pass *p, str key) {
         b->key_n = (uint16_t)key.n;
         memcpy(b->key, key.p, key.n);
         map_put(&p->r->backends, (str){b->key, key.n}, b);
-        mark(p->r, b);
+        backends_mark_one(p->r, b);
     }
     b->uses++;
     return b;
@@ -222,14 +222,14 @@ struct backend_state *backends_use(struct pass *p, str key) {
 
 void backends_release(struct pass *p, struct backend_state *b) {
     assert(b->uses);
-    if (!--b->uses) mark(p->r, b);
+    if (!--b->uses) backends_mark_one(p->r, b);
 }
 
 static void mark_port(struct pass *p, enum api_kind kind, str ns, str name, int64_t port) {
     str object = resolver_key(p->scratch, ns, name);
     for (unsigned i = PLAN_BACKEND_HTTP; i < COUNT_OF(suffixes); i++) {
         struct backend_state *b = map_get(&p->r->backends, backends_key(p->scratch, kind, object, port, i));
-        if (b) mark(p->r, b);
+        if (b) backends_mark_one(p->r, b);
     }
 }
 
@@ -245,7 +245,7 @@ void backends_mark_xbackend(struct pass *p, str ns, str name) {
 }
 
 void backends_mark_all(struct resolver *r) {
-    map_each (e, &r->backends) mark(r, e->value);
+    map_each (e, &r->backends) backends_mark_one(r, e->value);
 }
 
 /* The slice's port of the Service's port, by name; 0: it has none.              [Kubernetes EndpointSlice.ports] */

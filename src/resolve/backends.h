@@ -25,6 +25,7 @@ str backends_key(struct arena *a, enum api_kind kind, str object, int64_t port,
 void backends_parse(str key, enum api_kind *ret_kind, str *ret_ns, str *ret_name);
 str backends_ns(const struct backend_state *b);
 str backends_name(const struct backend_state *b);
+void backends_mark_one(struct resolver *r, struct backend_state *b);
 void backends_mark_all(struct resolver *r);
 void backends_resolve(struct pass *p);
 void backends_fini(struct resolver *r);

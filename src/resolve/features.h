@@ -82,7 +82,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(XBACKEND_TLS, NULL, SERVED, "TLS of XBackends", "remove the field")                                    \
     X(XBACKEND_TRAFFIC, NULL, SERVED, "XBackendTrafficPolicies", "remove the policy")                        \
     X(XMESH, NULL, RESOLVED, "meshes", "remove the object")                                                  \
-    X(XTELEMETRY, NULL, RESOLVED, "XTelemetryPolicies", "remove the policy")                                 \
+    X(XTELEMETRY, NULL, SERVED, "XTelemetryPolicies", "remove the policy")                                   \
     X(ROUTABILITY, "GatewayAddressRoutability", SERVED, "routability of addresses", "remove the field")      \
     X(ROUTABILITY_CLUSTER, "GatewayAddressRoutabilityCluster", RESOLVED, /* served where Services give it */ \
       "routability Cluster of addresses", "remove the field")

@@ -51,6 +51,7 @@ static struct verdict judge_parameters(struct pass *p, struct gateway_state *g, 
         all = settings_over(class, g->own);
     }
     g->settings = parameters_plan(g->arena, &all);
+    g->tracing = parameters_tracing(g->arena, &all);
     g->service = all.service;
     return v;
 }

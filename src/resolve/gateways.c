@@ -140,8 +140,10 @@ static void use_collector(struct pass *p, struct gateway_state *g, const struct 
     for (uint32_t i = 0; i < g->listeners_n; i++)
         traced |= g->listeners[i]->pieces && takes_requests(g->listeners[i]);
     struct backend_state *before = g->collector;
-    g->collector = t && traced ? backends_use(p, t->backend) : NULL;
+    p->r->collectors -= before != NULL;
+    g->collector = t && t->backend.n && traced ? backends_use(p, t->backend) : NULL;
     if (g->collector) note_user(p, g->collector);
+    p->r->collectors += g->collector != NULL;
     if (!before) return;
     note_user(p, before);
     backends_release(p, before);

@@ -95,6 +95,30 @@ static bool is_needed(void *arg, const struct store_target *t, const struct obje
     return may;
 }
 
+static int need_order(const void *x, const void *y) {
+    const struct need_object *a = x, *b = y;
+    int by_ns = str_cmp(a->ns, b->ns);
+    return by_ns ? by_ns : str_cmp(a->name, b->name);
+}
+
+/* Collectors that settings name, which no object refers to, among the n Services; in order again. There is room for them. */
+static size_t add_collectors(const struct resolver *r, struct arena *a, struct need_object *v, size_t n) {
+    size_t all = n;
+    map_each (e, &r->gateways) {
+        const struct gateway_state *g = e->value;
+        if (!g->collector || g->collector->kind != KIND_SERVICE) continue;
+        struct need_object one = {KIND_SERVICE, backends_ns(g->collector), backends_name(g->collector)};
+        if (n && bsearch(&one, v, n, sizeof *v, need_order)) continue;
+        bool known = false;
+        for (size_t i = n; i < all && !known; i++) known = need_order(&one, &v[i]) == 0;
+        if (known) continue;
+        one.ns = arena_str(a, one.ns), one.name = arena_str(a, one.name);
+        v[all++] = one;
+    }
+    if (all > n) qsort(v, all, sizeof *v, need_order);
+    return all;
+}
+
 struct need_object *needs_objects(const struct resolver *r, const struct store *s, struct arena *a,
                                   size_t *ret_n) {
     static const enum api_kind kinds[] = {KIND_SERVICE, KIND_SECRET, KIND_CONFIG_MAP,
@@ -107,11 +131,13 @@ struct need_object *needs_objects(const struct resolver *r, const struct store *
         found[i] = store_targets(s, a, kinds[i], is_needed, &search, &found_n[i]);
         n += found_n[i];
     }
-    struct need_object *v = arena_array(a, struct need_object, n), *at = v;
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+    struct need_object *v = arena_array(a, struct need_object, n + r->gateways.n), *at = v;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         for (size_t k = 0; k < found_n[i]; k++)
             *at++ = (struct need_object){found[i][k].kind, found[i][k].ns, found[i][k].name};
-    *ret_n = n;
+        if (kinds[i] == KIND_SERVICE) at = v + add_collectors(r, a, v, found_n[i]);
+    }
+    *ret_n = (size_t)(at - v);
     return v;
 }
 

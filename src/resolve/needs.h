@@ -28,7 +28,7 @@ struct need_gateway {
 /* Every Gateway of ours, ordered by namespace and name; in a. */
 struct need_gateway *needs_gateways(const struct resolver *r, struct arena *a, size_t *ret_n);
 
-/* Services that our routes name; Secrets, ConfigMaps and ClusterTrustBundles that what is ours names and may use. */
+/* Services that our routes, or settings, name; Secrets, ConfigMaps and ClusterTrustBundles that what is ours names and may use. */
 struct need_object {
     enum api_kind kind;
     str ns, name;

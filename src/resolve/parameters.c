@@ -96,3 +96,39 @@ uint64_t parameters_hash_proxy(const struct plan_settings *s) {
     for (uint32_t i = 0; i < s->proxy_trusted.n; i++) h = hash_join(h, hash_str(s->proxy_trusted.p[i]));
     return h;
 }
+
+static struct plan_share map_share(str s) {
+    int64_t taken = SETTINGS_SHARE_WHOLE;
+    if (s.n && settings_share(s, &taken) != OK) taken = 0; /* the schema has seen it */
+    return (struct plan_share){taken, SETTINGS_SHARE_WHOLE};
+}
+
+static void map_headers(struct arena *a, str lines, struct plan_tracing *to) {
+    str name, value;
+    to->headers.p = arena_array(a, struct plan_header, SETTINGS_HEADERS_MAX);
+    while (to->headers.n < SETTINGS_HEADERS_MAX && settings_header(&lines, &name, &value))
+        to->headers.p[to->headers.n++] = (struct plan_header){arena_str(a, name), arena_str(a, value)};
+}
+
+/* A share alone: traces are told on, and begun, without spans of ours. */
+struct plan_tracing *parameters_tracing(struct arena *a, const struct settings *s) {
+    if (!s->tracing_collector.n && !s->tracing_sampling.n) return NULL;
+    struct plan_tracing *to = arena_make(a, struct plan_tracing);
+    *to = (struct plan_tracing){.backend = arena_str(a, s->tracing_collector),
+                                .sampled = map_share(s->tracing_sampling),
+                                .ignores_parent = s->tracing_parent == SETTINGS_PARENT_IGNORE,
+                                .service_name = arena_str(a, s->tracing_service),
+                                .batch_spans = s->tracing_batch_spans,
+                                .batch_time = s->tracing_batch_time};
+    if (!to->ignores_parent) to->sampled_of_parent = map_share((str){0});
+    if (!to->backend.n) return to;
+    map_headers(a, s->tracing_headers, to);
+    to->attributes.n = s->tracing_attributes.n;
+    to->attributes.p = arena_array(a, struct plan_tracing_attribute, to->attributes.n);
+    for (uint32_t i = 0; i < to->attributes.n; i++) {
+        str one = s->tracing_attributes.p[i], name = str_cut(&one, '=');
+        to->attributes.p[i] = (struct plan_tracing_attribute){
+            .name = arena_str(a, name), .value = arena_str(a, one), .source = PLAN_SPAN_LITERAL};
+    }
+    return to;
+}

@@ -18,3 +18,5 @@ bool parameters_equal(const struct settings *x, const struct settings *y); /* bo
  * order of networks counts. */
 uint64_t parameters_hash_proxy(const struct plan_settings *s);
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s);
+/* The same for what they say of tracing. */
+struct plan_tracing *parameters_tracing(struct arena *a, const struct settings *s);

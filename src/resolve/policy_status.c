@@ -18,14 +18,14 @@ int policy_status_order(const struct object *x, const struct object *y) {
 
 static int by_name(const void *a, const void *b) {
     const struct ancestor *x = a, *y = b;
-    int order = str_cmp(x->gateway->ns, y->gateway->ns);
-    return order ? order : str_cmp(x->gateway->name, y->gateway->name);
+    int order = str_cmp(x->ns, y->ns);
+    return order ? order : str_cmp(x->name, y->name);
 }
 
 struct ancestor *policy_status_ancestor(struct ancestors *all, const struct gateway_state *g) {
     for (uint32_t i = 0; i < all->n; i++)
         if (all->v[i].gateway == g) return &all->v[i];
-    struct ancestor one = {.gateway = g}, *last = &all->v[0];
+    struct ancestor one = {.gateway = g, .ns = g->ns, .name = g->name}, *last = &all->v[0];
     uint32_t max = all->max ? all->max : POLICY_STATUS_ANCESTORS_MAX;
     if (all->n < max) {
         last = &all->v[all->n++];
@@ -36,6 +36,10 @@ struct ancestor *policy_status_ancestor(struct ancestors *all, const struct gate
     }
     *last = one;
     return last;
+}
+
+void policy_status_missing(struct ancestors *all, str ns, str name) {
+    if (all->n < POLICY_STATUS_ANCESTORS_MAX) all->v[all->n++] = (struct ancestor){.ns = ns, .name = name};
 }
 
 void policy_status_add_gateways(const struct route_state *rs, struct ancestors *all) {
@@ -105,7 +109,7 @@ void policy_status_add_users(const struct pass *p, enum api_kind kind, str ns, s
     add_askers(p, kind, ns, name, port, all);
 }
 
-static struct parent_ref gateway_ref(struct arena *a, const struct gateway_state *g) {
+static struct parent_ref gateway_ref(struct arena *a, const struct ancestor *g) {
     return (struct parent_ref){.group = S(RESOLVE_GROUP),
                                .kind = S("Gateway"),
                                .ns = arena_str(a, g->ns),
@@ -135,7 +139,7 @@ void policy_status_tell(struct pass *p, struct policy_state *ps, const struct ob
     st.ancestors.p = arena_array(p->scratch, struct policy_ancestor_status, all->n);
     for (uint32_t i = 0; i < all->n; i++) {
         struct policy_ancestor_status *one = &st.ancestors.p[st.ancestors.n++];
-        one->ancestor_ref = gateway_ref(p->scratch, all->v[i].gateway);
+        one->ancestor_ref = gateway_ref(p->scratch, &all->v[i]);
         one->controller_name = p->r->controller_name;
         struct conditions c = conditions_begin(p->scratch, o->meta.generation);
         judge(p, o, &all->v[i], &c);

@@ -9,7 +9,8 @@ enum {
     POLICY_STATUS_XBACKEND_ANCESTORS_MAX = 32
 };
 struct ancestor {
-    const struct gateway_state *gateway;
+    const struct gateway_state *gateway; /* NULL: there is none of that name */
+    str ns, name;
     uint32_t targets, in_force, found, barred; /* of the policy, that this Gateway uses */
 };
 struct ancestors {
@@ -18,6 +19,8 @@ struct ancestors {
 };
 /* The least by name are kept when there are more than a status holds. NULL: not kept. */
 struct ancestor *policy_status_ancestor(struct ancestors *all, const struct gateway_state *g);
+/* A target that is nowhere. */
+void policy_status_missing(struct ancestors *all, str ns, str name);
 /* The Gateways that a route is attached to. */
 void policy_status_add_gateways(const struct route_state *rs, struct ancestors *all);
 /* Gateways that use the Service or XBackend, for routes or for themselves, by that port when it is not 0. */

@@ -49,7 +49,10 @@ static void mark_config_map(struct pass *p, str ns, str name) {
 static void mark_change(struct pass *p, const struct store_change *c) {
     switch (c->kind) {
     case KIND_GATEWAY_CLASS: mark_class(p, c->name); break;
-    case KIND_GATEWAY: gateways_mark(p->r, c->ns, c->name); break;
+    case KIND_GATEWAY:
+        gateways_mark(p->r, c->ns, c->name);
+        policies_mark_gateway(p, c->ns, c->name); /* those that it is none of ours for, too */
+        break;
     case KIND_LISTENER_SET: sets_mark(p, c->ns, c->name); break;
     case KIND_HTTP_ROUTE:
     case KIND_GRPC_ROUTE:
@@ -73,6 +76,7 @@ static void mark_change(struct pass *p, const struct store_change *c) {
         backends_mark(p, c->ns, c->name);
         policies_mark_backend(p, c->kind, c->ns, c->name);
         telemetry_mark_referrers(p, c->kind, c->ns, c->name);
+        telemetry_mark_collectors(p, c->ns, c->name);
         break;
     case KIND_ENDPOINT_SLICE: {
         const struct object *slice = store_get(p->store, p->scratch, c->kind, c->ns, c->name);

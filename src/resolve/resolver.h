@@ -104,6 +104,7 @@ struct gateway_state {
     uint8_t service;      /* enum settings_service: of its own or its class's settings */
     struct settings *own; /* of its own parametersRef, good ones, packed; NULL: none were yet */
     struct plan_settings *settings;  /* with its class's, for its listeners; NULL: none */
+    struct plan_tracing *tracing;    /* as the settings say; a policy goes before; NULL: none */
     struct backend_state *collector; /* of its spans; counted; NULL: nothing is traced */
     struct cert_state *client;       /* shown to backends that speak TLS; counted; NULL: none */
     struct frontend *frontends;      /* frontend.h */
@@ -176,6 +177,7 @@ struct resolver {
     struct heap expiries;                       /* of certificates */
     int64_t now_s;                              /* of the last pass */
     uint32_t selectors;                         /* listeners that select namespaces by label */
+    uint32_t collectors;                        /* Gateways that have one */
     uint64_t features[FACTS_FEATURES_MAX / 64]; /* as of the last pass */
     char bundle[sizeof((struct facts *)0)->bundle];
     uint64_t facts_hash; /* of facts that change more than Programmed */

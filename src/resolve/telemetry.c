@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/telemetry.h"
 
+#include "api/xbackend.h"
 #include "api/xtelemetry_policy.h"
 #include "resolve/backends.h"
 #include "resolve/gateways.h"
@@ -103,18 +104,31 @@ static void map_attributes(struct arena *a, const struct tracing *from, struct p
     }
 }
 
-/* By default nothing is traced; what is traced follows its parent, as OpenTelemetry's samplers do. [OpenTelemetry SDK ParentBased] */
-struct plan_tracing *telemetry_map(struct pass *p, const struct gateway_state *g) {
-    const struct xtelemetry_policy *policy =
-        features_served(p->facts, FEATURE_XTELEMETRY) ? find(p, g) : NULL;
-    const struct tracing *t = policy ? policy->spec.tracing : NULL;
+/* What the collector is asked as: the hostname outside, or the name that the cluster's own DNS has for the Service. */
+static str authority_of(const struct pass *p, str key) {
+    enum api_kind kind;
+    str ns, name;
+    backends_parse(key, &kind, &ns, &name);
+    str port = str_from(key, str_rfind(key, ':') + 1), host = (str){0};
+    port = str_upto(port, str_find(port, '+'));
+    if (kind == KIND_XBACKEND) {
+        const struct xbackend *b = (const void *)store_get(p->store, p->scratch, kind, ns, name);
+        if (b && b->spec.external_hostname)
+            host = resolver_lower(p->scratch, b->spec.external_hostname->hostname);
+    }
+    if (!host.n) host = arena_printf(p->scratch, STR_FMT "." STR_FMT ".svc", STR_ARG(name), STR_ARG(ns));
+    return arena_printf(p->scratch, STR_FMT ":" STR_FMT, STR_ARG(host), STR_ARG(port));
+}
+
+static struct plan_tracing *map_policy(struct pass *p, const struct xtelemetry_policy *policy) {
+    const struct tracing *t = policy->spec.tracing;
     str backend;
-    if (!t || judge_fields(p, t).reason || judge_collector(p, policy, &backend).reason || !backend.n)
-        return NULL;
+    if (judge_fields(p, t).reason || judge_collector(p, policy, &backend).reason || !backend.n) return NULL;
     const struct parent_sampling *parent = t->parent_based_sampling;
     struct plan_tracing *to = arena_make(p->scratch, struct plan_tracing);
     *to = (struct plan_tracing){
         .backend = backend,
+        .authority = authority_of(p, backend),
         .sampled = map_share(t->sampling_rate),
         .ignores_parent = parent && parent->mode == TRACING_DISABLED,
         .service_name = t->service_name,
@@ -124,6 +138,25 @@ struct plan_tracing *telemetry_map(struct pass *p, const struct gateway_state *g
     map_headers(p->scratch, t->provider, to);
     map_attributes(p->scratch, t, to);
     return to;
+}
+
+/* The settings' collector is a Service in the clear, or by TLS where a policy says so; it may come later, so nothing is judged. */
+static struct plan_tracing *map_settings(struct pass *p, const struct plan_tracing *set) {
+    if (!set) return NULL;
+    struct plan_tracing *to = arena_make(p->scratch, struct plan_tracing);
+    *to = *set;
+    if (to->backend.n) to->authority = authority_of(p, to->backend);
+    return to;
+}
+
+/* A policy goes before the settings, unless it leaves it to the implementation; what is traced follows its parent, as OpenTelemetry's samplers
+ * do by default.                                                    [GW TracingConfig.mode] [OpenTelemetry SDK ParentBased] */
+struct plan_tracing *telemetry_map(struct pass *p, const struct gateway_state *g) {
+    const struct xtelemetry_policy *policy =
+        features_served(p->facts, FEATURE_XTELEMETRY) ? find(p, g) : NULL;
+    const struct tracing *t = policy ? policy->spec.tracing : NULL;
+    if (t && t->mode == TRACING_DISABLED) return NULL;
+    return t && t->mode == TRACING_ENABLED ? map_policy(p, policy) : map_settings(p, g->tracing);
 }
 
 /* ---- what is said of it ---- */
@@ -137,6 +170,14 @@ const struct gateway_state *telemetry_target(const struct pass *p, const struct 
 
 static void judge_ancestor(struct pass *p, const struct object *o, const struct ancestor *a,
                            struct conditions *c) {
+    if (!a->gateway) {
+        conditions_add(c, "Accepted", CONDITION_FALSE, "TargetNotFound",
+                       arena_printf(p->scratch,
+                                    "spec.targetRefs: Gateway " STR_FMT "/" STR_FMT
+                                    " does not exist; create it or correct the name",
+                                    STR_ARG(a->ns), STR_ARG(a->name)));
+        return;
+    }
     const struct xtelemetry_policy *policy = (const void *)o, *first = find(p, a->gateway);
     bool served = features_served(p->facts, FEATURE_XTELEMETRY);
     struct verdict v = {0};
@@ -161,7 +202,11 @@ void telemetry_status(struct pass *p, struct policy_state *ps, const struct obje
     struct ancestors all = {0};
     for (uint32_t i = 0; i < policy->spec.target_refs.n; i++) {
         const struct gateway_state *g = telemetry_target(p, o, i);
-        if (g) policy_status_ancestor(&all, g);
+        const struct local_ref *t = &policy->spec.target_refs.p[i];
+        if (g)
+            policy_status_ancestor(&all, g);
+        else if (is_gateway(t) && !store_has(p->store, KIND_GATEWAY, o->meta.ns, t->name))
+            policy_status_missing(&all, o->meta.ns, t->name);
     }
     policy_status_tell(p, ps, o, &all, judge_ancestor);
 }
@@ -172,4 +217,14 @@ void telemetry_mark_referrers(struct pass *p, enum api_kind kind, str ns, str na
     struct store_key *all =
         store_referrer_keys(p->store, p->scratch, kind, ns, name, KIND_XTELEMETRY_POLICY, &n);
     for (size_t i = 0; i < n; i++) policies_mark_changed(p, KIND_XTELEMETRY_POLICY, all[i].ns, all[i].name);
+}
+
+void telemetry_mark_collectors(struct pass *p, str ns, str name) {
+    if (!p->r->collectors) return;
+    map_each (e, &p->r->gateways) {
+        const struct gateway_state *g = e->value;
+        if (g->collector && g->tracing && str_eq(backends_name(g->collector), name) &&
+            str_eq(backends_ns(g->collector), ns))
+            backends_mark_one(p->r, g->collector);
+    }
 }

@@ -5,6 +5,7 @@
 #include "table/budget.h"
 #include "table/host.h"
 #include "table/spine.h"
+#include "table/tracing.h"
 
 static void add_headers(struct buf *b, const char *how, const struct table_header *v, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
@@ -320,6 +321,40 @@ static bool any_settings(const struct table_settings *s) {
            s->forwarded || s->proxy_protocol;
 }
 
+/* A share of all traces, in percent of them. */
+static void add_share(struct buf *b, const char *what, uint64_t threshold) {
+    uint64_t taken = TRACE_NEVER - threshold;
+    buf_printf(b, " %s=%.7g%%", what, (double)taken * 100 / (double)TRACE_NEVER);
+}
+
+static void add_tracing(struct buf *b, const struct table_tracing *t) {
+    const struct table_collector *c = t->collector;
+    buf_add(b, S("  tracing{"));
+    if (c)
+        buf_printf(b, "to=" STR_FMT " %s host=" STR_FMT, STR_ARG(c->backend->name),
+                   c->grpc ? "otlp/grpc" : "otlp/http", STR_ARG(c->authority));
+    else
+        buf_add(b, S("context"));
+    add_share(b, "sampled", t->sampled);
+    if (t->ignores_parent)
+        buf_add(b, S(" ignores-parent"));
+    else
+        add_share(b, "of-parent", t->sampled_of_parent);
+    if (c && c->service_name.n) buf_printf(b, " service=" STR_FMT, STR_ARG(c->service_name));
+    if (t->span_name.n) buf_printf(b, " span=\"" STR_FMT "\"", STR_ARG(t->span_name));
+    for (uint32_t i = 0; i < t->wishes_n; i++) {
+        const struct span_wish *w = &t->wishes[i];
+        static const char *const sources[] = {"header:", "", "record:"};
+        bool left_out = w->source == SPAN_OF_RECORD && w->known == SPAN_UNKNOWN;
+        buf_printf(b, " " STR_FMT "=%s" STR_FMT, STR_ARG(w->name), left_out ? "-" : sources[w->source],
+                   STR_ARG(left_out ? S("") : w->value));
+    }
+    for (uint32_t i = 0; c && i < c->headers_n; i++)
+        buf_printf(b, " header=" STR_FMT, STR_ARG(c->headers[i].name));
+    if (c) buf_printf(b, " batch=%u/%llums", c->batch_spans, (unsigned long long)(c->batch_us / 1000));
+    buf_add_char(b, '}');
+}
+
 /* The kinds of keys are told where there is a choice. */
 static void add_tls(struct buf *b, const struct table_listener *l) {
     static const char *const kinds[] = {"", KEY_KIND_NAMES};
@@ -351,6 +386,7 @@ static void add_listener(struct buf *b, const struct table *t, str at, const str
         add_filters(b, l->gate->filters, l->gate->filters_n);
         b->n -= 2;
     }
+    if (l->tracing) add_tracing(b, l->tracing);
     buf_add_char(b, '\n');
     size_t n;
     struct names_item *hosts = names_sorted(spine_get(&spine_of(t)->hosts, l->slot), &n);

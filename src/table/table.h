@@ -4,7 +4,7 @@
  * In:    a socket's slot, a server name, a request.     Out: listener, rule, backend, endpoints, certificates.
  * Own:   the builder makes and frees (compile_home); workers read. A piece lives as long as a table that shows it. A worker keeps a
  *        rule, and with it the backends it names, past its table by counting it in its own array (rule->slot), see compile_retired.
- *        Doors beside this one: table_settings.h; for compile/: spine.h names.h host.h; for filter/: dump.h.
+ *        Doors beside this one: table_settings.h; for compile/: spine.h names.h host.h; for filter/: dump.h; for proxy/: tracing.h.
  * Never: a lock, a copy or an allocation in a lookup (but for repeated fields joined in scratch); an API object. */
 #pragma once
 #include <stdatomic.h>
@@ -183,6 +183,7 @@ static inline uint64_t table_request_timeout_us(const struct table_rule *r, cons
 static inline uint64_t table_backend_timeout_us(const struct table_rule *r, const struct table_settings *s) {
     return r->backend_timeout_us != TABLE_TIME_UNSET ? r->backend_timeout_us : s->backend_timeout_us;
 }
+struct table_tracing;
 struct table_listener {
     uint32_t id;   /* never reused; stable while the key is there: what a TLS connection remembers */
     uint32_t slot; /* where a spine has its routes */
@@ -202,6 +203,7 @@ struct table_listener {
     /* Filters of the listener's own: who asks whether a request may pass before it is matched. A rule without targets, which is counted and
      * kept like any other; NULL: there are none.                                                    [GW Listener.filters] */
     const struct table_rule *gate;
+    const struct table_tracing *tracing; /* tracing.h; NULL: a request's trace is none of ours */
 };
 
 struct table_port;

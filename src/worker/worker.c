@@ -258,6 +258,13 @@ static str program_of(const struct worker *w, const struct access_record *r) {
     return (str){0};
 }
 
+static void print(struct worker *w, str program, const struct access_record *r) {
+    buf_clear(&w->line);
+    access_print(&w->line, program, r);
+    if (w->line.overflow || access_ring_put(&w->ring, buf_str(&w->line)) != OK)
+        stats_add(&w->stats.access_dropped, 1);
+}
+
 static void on_finished(void *arg, const struct access_record *r) {
     struct worker *w = arg;
     struct worker_stats *s = &w->stats;
@@ -268,11 +275,14 @@ static void on_finished(void *arg, const struct access_record *r) {
     stats_add(&s->bytes_out, r->bytes_out);
     tally_count(&w->tally, r);
     str program = program_of(w, r);
-    if (!program.p) return;
-    buf_clear(&w->line);
-    access_print(&w->line, program, r);
-    if (w->line.overflow || access_ring_put(&w->ring, buf_str(&w->line)) != OK)
-        stats_add(&s->access_dropped, 1);
+    if (program.p) print(w, program, r);
+}
+
+/* A template has such lines when it asks for what they tell: others would show a request that there was not. */
+static void on_handshake_failed(void *arg, const struct access_record *r) {
+    struct worker *w = arg;
+    str program = program_of(w, r);
+    if (program.p && access_format_tells(program, ACCESS_TLS_FAILURE)) print(w, program, r);
 }
 
 static void publish_counts(struct worker *w) {
@@ -284,6 +294,7 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->handshakes_full, c.handshakes_full);
     stats_set(&s->handshakes_resumed, c.handshakes_resumed);
     for (int i = 0; i < TLS_REASON_COUNT; i++) stats_set(&s->handshakes_failed[i], c.handshakes_failed[i]);
+    stats_set(&s->handshakes_untold, c.handshakes_untold);
     for (int i = 0; i < 2; i++) stats_set(&s->headers[i], c.headers[i]);
     for (int i = 0; i < PROXY_PROTOCOL_FAULT_COUNT; i++)
         stats_set(&s->headers_failed[i], c.headers_failed[i]);
@@ -298,6 +309,11 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->mirrors, c.mirrors);
     stats_set(&s->mirrors_dropped, c.mirrors_dropped);
     stats_set(&s->mirrors_failed, c.mirrors_failed);
+    stats_set(&s->spans, c.spans);
+    stats_set(&s->spans_sent, c.spans_sent);
+    stats_set(&s->spans_dropped, c.spans_dropped);
+    stats_set(&s->exports, c.exports);
+    stats_set(&s->exports_failed, c.exports_failed);
     stats_set(&s->retries, c.retries);
     for (int i = 0; i < RETRY_STOP_COUNT; i++) stats_set(&s->retries_stopped[i], c.retries_stopped[i]);
     stats_set(&s->allocations_after_warmup, c.allocations);
@@ -364,6 +380,7 @@ struct worker *worker_new(const struct worker_config *c) {
                               .session_key = w->config.session_key,
                               .trust = w->config.trust,
                               .finished = on_finished,
+                              .handshake_failed = on_handshake_failed,
                               .arg = w,
                               .records = c->access > ACCESS_OFF};
     w->proxy = proxy_new(&pc);

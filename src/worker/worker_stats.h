@@ -9,7 +9,7 @@
 /* Counters of one worker: it alone writes, anybody reads. */
 struct worker_stats {
     stats_counter connections_accepted, connections_open;
-    stats_counter handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
+    stats_counter handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT], handshakes_untold;
     stats_counter headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT];
     stats_counter requests, requests_open, tunnels_open, expressions_given_up;
     stats_counter responses_by_class[6]; /* [1]..[5] */
@@ -18,6 +18,7 @@ struct worker_stats {
     stats_counter upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
         upstream_idle;
     stats_counter mirrors, mirrors_dropped, mirrors_failed;
+    stats_counter spans, spans_sent, spans_dropped, exports, exports_failed;
     stats_counter retries, retries_stopped[RETRY_STOP_COUNT];
     stats_counter access_dropped;
     stats_counter turns, allocations_after_warmup;

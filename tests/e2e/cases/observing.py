@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import ssl
 import struct
 import termios
@@ -229,3 +230,63 @@ def top_screen(t):
     eventually(lambda: shows(b'\x1b[?1049l'), 'the screen of before')
     equal(os.waitpid(pid, 0)[1], 0)
     os.close(fd)
+
+
+@case
+def access_log_handshakes(t):
+    """Has a handshake that fails a line of its own, with why, for whom, and where; a look whether the port is open none; a template only when it asks?"""
+    cert, key = t.certificate('k', 'example.com')
+    b = t.backend()
+    log = t.file('access.log')
+    objects = [service('b', b.port), secret('k', cert, key), route(rule('b'))]
+    s = t.serve(*objects, gateway(listener(443, 's', 'HTTPS', 'example.com', ['k'])), ports=(443,), args=('--access-log', 'json', '--access-log-to', log))
+    port = s.port[443]
+    failures = lambda: [(x['tls_failure'], x['server_name'], x['listener'], x['gateway']) for x in lines_of(log)]
+    socket.create_connection(('127.0.0.1', port)).close()  # as a load balancer looks
+    eventually(lambda: s.metric('postern_tls_handshake_failures_total', reason='closed') == 1, 'counted')
+
+    def fails(host, cafile=cert):
+        context = ssl.create_default_context(cafile=cafile)
+        try:
+            with context.wrap_socket(socket.create_connection(('127.0.0.1', port)), server_hostname=host) as c:
+                c.recv(1)
+        except OSError:
+            return
+        raise AssertionError('it did not fail')
+    fails('other.example')
+    eventually(lambda: failures() == [('no_certificate', 'other.example', None, None)], 'a line')
+    fails('example.com', cafile=t.certificate('other', 'example.com')[0])
+    eventually(lambda: failures()[1:] == [('refused_by_peer', 'example.com', 's', 'default/gw')], 'a line of its listener')
+    with socket.create_connection(('127.0.0.1', port)) as c:
+        c.sendall(b'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n')
+        holds(c.recv(4096).decode(), ' 400 ')
+    last = eventually(lambda: failures()[-1][0] == 'plain_http' and lines_of(log)[-1], 'the last line')
+    equal((last['client'], last['method'], last['status'], last['reason'], last['protocol'], last['tls']), ('127.0.0.1', None, 0, 'tls_handshake', None, True))
+    assert last['client_port'] > 0 and last['time'], last
+    equal(s.metric('postern_requests_total'), 0)
+
+
+@case
+def access_log_handshakes_flood(t):
+    """Are lines of failed handshakes bounded, those left out counted, and requests told as ever? Is a template left alone?"""
+    cert, key = t.certificate('k', 'example.com')
+    b = t.backend()
+    log, own = t.file('access.log'), t.file('own.log')
+    objects = [service('b', b.port), secret('k', cert, key), route(rule('b')), gateway(listener(443, 's', 'HTTPS', None, ['k']))]
+    s = t.serve(*objects, ports=(443,), args=('--access-log', 'json', '--access-log-to', log, '--workers', '1'))
+    for _ in range(600):
+        with socket.create_connection(('127.0.0.1', s.port[443])) as c:
+            c.sendall(b'\x00\x01\x02\x03\x04')
+            c.recv(1)
+    eventually(lambda: s.metric('postern_tls_handshake_failures_total', reason='not_tls') == 600, 'all are counted')
+    left_out = s.metric('postern_access_handshakes_left_out_total')
+    eventually(lambda: len(lines_of(log)) + left_out == 600, 'each has a line or is counted')
+    assert left_out > 0
+    s.stop()
+    s = t.serve(*objects, ports=(443,), args=('--access-log', '%{client} %{status}', '--access-log-to', own))
+    with socket.create_connection(('127.0.0.1', s.port[443])) as c:
+        c.sendall(b'\x00\x01\x02\x03\x04')
+        c.recv(1)
+    eventually(lambda: s.metric('postern_tls_handshake_failures_total', reason='not_tls') == 1, 'counted')
+    equal(s.ask(port=443, host='example.com', tls=ssl.create_default_context(cafile=cert)).status, 200)
+    eventually(lambda: open(own).read() == '127.0.0.1 200\n', 'the request alone')

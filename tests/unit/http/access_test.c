@@ -79,7 +79,8 @@ static void test_json(void **state) {
         buf_str(&b),
         "{\"time\":\"2026-11-23T04:00:00.123456Z\",\"client\":\"192.0.2.7\",\"client_port\":40000,"
         "\"protocol\":\"HTTP/1.1\",\"tls\":true,\"tls_version\":\"TLSv1.3\",\"tls_cipher\":null,"
-        "\"server_name\":null,\"method\":\"GET\",\"authority\":\"example.org\",\"path\":\"/a\\\"b\","
+        "\"server_name\":null,\"tls_failure\":null,\"method\":\"GET\",\"authority\":\"example.org\",\"path\":"
+        "\"/a\\\"b\","
         "\"query\":\"?q=\\u007f\",\"status\":200,\"reason\":\"-\",\"gateway\":\"ns/gw\","
         "\"listener\":\"http\",\"route\":\"HTTPRoute/ns/r\",\"rule\":2,\"rule_name\":null,"
         "\"backend\":\"ns/"
@@ -87,7 +88,7 @@ static void test_json(void **state) {
         "3,"
         "\"bytes_out\":18446744073709551615,\"total_us\":1500,\"head_us\":0,\"route_us\":0,\"auth_us\":0,"
         "\"connect_us\":0,\"tls_us\":0,\"wait_us\":0,\"first_byte_us\":1200,\"body_us\":0,"
-        "\"user_agent\":\"curl\\n\",\"request_id\":\"id\",\"trace_id\":null}\n");
+        "\"user_agent\":\"curl\\n\",\"request_id\":\"id\",\"trace_id\":null,\"span_id\":null}\n");
     r.rule = -1, r.endpoint.ip.family = 0;
     print(&b, "json", &r);
     b.p[b.n - 1] = 0;

@@ -148,6 +148,23 @@ static void put_parameters(struct world *w, const char *data) {
     manifest_put(w->store, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: how}\ndata: {%s}", data);
 }
 
+/* No object refers to the Service that spans are sent to by a setting. */
+static void test_collector(void **state) {
+    struct world *w = *state;
+    manifest_put(w->store, MANIFEST_CLASS);
+    manifest_put(w->store,
+                 "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw}\n"
+                 "spec: {gatewayClassName: postern, listeners: [{name: http, port: 80, protocol: HTTP}], "
+                 "infrastructure: {parametersRef: {group: '', kind: ConfigMap, name: how}}}");
+    put_parameters(w, "tracing.collector: 'otel:4318'");
+    world_pass(w);
+    assert_true(needs(w, KIND_SERVICE, "default", "otel"));
+    put_parameters(w, "tracing.collector: 'other:4318'");
+    world_pass(w);
+    assert_false(needs(w, KIND_SERVICE, "default", "otel"));
+    assert_true(needs(w, KIND_SERVICE, "default", "other"));
+}
+
 static void test_settings(void **state) {
     struct world *w = *state;
     size_t n;
@@ -197,13 +214,9 @@ static void test_version(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_ports_of_their_own),
-        WORLD_TEST(test_no_address),
-        WORLD_TEST(test_static_addresses),
-        WORLD_TEST(test_gateways),
-        WORLD_TEST(test_objects),
-        WORLD_TEST(test_settings),
-        WORLD_TEST(test_version),
+        WORLD_TEST(test_ports_of_their_own), WORLD_TEST(test_no_address), WORLD_TEST(test_static_addresses),
+        WORLD_TEST(test_gateways),           WORLD_TEST(test_objects),    WORLD_TEST(test_collector),
+        WORLD_TEST(test_settings),           WORLD_TEST(test_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
