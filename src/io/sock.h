@@ -17,3 +17,5 @@ bool sock_has_way(const struct ip *ip);
 void sock_break(int fd);
 /* The local port. */
 uint16_t sock_port(int fd);
+/* The local address, too; family 0: it has none. */
+void sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port);
