@@ -2,7 +2,6 @@
 #pragma once
 #include "table/table.h"
 
-struct auth_added;
 struct auth_call;
 struct exchange;
 struct http_msg;
@@ -19,10 +18,9 @@ struct auth {                           /* of an exchange */
     uint64_t since_us;
     bool collects; /* the body comes first */
     bool allowed, denied;
-    bool fresh;               /* no pooled connection any more */
-    uint8_t tries;            /* of this server, that it had not looked at */
-    struct auth_call *call;   /* gRPC: what was asked last */
-    struct auth_added *added; /* to the response */
+    bool fresh;             /* no pooled connection any more */
+    uint8_t tries;          /* of this server, that it had not looked at */
+    struct auth_call *call; /* gRPC: what was asked last, and before it */
 };
 /* Asks all there are, then exchange_let_in(). */
 void auth_begin(struct exchange *x);

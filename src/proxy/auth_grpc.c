@@ -9,7 +9,8 @@
 #include "proxy/exchange.h"
 
 struct auth_call { /* in the exchange's arena; one for each time it is asked */
-    str head;      /* of the request's body: all but the bytes of the client's */
+    struct auth_call *before;
+    str head; /* of the request's body: all but the bytes of the client's */
     bool head_sent;
     uint64_t told; /* bytes of the client's body */
     uint8_t frame[AUTHZ_FRAME_BYTES];
@@ -62,7 +63,9 @@ static str authority_of(struct arena *a, str backend) {
 
 struct http_msg *auth_grpc_question(struct exchange *x) {
     const struct table_auth *a = x->ask.now;
-    struct auth_call *c = x->ask.call = arena_make(x->arena, struct auth_call);
+    struct auth_call *c = arena_make(x->arena, struct auth_call);
+    c->before = x->ask.call;
+    x->ask.call = c;
     c->told = a->body_bytes_max ? x->kept.n : 0;
     c->head = make_head(x, c->told);
     struct http_msg *m = arena_make(x->arena, struct http_msg);
@@ -157,11 +160,6 @@ static void change_request(struct exchange *x, const struct authz_verdict *v) {
         r->query = http_uri_query_without(x->arena, r->query, v->remove_query.v[i]);
     for (uint32_t i = 0; i < v->set_query.n; i++)
         r->query = http_uri_query_with(x->arena, r->query, v->set_query.v[i].name, v->set_query.v[i].value);
-    if (!v->response.n) return;
-    struct auth_added **at = &x->ask.added;
-    while (*at) at = &(*at)->next;
-    *at = arena_make(x->arena, struct auth_added);
-    (*at)->fields = &v->response;
 }
 
 bool auth_grpc_end(struct exchange *x, const struct http_msg *trailers) {
@@ -177,7 +175,7 @@ bool auth_grpc_end(struct exchange *x, const struct http_msg *trailers) {
 }
 
 void auth_grpc_deny(struct exchange *x) {
-    const struct authz_verdict *v = &((struct auth_call *)x->ask.call)->verdict;
+    const struct authz_verdict *v = &x->ask.call->verdict;
     bool bodyless = v->status == 204 || v->status == 205 || v->status == 304;
     str body = bodyless ? S("") : v->body;
     struct http_msg *m = answer_make(x, v->status, body);
@@ -187,5 +185,5 @@ void auth_grpc_deny(struct exchange *x) {
 }
 
 void auth_grpc_response(const struct exchange *x, struct http_msg *m) {
-    for (const struct auth_added *a = x->ask.added; a; a = a->next) apply(m, a->fields);
+    for (const struct auth_call *c = x->ask.call; c; c = c->before) apply(m, &c->verdict.response);
 }

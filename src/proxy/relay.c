@@ -88,7 +88,7 @@ void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
 static void filtered(struct exchange *x, struct http_msg *m) {
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
-    if (x->ask.added) auth_grpc_response(x, m);
+    if (x->ask.call) auth_grpc_response(x, m);
 }
 
 static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
