@@ -84,7 +84,7 @@ void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
     send_head(x, m, end);
 }
 
-/* An authorization is a filter, too. */
+/* Who was asked for authorization may have a word on the response, too. */
 static void filtered(struct exchange *x, struct http_msg *m) {
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
@@ -113,7 +113,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     x->record.response = m;
     date(x, m);
     if (m->upgrade.n) upgrade_response(m);
-    if (x->target->filters_n | x->rule->filters_n) filtered(x, m);
+    if (x->target->filters_n || x->rule->filters_n || x->ask.call) filtered(x, m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
     if (x->target->session) affinity_say(x, m);
     send_head(x, m, end);
