@@ -61,6 +61,10 @@ static str outcome_of(struct arena *a, const struct table_rule *r, const struct 
     uint64_t request_us = table_request_timeout_us(r, s), backend_us = table_backend_timeout_us(r, s);
     if (request_us) buf_printf(&b, "; timeout %g s", (double)request_us / 1e6);
     if (backend_us) buf_printf(&b, "; backend timeout %g s", (double)backend_us / 1e6);
+    if (r->retry) {
+        buf_add(&b, S("; retries "));
+        filter_describe_retry(&b, r->retry);
+    }
     if (s->body_bytes) buf_printf(&b, "; body of at most %llu bytes", (unsigned long long)s->body_bytes);
     str words = buf_str(&b);
     if (str_starts(words, S("; "))) words = str_from(words, 2);

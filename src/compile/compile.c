@@ -6,23 +6,8 @@
 #include "compile/compile_listener.h"
 #include "compile/compile_route.h"
 
-static bool carries_filters(const struct plan_filter *v, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++)
-        if (v[i].type == PLAN_FILTER_AUTH && v[i].auth->protocol != PLAN_AUTH_HTTP) return false;
-    return true;
-}
-
 static bool carries_listener(const struct plan_listener *l) {
-    return l->protocol <= PLAN_HTTPS && carries_filters(l->filters.p, l->filters.n);
-}
-
-static bool carries_rule(const struct plan_rule *r) {
-    if (!carries_filters(r->filters.p, r->filters.n)) return false;
-    for (uint32_t i = 0; i < r->targets.n; i++) {
-        const struct plan_target *t = &r->targets.p[i];
-        if (!carries_filters(t->filters.p, t->filters.n)) return false;
-    }
-    return true;
+    return l->protocol <= PLAN_HTTPS;
 }
 
 /* HTTP and HTTPS listeners with their HTTPRoutes. A route that asks for more is not carried in part: what is left of it would let through
@@ -30,10 +15,7 @@ static bool carries_rule(const struct plan_rule *r) {
 bool compile_carries(const struct plan_piece *p) {
     if (p->kind == PLAN_LISTENER) return carries_listener(container_of(p, const struct plan_listener, piece));
     if (p->kind != PLAN_ROUTE) return true;
-    const struct plan_route *r = container_of(p, const struct plan_route, piece);
-    bool all = r->kind == PLAN_ROUTE_HTTP;
-    for (uint32_t i = 0; i < r->rules.n && all; i++) all = carries_rule(&r->rules.p[i]);
-    return all;
+    return container_of(p, const struct plan_route, piece)->kind == PLAN_ROUTE_HTTP;
 }
 
 /* Of routes compile_route_change() asks, which opens them. */

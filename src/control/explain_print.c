@@ -32,6 +32,7 @@ static void add_answer_words(struct buf *b, const struct explain_story *s) {
         buf_add(b, S("no connection"));
     } else if (s->reason == REASON_NONE) {
         buf_add(b, S("the backend's"));
+        if (s->match.rule->asks) buf_add(b, S(", or that of whoever is asked for authorization"));
     } else {
         buf_printf(b, "%u " STR_FMT ": " STR_FMT, s->status, STR_ARG(http_reason_name(s->reason)),
                    STR_ARG(http_reason_words(s->reason)));
@@ -78,6 +79,25 @@ static void text_listener(struct buf *b, const struct explain_story *s) {
     if (l->gate) text_filters(b, "filters", l->gate->filters, l->gate->filters_n);
 }
 
+static void text_time(struct buf *b, const char *what, uint64_t us, const char *before) {
+    buf_printf(b, us ? "%s%s %g s" : "%s%s none", before, what, (double)us / 1e6);
+}
+
+/* How long its requests may take and how often they are tried, where they go on to backends. */
+static void text_tries(struct buf *b, const struct table_rule *r, const struct table_settings *s) {
+    uint64_t request_us = table_request_timeout_us(r, s), attempt_us = table_backend_timeout_us(r, s);
+    if (request_us || attempt_us) {
+        label(b, "timeouts");
+        text_time(b, "request", request_us, "");
+        text_time(b, "each attempt", attempt_us, ", ");
+        buf_add_char(b, '\n');
+    }
+    if (!r->retry) return;
+    label(b, "retries");
+    filter_describe_retry(b, r->retry);
+    buf_add_char(b, '\n');
+}
+
 static void text_rule(struct buf *b, const struct explain_story *s) {
     const struct table_rule *r = s->match.rule;
     label(b, "route");
@@ -90,6 +110,7 @@ static void text_rule(struct buf *b, const struct explain_story *s) {
         buf_add_char(b, '\n');
     }
     text_filters(b, "filters", r->filters, r->filters_n);
+    if (s->targets) text_tries(b, r, s->listener->settings);
 }
 
 static void text_message(struct buf *b, const char *name, const struct explain_story *s,
@@ -311,6 +332,19 @@ static void json_target(struct buf *b, const struct explain_target *t) {
     buf_add_char(b, '}');
 }
 
+/* Microseconds; 0: no bound. */
+static void json_tries(struct buf *b, const struct table_rule *r, const struct table_settings *s) {
+    buf_printf(b, ", \"timeouts\": {\"requestUs\": %llu, \"backendRequestUs\": %llu}",
+               (unsigned long long)table_request_timeout_us(r, s),
+               (unsigned long long)table_backend_timeout_us(r, s));
+    if (!r->retry) return;
+    buf_printf(b, ", \"retry\": {\"attempts\": %u, \"codes\": [", r->retry->attempts);
+    bool any = false;
+    for (uint32_t i = TABLE_CODE_MIN; i <= TABLE_CODE_MAX; i++)
+        if (table_retry_has(r->retry, i)) buf_printf(b, "%s%u", any ? ", " : "", i), any = true;
+    buf_printf(b, "], \"backoffUs\": %llu}", (unsigned long long)r->retry->backoff_us);
+}
+
 static void json_rule(struct buf *b, const struct explain_story *s) {
     const struct table_rule *r = s->match.rule;
     buf_add(b, S(",\n  "));
@@ -328,6 +362,7 @@ static void json_rule(struct buf *b, const struct explain_story *s) {
     }
     buf_add(b, S("], "));
     json_filters(b, r->filters, r->filters_n);
+    if (s->targets) json_tries(b, r, s->listener->settings);
     buf_add_char(b, '}');
     if (!s->targets) return; /* it answers itself */
     buf_add(b, S(",\n  "));

@@ -71,3 +71,15 @@ void filter_response(const struct table_filter *filters, uint32_t n, struct http
 void filter_describe_session(struct buf *b, const struct table_session *s) { dump_session(s, b); }
 
 void filter_describe(struct buf *b, const struct table_filter *f) { dump_filter(f, b); }
+
+void filter_describe_retry(struct buf *b, const struct table_retry *r) {
+    if (!r->attempts) {
+        buf_add(b, S("never"));
+        return;
+    }
+    buf_printf(b, "%u more", r->attempts);
+    bool any = false;
+    for (uint32_t i = TABLE_CODE_MIN; i <= TABLE_CODE_MAX; i++)
+        if (table_retry_has(r, i)) buf_printf(b, "%s%u", any ? "," : ", on ", i), any = true;
+    buf_printf(b, ", backoff %g ms", (double)r->backoff_us / 1e3);
+}

@@ -37,5 +37,7 @@ void filter_cors(const struct table_cors *c, str origin, struct http_msg *respon
 void filter_response(const struct table_filter *filters, uint32_t n, struct http_msg *m);
 /* A session in words: "cookie sid path /". */
 void filter_describe_session(struct buf *b, const struct table_session *s);
+/* Attempts after the first, in words: "3 more, on 500,503, backoff 25 ms". */
+void filter_describe_retry(struct buf *b, const struct table_retry *r);
 /* One filter in words, without an end of line: "request header set X-Env: prod"; for explain. */
 void filter_describe(struct buf *b, const struct table_filter *f);

@@ -7,6 +7,7 @@
     X(NONE, "-", 0, "answered by the backend")                                                               \
     X(REDIRECT, "redirect", 0, "answered by a RequestRedirect filter")                                       \
     X(PREFLIGHT, "cors_preflight", 0, "answered by a CORS filter")                                           \
+    X(OPTIONS, "options", 200, "OPTIONS about the gateway itself, or with no forward left")                  \
     X(BAD_REQUEST, "bad_request", 400, "the request breaks HTTP")                                            \
     X(BAD_PATH, "bad_path", 400, "the path is refused by the path policy")                                   \
     X(BAD_HOST, "bad_host", 400, "the Host is missing, repeated or malformed")                               \

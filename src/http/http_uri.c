@@ -180,3 +180,53 @@ str http_uri_query_param(struct arena *a, str query, str name) {
     }
     return (str){0};
 }
+
+static bool stays_in_query(char c) {
+    return http_chars_has(c, HTTP_CHAR_NAME) || c == '/' || c == ':' || c == '@' || c == ',';
+}
+
+static void add_encoded(struct buf *b, str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        if (stays_in_query(s.p[i]))
+            buf_add_char(b, s.p[i]);
+        else
+            buf_printf(b, "%%%02X", (unsigned char)s.p[i]);
+    }
+}
+
+static void add_parameter(struct buf *b, str name, str value) {
+    buf_add_char(b, b->n ? '&' : '?');
+    add_encoded(b, name);
+    buf_add_char(b, '=');
+    add_encoded(b, value);
+}
+
+/* Each part as it is, but for those of the name: the first becomes `value`, if there is one. */
+static str query_changed(struct arena *a, str query, str name, str value) {
+    struct buf b;
+    buf_init(&b, query.n + 3 * (name.n + value.n) + 4);
+    bool placed = !value.p;
+    str rest = query.n && query.p[0] == '?' ? str_from(query, 1) : query;
+    while (rest.n) {
+        str part = str_cut(&rest, '&'), key = part;
+        key = str_cut(&key, '=');
+        bool same = str_eq(decoded(a, key), name);
+        if (same && !placed) add_parameter(&b, name, value);
+        placed |= same;
+        if (same) continue;
+        buf_add_char(&b, b.n ? '&' : '?');
+        buf_add(&b, part);
+    }
+    if (!placed) add_parameter(&b, name, value);
+    str s = arena_str(a, buf_str(&b));
+    buf_fini(&b);
+    return s;
+}
+
+str http_uri_query_without(struct arena *a, str query, str name) {
+    return query_changed(a, query, name, (str){0});
+}
+
+str http_uri_query_with(struct arena *a, str query, str name, str value) {
+    return query_changed(a, query, name, value.p ? value : S(""));
+}

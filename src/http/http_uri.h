@@ -15,3 +15,7 @@ bool http_uri_authority_ok(str authority);
 err http_uri_normal_path(struct arena *a, str path, str *ret_path);
 /* The first value of a query parameter by exact name, percent-decoded ("+" stays), in a; not given when absent. query begins with "?" or is "". */
 str http_uri_query_param(struct arena *a, str query, str name);
+/* The query without the parameters of that name, and with one of it: where the first stood, else at the end. In a, percent-encoded as far as
+ * it must be. */
+str http_uri_query_without(struct arena *a, str query, str name);
+str http_uri_query_with(struct arena *a, str query, str name, str value);

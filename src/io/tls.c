@@ -241,7 +241,11 @@ void tls_readable(struct tls_conn *c, bool to_the_end) {
     c->to_the_end |= to_the_end;
 }
 
-bool tls_drained(const struct tls_conn *c) { return c->drained && !SSL_has_pending(c->ssl); }
+/* An end that was met behind data is told by the next read, for which no event comes. */
+bool tls_drained(const struct tls_conn *c) {
+    bool ended = c->failed || SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN;
+    return c->drained && !ended && !SSL_has_pending(c->ssl);
+}
 
 size_t tls_pending(const struct tls_conn *c) { return c->stash_n - c->stash_at; }
 

@@ -1,15 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admission.h"
 
+#include "base/num.h"
 #include "filter/filter.h"
 #include "filter/forwarded.h"
 #include "filter/upgrade.h"
 #include "http/http_uri.h"
 #include "proxy/affinity.h"
 
+/* A request about the way itself goes so many hops further, and what has none left is answered here. What is no number bounds nothing.
+ *                                                                                                   [RFC 9110 7.6.2] */
+static enum http_reason count_forwards(struct exchange *x) {
+    struct http_msg *m = x->request;
+    str name = S("Max-Forwards");
+    const struct http_field *f = http_msg_find(m, name);
+    uint64_t left;
+    if (!f || num_parse(f->value, UINT32_MAX, &left) != OK) return REASON_NONE;
+    if (!left) return m->method_id == HTTP_OPTIONS ? REASON_OPTIONS : REASON_NOT_IMPLEMENTED;
+    http_msg_set(m, name, arena_printf(x->arena, "%llu", (unsigned long long)left - 1));
+    return REASON_NONE;
+}
+
+static enum http_reason check_odd_method(struct exchange *x) {
+    switch (x->request->method_id) {
+    case HTTP_OPTIONS:
+    case HTTP_TRACE: return count_forwards(x);
+    default: return REASON_NOT_IMPLEMENTED;
+    }
+}
+
 static enum http_reason check_message(struct exchange *x) {
     struct http_msg *m = x->request;
-    if (m->method_id == HTTP_CONNECT) return REASON_NOT_IMPLEMENTED;
+    if (m->method_id >= HTTP_CONNECT && m->method_id <= HTTP_TRACE) {
+        enum http_reason why = check_odd_method(x);
+        if (why != REASON_NONE) return why;
+    }
     /* an expectation that is not 100-continue [RFC 9110 10.1.1]; HTTP/1.0 knows none, and there it is to be ignored */
     if (!m->expect_continue && m->version > 10 && http_msg_find_id(m, FIELD_EXPECT))
         return REASON_EXPECTATION_FAILED;
@@ -130,8 +155,7 @@ enum http_reason admission_check(struct exchange *x, enum admission how) {
     why = find_listener(x, &l);
     if (why != REASON_NONE) return why;
     if (l->settings->request_id && how == ADMISSION_FRESH) name_request(x, l->settings);
-    if (x->request->path.p[0] != '/')
-        return REASON_NO_ROUTE; /* OPTIONS *: the server as a whole has no route */
+    if (x->request->path.p[0] != '/') return REASON_OPTIONS; /* of the server as a whole [RFC 9110 9.3.7] */
     bool gate = l->gate && !(passed && l->id == x->gate_of);
     if (gate)
         x->gate_of = l->id, x->rule = l->gate;

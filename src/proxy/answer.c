@@ -93,6 +93,17 @@ void answer_redirect(struct exchange *x) {
     answer(x, m, S(""));
 }
 
+struct http_msg *answer_make(struct exchange *x, uint16_t status, str body) {
+    struct http_msg *m = make(x->proxy, x->arena, status, body);
+    if (status == 204 || status == 304) m->body = HTTP_BODY_NONE;
+    return m;
+}
+
+void answer_send(struct exchange *x, struct http_msg *m, str body) {
+    say_cors(x, m);
+    answer(x, m, body);
+}
+
 static void report(const struct downstream *d, uint16_t status, size_t bytes_out) {
     struct proxy *p = d->proxy;
     struct access_record r = {.time_us = proxy_core_wall_us(p),

@@ -3,6 +3,7 @@
 
 #include "proxy/admission.h"
 #include "proxy/attempt.h"
+#include "proxy/auth_grpc.h"
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
 
@@ -51,19 +52,35 @@ static struct http_msg *question(struct exchange *x) {
 }
 
 static void feed(struct exchange *x) {
-    if (attempt_feed(x) != OK)
+    if ((x->ask.now->grpc ? auth_grpc_feed(x) : attempt_feed(x)) != OK)
         auth_fail(x);
     else
         upstream_flush(&x->up);
 }
 
+static void start(struct exchange *x, bool again);
+
+/* The server has not looked at it: another connection may take it, or another endpoint. */
+static void again(struct exchange *x) {
+    enum { TRIES = 3 };
+    attempt_drop(x);
+    if (++x->ask.tries < TRIES)
+        start(x, true);
+    else
+        auth_fail(x);
+}
+
 static void send_question(struct exchange *x) {
-    struct http_msg *m = question(x);
-    bool bodyless = !m->content_length;
+    bool grpc = x->ask.now->grpc;
+    struct http_msg *m = grpc ? auth_grpc_question(x) : question(x);
+    bool bodyless = !grpc && !m->content_length;
     x->response_begun = x->response_ended = false;
     x->request_sent = bodyless;
     x->fed = (struct kept_at){0};
-    if (upstream_submit(&x->up, m, bodyless) != OK)
+    err e = upstream_submit(&x->up, m, bodyless);
+    if (e == ERR_AGAIN || e == ERR_END)
+        again(x);
+    else if (e != OK)
         auth_fail(x);
     else if (bodyless)
         upstream_flush(&x->up);
@@ -110,6 +127,7 @@ static const struct table_auth *next(struct exchange *x) {
 static void ask(struct exchange *x) {
     struct proxy *p = x->proxy;
     x->ask.collects = x->ask.allowed = x->ask.fresh = false;
+    x->ask.tries = 0;
     downstream_hold(x->client, !x->request_ended);
     x->attempt_due_us = proxy_core_now(p) + p->limits.auth_us;
     exchange_set_timer(x);
@@ -166,7 +184,8 @@ static const struct upstream_events events;
 void auth_begin(struct exchange *x) {
     /* after the listener's filters those of the rule: what they kept and how long they took counts on */
     x->ask = (struct auth){.since_us = x->ask.since_us ? x->ask.since_us : proxy_core_now(x->proxy),
-                           .held = x->ask.held};
+                           .held = x->ask.held,
+                           .call = x->ask.call};
     x->up.events = &events;
     exchange_move(x, X_ASK);
     go_on(x);
@@ -231,6 +250,10 @@ void auth_head(struct exchange *x, struct http_msg *m, bool end) {
     if (m->status == 101) auth_fail(x);
     if (m->status < 200) return;
     x->response_ended = end;
+    if (x->ask.now->grpc) {
+        if (!auth_grpc_head(x, m, end)) auth_fail(x);
+        return;
+    }
     if (m->status == 200) {
         take_over(x, m);
         x->ask.allowed = true;
@@ -242,14 +265,24 @@ void auth_head(struct exchange *x, struct http_msg *m, bool end) {
     relay_answer(x, m, end);
 }
 
+void auth_answer_body(struct exchange *x, str bytes) {
+    if (x->ask.now->grpc && !auth_grpc_body(x, bytes)) auth_fail(x);
+}
+
+void auth_answer_end(struct exchange *x, struct http_msg *trailers) {
+    if (x->ask.now->grpc && !auth_grpc_end(x, trailers)) auth_fail(x);
+}
+
 void auth_lost(struct exchange *x) {
-    bool again = x->up.reused && !x->response_begun && !x->ask.fresh;
+    bool closed = x->up.reused && !x->response_begun && !x->ask.fresh;
+    bool untouched = x->up.why == REASON_BACKEND_REFUSED; /* [RFC 9113 8.7] */
+    x->ask.fresh |= !untouched;
+    if (closed || untouched) {
+        again(x);
+        return;
+    }
     attempt_drop(x);
-    x->ask.fresh = true;
-    if (again)
-        start(x, true);
-    else
-        auth_fail(x);
+    auth_fail(x);
 }
 
 /* ---- what upstream/ tells ---- */
@@ -263,17 +296,25 @@ static void on_failed(struct upstream_loan *l, enum http_reason why, const char 
     start(x, true);
 }
 
+static void deny(struct exchange *x) {
+    leave(x);
+    auth_grpc_deny(x);
+}
+
 static void on_did_read(struct upstream_loan *l) {
     struct exchange *x = of(l);
-    if (!x->ask.allowed || !x->response_ended) return;
+    if ((!x->ask.allowed && !x->ask.denied) || !x->response_ended) return;
     attempt_let_go(x);
     balance_tried_fini(&x->tried);
-    go_on(x);
+    if (x->ask.denied)
+        deny(x);
+    else
+        go_on(x);
 }
 
 static void on_wrote(struct upstream_loan *l) {
     struct exchange *x = of(l);
-    if (x->ask.now->body_bytes_max && !x->request_sent) feed(x);
+    if ((x->ask.now->body_bytes_max || x->ask.now->grpc) && !x->request_sent) feed(x);
 }
 
 static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {

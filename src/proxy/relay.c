@@ -5,6 +5,7 @@
 #include "filter/upgrade.h"
 #include "proxy/affinity.h"
 #include "proxy/attempt.h"
+#include "proxy/auth_grpc.h"
 #include "proxy/tunnel.h"
 
 /* ---- the response ---- */
@@ -83,6 +84,13 @@ void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
     send_head(x, m, end);
 }
 
+/* Who was asked for authorization may have a word on the response, too. */
+static void filtered(struct exchange *x, struct http_msg *m) {
+    if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
+    if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
+    if (x->ask.call) auth_grpc_response(x, m);
+}
+
 static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     (void)stream;
     struct exchange *x = of(arg);
@@ -105,8 +113,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     x->record.response = m;
     date(x, m);
     if (m->upgrade.n) upgrade_response(m);
-    if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
-    if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
+    if (x->target->filters_n || x->rule->filters_n || x->ask.call) filtered(x, m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
     if (x->target->session) affinity_say(x, m);
     send_head(x, m, end);
@@ -117,6 +124,7 @@ static void on_body(void *arg, uint32_t stream, str bytes) {
     struct exchange *x = of(arg);
     if (x->state != X_RELAY && x->state != X_TUNNEL) {
         upstream_consume(&x->up, bytes.n);
+        if (x->state == X_ASK) auth_answer_body(x, bytes);
         return;
     }
     struct conn *client = &x->client->conn;
@@ -137,6 +145,7 @@ static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
         return;
     }
     x->response_ended = true;
+    if (x->state == X_ASK) auth_answer_end(x, trailers);
     if (x->state != X_RELAY) return;
     struct codec *c = x->client->conn.codec;
     if (c->ops->submit_end(c, x->client_stream, trailers) != OK)

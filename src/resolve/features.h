@@ -45,7 +45,7 @@ enum feature_reach { FEATURES_REFUSED, FEATURES_RESOLVED, FEATURES_SERVED };
     X(MIRROR_PERCENT, "HTTPRouteRequestPercentageMirror", SERVED, NULL, NULL)                                \
     X(CORS, "HTTPRouteCORS", SERVED, "the filter CORS", "remove the filter")                                 \
     X(EXTERNAL_AUTH, NULL, SERVED, "the filter ExternalAuth", "remove the filter")                           \
-    X(EXTERNAL_AUTH_GRPC, NULL, RESOLVED, "the filter ExternalAuth with protocol GRPC", "use HTTP")          \
+    X(EXTERNAL_AUTH_GRPC, NULL, SERVED, "the filter ExternalAuth with protocol GRPC", "use HTTP")            \
     X(EXTERNAL_AUTH_BODY, NULL, SERVED, "forwardBody of the filter ExternalAuth", "remove the field")        \
     X(EXTENSION_REF, NULL, REFUSED, "the filter ExtensionRef", "remove the filter")                          \
     X(BACKEND_REDIRECT, NULL, SERVED, "the filter RequestRedirect on a backendRef",                          \

@@ -47,6 +47,21 @@ static const char manifests[] =
     "8080}]\n"
     "endpoints: [{addresses: [10.0.0.1]}, {addresses: [10.0.0.2]}]\n";
 
+static const char tried[] =
+    "---\n"
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: tried}\nspec:\n"
+    "  parentRefs: [{name: g}]\n"
+    "  hostnames: [tried.example.net]\n"
+    "  rules:\n"
+    "  - matches: [{path: {type: Exact, value: /tried}}]\n"
+    "    timeouts: {request: 10s, backendRequest: 1500ms}\n"
+    "    retry: {attempts: 3, codes: [503, 500], backoff: 40ms}\n"
+    "    filters:\n"
+    "    - {type: RequestMirror, requestMirror: {backendRef: {name: s, port: 80}, percent: 10}}\n"
+    "    - {type: ExternalAuth, externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: empty, port: "
+    "80}}}\n"
+    "    backendRefs: [{name: s, port: 80}]\n";
+
 struct fixture {
     struct pipeline p;
     struct fact_port_map map;
@@ -55,11 +70,12 @@ struct fixture {
     char path[64];
 };
 
-static int set_up(void **state) {
+static int set_up_with(void **state, str more) {
     struct fixture *f = base_zalloc(sizeof *f);
     snprintf(f->path, sizeof f->path, "/tmp/postern-test-XXXXXX.yaml");
     int fd = mkstemps(f->path, 5);
     assert_int_equal(write(fd, manifests, sizeof manifests - 1), sizeof manifests - 1);
+    assert_int_equal(write(fd, more.p, more.n), more.n);
     close(fd);
     f->arena = arena_new();
     pipeline_init(&f->p, S("x.example/c"));
@@ -78,6 +94,8 @@ static int set_up(void **state) {
     *state = f;
     return 0;
 }
+static int set_up(void **state) { return set_up_with(state, S("")); }
+static int set_up_tried(void **state) { return set_up_with(state, str_of(tried)); }
 
 static int tear_down(void **state) {
     struct fixture *f = *state;
@@ -98,6 +116,12 @@ static void expect(void **state, const char *method, const char *url, struct tab
     assert_ok(explain_run(&f->p, &q, false, &b));
     assert_str(buf_str(&b), wanted);
     buf_fini(&b);
+}
+
+static void holds(struct buf *b, const char *text) {
+    buf_add_char(b, 0);
+    if (!strstr(b->p, text)) fail_msg("not in it: %s\n%s", text, b->p);
+    b->n--;
 }
 
 static void a_request_that_a_backend_answers(void **state) {
@@ -301,6 +325,25 @@ static void wrong_queries_are_refused_with_words(void **state) {
     "{\"change\": \"add\", \"name\": \"X-Forwarded-Host\", \"value\": \"a.example.com\"}, "                  \
     "{\"change\": \"add\", \"name\": \"X-Forwarded-Port\", \"value\": \"80\"}]"
 
+static void tries_mirrors_and_authorizations(void **state) {
+    struct fixture *f = *state;
+    struct explain_query q = {.method = S("GET"), .url = S("http://tried.example.net/tried")};
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    assert_ok(explain_run(&f->p, &q, false, &b));
+    holds(&b, "filters   mirror default/s:80 10%\n"
+              "          auth by grpc default/empty:80+h2c\n"
+              "timeouts  request 10 s, each attempt 1.5 s\n"
+              "retries   3 more, on 500,503, backoff 40 ms\n");
+    holds(&b, "answer    the backend's, or that of whoever is asked for authorization\n");
+    buf_clear(&b);
+    assert_ok(explain_run(&f->p, &q, true, &b));
+    holds(&b, "\"filters\": [\"mirror default/s:80 10%\", \"auth by grpc default/empty:80+h2c\"], "
+              "\"timeouts\": {\"requestUs\": 10000000, \"backendRequestUs\": 1500000}, "
+              "\"retry\": {\"attempts\": 3, \"codes\": [500, 503], \"backoffUs\": 40000}}");
+    buf_fini(&b);
+}
+
 static void json_tells_the_same(void **state) {
     struct fixture *f = *state;
     struct buf b;
@@ -317,7 +360,8 @@ static void json_tells_the_same(void **state) {
         "\"tls\": false, "
         "\"address\": \"\", \"socketPort\": 8080},\n"
         "  \"route\": \"HTTPRoute/default/r\",\n"
-        "  \"rule\": {\"index\": 2, \"name\": \"\", \"matches\": [\"path exact /empty\"], \"filters\": []},\n"
+        "  \"rule\": {\"index\": 2, \"name\": \"\", \"matches\": [\"path exact /empty\"], \"filters\": [], "
+        "\"timeouts\": {\"requestUs\": 0, \"backendRequestUs\": 0}},\n"
         "  \"sends\": {\"host\": \"a.example.com\", \"path\": \"/empty\", \"query\": \"\", "
         "\"headers\": " FORWARDED "},\n"
         "  \"backends\": [\n    {\"weight\": 1, \"backend\": \"default/empty:80\", \"endpoints\": [], "
@@ -345,6 +389,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(wrong_queries_are_refused_with_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(near_misses_come_closest_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_server_name_may_be_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tries_mirrors_and_authorizations, set_up_tried, tear_down),
         cmocka_unit_test_setup_teardown(json_tells_the_same, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

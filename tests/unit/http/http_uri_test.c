@@ -125,11 +125,32 @@ static void test_query(void **state) {
     assert_null(http_uri_query_param(a, S("?"), S("")).p);
 }
 
+static void test_query_changes(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    static const struct {
+        const char *query, *name, *without, *with; /* the value "new &" */
+    } v[] = {
+        {"", "a", "", "?a=new%20%26"},
+        {"?", "a", "", "?a=new%20%26"},
+        {"?a", "a", "", "?a=new%20%26"},
+        {"?b=1", "a", "?b=1", "?b=1&a=new%20%26"},
+        {"?a=1&b=2&a=3", "a", "?b=2", "?a=new%20%26&b=2"},
+        {"?b=%zz&%61=1&c", "a", "?b=%zz&c", "?b=%zz&a=new%20%26&c"},
+        {"?x=1", "=&", "?x=1", "?x=1&%3D%26=new%20%26"},
+    };
+    for (size_t i = 0; i < COUNT_OF(v); i++) {
+        assert_str(http_uri_query_without(a, str_of(v[i].query), str_of(v[i].name)), v[i].without);
+        assert_str(http_uri_query_with(a, str_of(v[i].query), str_of(v[i].name), S("new &")), v[i].with);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_authority),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_query),
+        cmocka_unit_test(test_query_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
