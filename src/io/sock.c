@@ -130,11 +130,3 @@ uint16_t sock_port(int fd) {
     uint16_t port;
     return sock_local(fd, &ip, &port) == OK ? port : 0;
 }
-
-void sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port) {
-    union address a = {0};
-    socklen_t n = sizeof a;
-    *ret_ip = (struct ip){0};
-    *ret_port = 0;
-    if (getsockname(fd, &a.any, &n) == 0) from_system(&a, ret_ip, ret_port);
-}

@@ -19,5 +19,3 @@ void sock_break(int fd);
 err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port);
 /* The local port. */
 uint16_t sock_port(int fd);
-/* The local address, too; family 0: it has none. */
-void sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port);

@@ -11,14 +11,14 @@
 
 /* The servers "auth" and "second" are others[1] and others[2]; requests of the tenant "a" are for "mine", which is others[0]. */
 static const char *const asked[] = {"auth", "second"};
-struct gate {
+struct filters_of {
     const char *listener;
     uint32_t n; /* how many are asked */
     uint64_t body_bytes_max;
     const char *why; /* nobody can be asked */
     bool no_route;
 };
-static struct gate gate; /* of the case at hand */
+static struct filters_of gate; /* of the case at hand */
 
 static void set_listener(struct rig *r) {
     struct plan_filter *v = arena_array(r->a, struct plan_filter, 2);
@@ -77,7 +77,7 @@ struct talk {
     int fd, server[2], backend, mine;
     struct reply client, question[2], got;
 };
-static void begin(struct talk *t, struct gate g, void (*change)(struct rig *, struct plan_rule *),
+static void begin(struct talk *t, struct filters_of g, void (*change)(struct rig *, struct plan_rule *),
                   const char *request) {
     gate = g;
     if (!gate.listener) gate.listener = "http";
@@ -129,7 +129,7 @@ static void publish(struct talk *t) {
 static void matches_what_the_filter_made_of_it(void **state) {
     (void)state;
     struct talk t;
-    begin(&t, (struct gate){.n = 1}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 1}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
     assert_true(reply_has(&t.question[0], "GET /x HTTP/1.1\r\n") &&
                 reply_has(&t.question[0], "Host: h.example\r\n"));
@@ -143,7 +143,7 @@ static void matches_what_the_filter_made_of_it(void **state) {
     assert_true(is_untouched(t.w.backend));
     finish(&t);
     /* and what the client says of itself counts for nothing */
-    begin(&t, (struct gate){.n = 1}, NULL, "GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: a\r\n\r\n");
+    begin(&t, (struct filters_of){.n = 1}, NULL, "GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: a\r\n\r\n");
     is_asked(&t, 0, "\r\n\r\n");
     rig_send(t.server[0], S(LET_IN("b")));
     reaches(&t, t.w.backend, &t.backend, "\r\n\r\n");
@@ -156,7 +156,7 @@ static void matches_what_the_filter_made_of_it(void **state) {
 static void asks_in_the_order_of_the_list(void **state) {
     (void)state;
     struct talk t;
-    begin(&t, (struct gate){.n = 2}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 2}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
     assert_true(reply_has(&t.question[0], "X-Tenant: forged\r\n") && is_untouched(t.w.others[2]));
     rig_send(t.server[0], S(LET_IN("a")));
@@ -182,7 +182,7 @@ static void answers_before_it_is_matched(void **state) {
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct talk t;
-        begin(&t, (struct gate){.n = 2, .no_route = true}, NULL, GET);
+        begin(&t, (struct filters_of){.n = 2, .no_route = true}, NULL, GET);
         is_asked(&t, 0, "\r\n\r\n");
         rig_send(t.server[0], str_of(cases[i].answer));
         if (i == 1) shutdown(t.server[0], SHUT_RDWR);
@@ -196,7 +196,7 @@ static void answers_before_it_is_matched(void **state) {
         finish(&t);
     }
     struct talk t;
-    begin(&t, (struct gate){.n = 1, .why = "no such Service"}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 1, .why = "no such Service"}, NULL, GET);
     is_told(&t, "HTTP/1.1 500", "invalid_backend", REASON_INVALID_BACKEND);
     finish(&t);
 }
@@ -209,7 +209,7 @@ static void asks_the_rules_filters_after(void **state) {
             struct talk t;
             char *body = base_zalloc(n + 1);
             memset(body, 'x', n);
-            begin(&t, (struct gate){.n = 1, .body_bytes_max = bytes}, tells_a_body, "");
+            begin(&t, (struct filters_of){.n = 1, .body_bytes_max = bytes}, tells_a_body, "");
             rig_printf(t.fd, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", n);
             size_t at = 0;
             bool let_in[2] = {0};
@@ -242,7 +242,7 @@ static void asks_the_rules_filters_after(void **state) {
 static void goes_by_the_table_of_now(void **state) {
     (void)state;
     struct talk t;
-    begin(&t, (struct gate){.n = 1}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 1}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
     gate.n = 2; /* what is asked from now on; who was asked before that is not asked twice */
     set_listener(&t.w.rig);
@@ -258,7 +258,7 @@ static void goes_by_the_table_of_now(void **state) {
 static void finds_nobody_when_the_listener_is_gone(void **state) {
     (void)state;
     struct talk t;
-    begin(&t, (struct gate){.n = 1}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 1}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
     plan_set(&t.w.rig.plan, PLAN_LISTENER, S("Gateway/infra/gw/http"), NULL, &t.w.rig.delta);
     publish(&t);
@@ -275,7 +275,7 @@ static void finds_nobody_when_the_listener_is_gone(void **state) {
 static void is_asked_by_a_listener_in_its_place(void **state) {
     (void)state;
     struct talk t;
-    begin(&t, (struct gate){.n = 1}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 1}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
     plan_set(&t.w.rig.plan, PLAN_LISTENER, S("Gateway/infra/gw/http"), NULL, &t.w.rig.delta);
     gate.listener = "web";
@@ -297,7 +297,7 @@ static void begins_again_when_whom_to_ask_is_gone(void **state) {
     (void)state;
     for (uint32_t n = 0; n < 2; n++) {
         struct talk t;
-        begin(&t, (struct gate){.n = 2}, NULL, GET);
+        begin(&t, (struct filters_of){.n = 2}, NULL, GET);
         is_asked(&t, 0, "\r\n\r\n");
         gate.n = n;
         set_listener(&t.w.rig);
@@ -316,7 +316,7 @@ static void begins_again_when_whom_to_ask_is_gone(void **state) {
     }
     /* it is the same list, and it has no endpoint now: nobody passes */
     struct talk t;
-    begin(&t, (struct gate){.n = 2}, NULL, GET);
+    begin(&t, (struct filters_of){.n = 2}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
     rig_backend(&t.w.rig, "second", NULL, 0);
     publish(&t);
