@@ -6,9 +6,7 @@
 #include "compile/compile_listener.h"
 #include "compile/compile_route.h"
 
-static bool carries_listener(const struct plan_listener *l) {
-    return l->protocol <= PLAN_HTTPS;
-}
+static bool carries_listener(const struct plan_listener *l) { return l->protocol <= PLAN_HTTPS; }
 
 /* HTTP and HTTPS listeners with their HTTPRoutes. A route that asks for more is not carried in part: what is left of it would let through
  * what it is there to change. */
