@@ -105,6 +105,7 @@ struct conn { /* owner: who embeds it */
     bool peer_dead;  /* HUP or ERR was seen */
     bool read_over;  /* nothing more is read: end, refused, or the codec is through */
     bool write_over; /* a write failed */
+    bool was_reset;  /* and was told so: the next read gives an end that is none */
     bool shut;       /* our side was shut: the codec has no more to say */
     bool blocked;    /* the codec takes no more until conn_resume() */
     bool held;       /* by the owner: nothing is read */

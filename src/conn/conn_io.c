@@ -23,7 +23,11 @@ static err send_pieces(struct conn *c, const str *pieces, size_t n, size_t *ret_
     struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = n};
     ssize_t sent = n == 1 ? send(c->watch.fd, pieces[0].p, pieces[0].n, MSG_NOSIGNAL)
                           : sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
-    if (sent < 0) return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_IO;
+    if (sent < 0) {
+        c->was_reset =
+            errno == ECONNRESET; /* the kernel tells it once; a FIN before it would have made it EPIPE */
+        return errno == EAGAIN || errno == EINTR ? ERR_AGAIN : ERR_IO;
+    }
     *ret_n = (size_t)sent;
     return OK;
 }
@@ -128,6 +132,7 @@ err conn_io_preamble(struct conn *c) {
 
 /* The end of the peer's side, clean or not. */
 static void peer_end(struct conn *c, bool clean) {
+    clean &= !c->was_reset;
     c->read_over = c->peer_shut = true;
     c->readable = false;
     c->peer_dead |= !clean;
