@@ -131,6 +131,7 @@ static struct buf room_for(struct arena *a, size_t n) {
 
 /* As X-Forwarded-For has it. */
 static str list_addresses(struct arena *a, const struct chain *c, str peer) {
+    if (!c->n) return peer;
     struct buf b = room_for(a, c->n * ELEMENT_BYTES + peer.n);
     for (uint32_t i = c->n; i > 0; i--) {
         ip_print(&b, &c->ips[i - 1]);

@@ -129,27 +129,30 @@ err http_forwarded_address(str node, struct ip *ret) {
 
 /* ---- printing ---- */
 
-static void add_value(struct buf *b, const char *name, str value) {
+static void add_value(struct buf *b, str name, str value) {
     if (!value.n) return;
-    buf_add(b, str_of(name));
+    buf_add(b, name);
     if (http_chars_all(value.p, value.n, HTTP_CHAR_TOKEN)) {
         buf_add(b, value);
         return;
     }
-    buf_add_char(b, '"');
-    for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] == '"' || value.p[i] == '\\') buf_add_char(b, '\\');
-        buf_add_char(b, value.p[i]);
+    buf_add(b, S("\""));
+    if (!memchr(value.p, '"', value.n) && !memchr(value.p, '\\', value.n)) {
+        buf_add(b, value);
+    } else {
+        for (size_t i = 0; i < value.n; i++) {
+            if (value.p[i] == '"' || value.p[i] == '\\') buf_add_char(b, '\\');
+            buf_add_char(b, value.p[i]);
+        }
     }
-    buf_add_char(b, '"');
+    buf_add(b, S("\""));
 }
 
 void http_forwarded_print(struct buf *b, str ip, str host, str proto) {
     bool v6 = str_find(ip, ':') < ip.n;
-    if (v6)
-        buf_printf(b, "for=\"[" STR_FMT "]\"", STR_ARG(ip)); /* [RFC 7239 6.1] */
-    else
-        buf_printf(b, "for=" STR_FMT, STR_ARG(ip));
-    add_value(b, ";host=", host);
-    add_value(b, ";proto=", proto);
+    buf_add(b, v6 ? S("for=\"[") : S("for=")); /* [RFC 7239 6.1] */
+    buf_add(b, ip);
+    if (v6) buf_add(b, S("]\""));
+    add_value(b, S(";host="), host);
+    add_value(b, S(";proto="), proto);
 }
