@@ -10,12 +10,18 @@ static int by_place(const void *a, const void *b) {
     return order ? order : (x->port > y->port) - (x->port < y->port);
 }
 
-void backend_endpoints_add(struct backend_endpoints *all, const struct ip *ip, int64_t port) {
+static bool is(struct opt_bool v, bool unset) { return v.set ? v.v : unset; }
+
+static void add(struct backend_endpoints *all, const struct ip *ip, int64_t port, bool ending) {
     if (all->n == all->cap) {
         all->cap = all->cap ? all->cap * 2 : 16;
         all->p = base_realloc(all->p, all->cap * sizeof *all->p);
     }
-    all->p[all->n++] = (struct backend_endpoint){*ip, port};
+    all->p[all->n++] = (struct backend_endpoint){*ip, port, ending};
+}
+
+void backend_endpoints_add(struct backend_endpoints *all, const struct ip *ip, int64_t port) {
+    add(all, ip, port, false);
 }
 
 void backend_endpoints_add_slice(struct backend_endpoints *all, const struct endpoint_slice *s,
@@ -23,15 +29,26 @@ void backend_endpoints_add_slice(struct backend_endpoints *all, const struct end
     if (str_eq(s->address_type, S("FQDN"))) return;
     for (uint32_t i = 0; i < s->endpoints.n; i++) {
         const struct endpoint *e = &s->endpoints.p[i];
-        if (e->conditions.ready.set && !e->conditions.ready.v) continue;
+        const struct endpoint_conditions *c = &e->conditions;
+        bool ready = is(c->ready, true), ending = is(c->terminating, false) && is(c->serving, true);
+        if (!ready && !ending) continue;
         for (uint32_t k = 0; k < e->addresses.n; k++) {
             struct ip ip;
-            if (ip_parse(e->addresses.p[k], &ip) == OK) backend_endpoints_add(all, &ip, port);
+            if (ip_parse(e->addresses.p[k], &ip) == OK) add(all, &ip, port, !ready);
         }
     }
 }
 
+/* Those that end are left out while others are ready. */
+static void choose(struct backend_endpoints *all) {
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < all->n; i++)
+        if (!all->p[i].ending) all->p[ready++] = all->p[i];
+    if (ready) all->n = ready;
+}
+
 void backend_endpoints_write(struct pass *p, str key, struct backend_endpoints *all) {
+    choose(all);
     if (all->n) qsort(all->p, all->n, sizeof *all->p, by_place);
     struct plan_endpoints piece = {.piece = {.kind = PLAN_ENDPOINTS, .key = key}};
     piece.endpoints.p = arena_array(p->scratch, struct plan_endpoint, all->n);
