@@ -15,6 +15,7 @@ struct metrics_gauges {
     uint64_t reloads;          /* passes that changed the table */
     uint64_t conditions_false; /* conditions of objects that say "not so", as they stand now */
     uint64_t routes_other;     /* that have no series of their own */
+    uint64_t endpoints_in, endpoints_out;
     uint64_t status_written, status_conflicts, status_failures, status_waiting,
         events_dropped;            /* in a cluster */
     uint64_t names, names_failing; /* of XBackends */

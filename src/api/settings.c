@@ -24,6 +24,14 @@ static bool is_upgrade(str s) {
 static const struct pattern upgrade = {
     NULL, is_upgrade, "must be a protocol as in Upgrade, SPDY/3.1 for one, and not h2c, HTTP or TLS"};
 
+static bool is_path(str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '?' || s.p[i] == '#') return false;
+    return s.n && s.p[0] == '/';
+}
+static const struct pattern check_path = {
+    NULL, is_path, "must be a path as /healthz: of visible characters, without a query"};
+
 /* NAME:PORT, of a Service. */
 static bool is_service_port(str s) {
     size_t colon = str_find(s, ':');
@@ -76,6 +84,7 @@ static const char *const proxy_protocols[] = {"Off", "Required", "FromTrusted", 
 static const char *const switches[] = {"Off", "On", NULL};
 static const char *const request_ids[] = {"Off", "IfAbsent", "FromTrusted", "Always", NULL};
 static const char *const services[] = {"LoadBalancer", "NodePort", "ClusterIP", "HostPort", NULL};
+static const char *const checks[] = {"Off", "TCP", "HTTP", NULL};
 static const char *const balancings[] = {"LeastRequests", "RoundRobin", NULL};
 
 /* In the order of enum settings_key. */
@@ -100,6 +109,22 @@ static const struct field fields[] = {
     {"proxyProtocol.trusted", FIELD_STR_LIST, AT(settings, proxy_trusted), .flags = FIELD_UNIQUE, .min = 1,
      .max = 256, .item_max = 64, .pattern = &network},
     {"balancing", FIELD_ENUM, AT(settings, balancing), .values = balancings},
+    {"ejection.failures", FIELD_OPT_INT, AT(settings, ejection_failures), .min = 0, .max = 10000},
+    {"ejection.statuses", FIELD_OPT_INT, AT(settings, ejection_statuses), .min = 0, .max = 10000},
+    {"ejection.time", FIELD_DURATION, AT(settings, ejection_time)},
+    {"ejection.timeMax", FIELD_DURATION, AT(settings, ejection_time_max)},
+    {"ejection.share", FIELD_OPT_INT, AT(settings, ejection_share), .min = 0, .max = 100},
+    {"limits.backendConnections", FIELD_OPT_INT, AT(settings, backend_connections), .min = 1, .max = 1000000},
+    {"limits.backendWaiting", FIELD_OPT_INT, AT(settings, backend_waiting), .min = 0, .max = 1000000},
+    {"timeouts.backendWait", FIELD_DURATION, AT(settings, backend_wait)},
+    {"check.protocol", FIELD_ENUM, AT(settings, check), .values = checks},
+    {"check.path", FIELD_STR, AT(settings, check_path), .min = 1, .max = 127, .pattern = &check_path},
+    {"check.status", FIELD_OPT_INT, AT(settings, check_status), .min = 200, .max = 599},
+    {"check.interval", FIELD_DURATION, AT(settings, check_interval)},
+    {"check.timeout", FIELD_DURATION, AT(settings, check_timeout)},
+    {"check.failures", FIELD_OPT_INT, AT(settings, check_failures), .min = 1, .max = 100},
+    {"check.successes", FIELD_OPT_INT, AT(settings, check_successes), .min = 1, .max = 100},
+    {"slowStart", FIELD_DURATION, AT(settings, slow_start)},
     {"addresses.service", FIELD_ENUM, AT(settings, service), .values = services},
     {"accessLog", FIELD_STR, AT(settings, access_log), .min = 1, .max = ACCESS_TEMPLATE_BYTES_MAX},
     {"tracing.collector", FIELD_STR, AT(settings, tracing_collector), .min = 1, .max = 128,
@@ -162,16 +187,26 @@ static void check_headers(struct schema_check *c, str lines) {
 
 static void rules(struct schema_check *c, const void *obj) {
     const struct settings *s = obj;
-    const struct opt_int *bounds[] = {&s->connect,       &s->idle, &s->backend_idle,
-                                      &s->upgraded_idle, &s->head, &s->tracing_batch_time};
-    static const char *const names[] = {"timeouts.connect",      "timeouts.idle", "timeouts.backendIdle",
-                                        "timeouts.upgradedIdle", "timeouts.head", "tracing.batchTime"};
+    const struct opt_int *bounds[] = {
+        &s->connect,        &s->idle,          &s->backend_idle,      &s->upgraded_idle,
+        &s->head,           &s->ejection_time, &s->ejection_time_max, &s->backend_wait,
+        &s->check_interval, &s->check_timeout, &s->tracing_batch_time};
+    static const char *const names[] = {
+        "timeouts.connect", "timeouts.idle", "timeouts.backendIdle", "timeouts.upgradedIdle",
+        "timeouts.head",    "ejection.time", "ejection.timeMax",     "timeouts.backendWait",
+        "check.interval",   "check.timeout", "tracing.batchTime"};
     for (size_t i = 0; i < COUNT_OF(bounds); i++)
         if (bounds[i]->set && !bounds[i]->v)
             breach(c, str_of(names[i]), S("give it some time, or remove the key"),
                    "must be longer than 0s: it can not be without a bound");
     check_access_log(c, s->access_log);
     check_headers(c, s->tracing_headers);
+    if (s->ejection_time.set && s->ejection_time_max.set && s->ejection_time.v > s->ejection_time_max.v)
+        breach(c, S("ejection.time"), S("make it shorter, or ejection.timeMax longer"),
+               "is longer than ejection.timeMax");
+    if (s->check == SETTINGS_CHECK_TCP && (s->check_path.n || s->check_status.set))
+        breach(c, s->check_path.n ? S("check.path") : S("check.status"),
+               S("remove it, or set check.protocol to HTTP"), "means nothing with check.protocol TCP");
     if (!settings_fit(s))
         breach(c, S("timeouts.backendRequest"), S("make it shorter, or timeouts.request longer"),
                "is longer than timeouts.request");

@@ -23,7 +23,23 @@
     X(UPGRADES, "upgrades", 1)                                                                               \
     X(PROXY_PROTOCOL, "proxyProtocol", 1)                                                                    \
     X(PROXY_TRUSTED, "proxyProtocol.trusted", 1)                                                             \
-    X(BALANCING, "balancing", 0)                                                                             \
+    X(BALANCING, "balancing", 1)                                                                             \
+    X(EJECTION_FAILURES, "ejection.failures", 1)                                                             \
+    X(EJECTION_STATUSES, "ejection.statuses", 1)                                                             \
+    X(EJECTION_TIME, "ejection.time", 1)                                                                     \
+    X(EJECTION_TIME_MAX, "ejection.timeMax", 1)                                                              \
+    X(EJECTION_SHARE, "ejection.share", 1)                                                                   \
+    X(BACKEND_CONNECTIONS, "limits.backendConnections", 1)                                                   \
+    X(BACKEND_WAITING, "limits.backendWaiting", 1)                                                           \
+    X(BACKEND_WAIT, "timeouts.backendWait", 1)                                                               \
+    X(CHECK_PROTOCOL, "check.protocol", 1)                                                                   \
+    X(CHECK_PATH, "check.path", 1)                                                                           \
+    X(CHECK_STATUS, "check.status", 1)                                                                       \
+    X(CHECK_INTERVAL, "check.interval", 1)                                                                   \
+    X(CHECK_TIMEOUT, "check.timeout", 1)                                                                     \
+    X(CHECK_FAILURES, "check.failures", 1)                                                                   \
+    X(CHECK_SUCCESSES, "check.successes", 1)                                                                 \
+    X(SLOW_START, "slowStart", 1)                                                                            \
     X(ADDRESSES_SERVICE, "addresses.service", 1) /* in a cluster */                                          \
     X(ACCESS_LOG, "accessLog", 1)                                                                            \
     X(TRACING_COLLECTOR, "tracing.collector", 1)                                                             \
@@ -61,6 +77,7 @@ enum settings_request_id {
     SETTINGS_REQUEST_ID_FROM_TRUSTED,
     SETTINGS_REQUEST_ID_ALWAYS
 };
+enum settings_check { SETTINGS_CHECK_UNSET, SETTINGS_CHECK_OFF, SETTINGS_CHECK_TCP, SETTINGS_CHECK_HTTP };
 enum settings_balancing { SETTINGS_BALANCING_UNSET, SETTINGS_LEAST_REQUESTS, SETTINGS_ROUND_ROBIN };
 enum settings_parent { SETTINGS_PARENT_UNSET, SETTINGS_PARENT_FOLLOW, SETTINGS_PARENT_IGNORE };
 enum { SETTINGS_SHARE_WHOLE = 100000000, SETTINGS_HEADERS_MAX = 16 };
@@ -77,10 +94,15 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
      * never 0 */
     struct opt_int request, backend_request, connect, idle, backend_idle, upgraded_idle, head;
     struct opt_int head_bytes, body_bytes;
+    struct opt_int ejection_failures, ejection_statuses, ejection_time, ejection_time_max, ejection_share;
+    struct opt_int check_status, check_interval, check_timeout, check_failures, check_successes;
+    struct opt_int slow_start, backend_connections, backend_waiting, backend_wait;
     LIST_OF(str) trusted_proxies; /* networks; ip_parse_net takes each */
     struct opt_int trusted_hops;
     LIST_OF(str) proxy_trusted; /* networks */
     LIST_OF(str) upgrades;      /* tokens of Upgrade */
+    uint8_t check;              /* enum settings_check */
+    str check_path;
     uint8_t proxy_protocol, balancing, service, request_id, forwarded;
     str access_log; /* a format of http/access_format.h */
     /* A Service that spans are sent to, "NS/NAME:PORT"; a share as settings_share() reads it; a line "Name: value" for each header. */

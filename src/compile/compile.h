@@ -26,6 +26,9 @@ struct compile_tally {
 };
 bool compile_tally_next(struct compiler *c, struct compile_tally *ret);
 uint32_t compile_tally_others(const struct compiler *c); /* routes without a number of their own */
+/* Endpoints that tables show, each address and port once; how many of them are out now: to be read by any thread, lasts as the compiler does. */
+uint32_t compile_endpoints_count(const struct compiler *c);
+const struct health_tally *compile_endpoints_health(const struct compiler *c);
 struct compile_work {
     uint32_t rules, hosts, listeners, endpoints,
         certificates; /* pieces made; a host counts once, whatever of it is new */

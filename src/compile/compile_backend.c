@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/compile_backend.h"
 
+#include "compile/compile_endpoints.h"
 #include "compile/compile_reach.h"
 #include "table/budget.h"
 
@@ -32,7 +33,7 @@ void compile_backend_release(struct compiler *c, const struct table_backend *b) 
 }
 
 static void show_endpoints(struct compiler *c, struct compiler_backend *s, struct table_endpoints *e) {
-    compiler_die(c, DEATH_BLOCK, (void *)s->endpoints);
+    compiler_die(c, DEATH_ENDPOINTS, (void *)s->endpoints);
     s->endpoints = e;
     compiler_array_set(c, &c->endpoint_array, s->b.slot, e);
     COMPILER_ROOM(c->touched, c->touched_n, c->touched_cap);
@@ -64,16 +65,8 @@ static void change_reach(struct compiler *c, struct compiler_backend *s, const s
     s->reach = plan ? compile_reach_hold(c, plan) : NULL;
     bool other_budget = change_budget(c, s, plan ? plan->retry_budget : NULL);
     arena_reset(c->scratch);
-    if ((s->reach != before || other_budget) && s->endpoints) {
-        size_t n = sizeof *s->endpoints + s->endpoints->n * sizeof s->endpoints->v[0];
-        struct table_endpoints *e = base_alloc(n);
-        memcpy(e, s->endpoints, n);
-        e->version = ++c->ids;
-        e->reach = s->reach;
-        e->budget = s->budget;
-        show_endpoints(c, s, e);
-        c->work->endpoints++;
-    }
+    if ((s->reach != before || other_budget) && s->endpoints)
+        show_endpoints(c, s, compile_endpoints_copy(c, s, s->endpoints));
     if (before) compiler_die(c, DEATH_REACH, (void *)before);
 }
 
@@ -92,22 +85,6 @@ void compile_backend_change(struct compiler *c, const struct plan_change *change
     }
 }
 
-/* An address that is none can not be dialled: left out. */
-static struct table_endpoints *make_endpoints(struct compiler *c, const struct compiler_backend *s,
-                                              const struct plan_endpoints *plan) {
-    struct table_endpoints *e = base_zalloc(sizeof *e + plan->endpoints.n * sizeof e->v[0]);
-    e->version = ++c->ids;
-    e->reach = s->reach;
-    e->budget = s->budget;
-    for (uint32_t i = 0; i < plan->endpoints.n; i++) {
-        const struct plan_endpoint *p = &plan->endpoints.p[i];
-        if (p->port < 1 || p->port > 65535 || ip_parse(p->address, &e->v[e->n].ip) != OK) continue;
-        e->v[e->n++].port = (uint16_t)p->port;
-    }
-    c->work->endpoints++;
-    return e;
-}
-
 void compile_backend_change_endpoints(struct compiler *c, const struct plan_change *change) {
     str key = change->after ? change->after->key : change->before->key;
     struct compiler_backend *s = map_get(&c->backends, key);
@@ -117,7 +94,7 @@ void compile_backend_change_endpoints(struct compiler *c, const struct plan_chan
         s->has_endpoints = true;
     }
     struct table_endpoints *e =
-        change->after ? make_endpoints(c, s, plan_open(c->scratch, change->after)) : NULL;
+        change->after ? compile_endpoints_make(c, s, plan_open(c->scratch, change->after)) : NULL;
     arena_reset(c->scratch);
     show_endpoints(c, s, e);
     if (change->after) return;
@@ -128,9 +105,11 @@ void compile_backend_change_endpoints(struct compiler *c, const struct plan_chan
 void compile_backend_free_all(struct compiler *c) {
     map_each (e, &c->backends) {
         struct compiler_backend *s = e->value;
-        free((void *)s->endpoints);
+        compile_endpoints_free(c, (struct table_endpoints *)s->endpoints);
         free((void *)s->budget);
         free(s);
     }
     map_fini(&c->backends);
+    assert(!c->healths.n);
+    map_fini(&c->healths);
 }

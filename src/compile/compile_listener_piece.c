@@ -18,6 +18,38 @@ static_assert((int)PLAN_REQUEST_ID_ALWAYS == TABLE_REQUEST_ID_ALWAYS, "one order
 
 static uint64_t number_of(struct opt_int v) { return v.set ? (uint64_t)v.v : 0; }
 
+static uint64_t number_or(struct opt_int v, uint64_t usual) { return v.set ? (uint64_t)v.v : usual; }
+
+static const struct table_balancing *put_balancing(struct compile_block *b, const struct plan_balancing *p) {
+    if (!p) return NULL;
+    const struct table_balancing *usual = &health_usual;
+    struct table_balancing *to = compile_block_array(b, 1, sizeof *to);
+    if (!to) return NULL;
+    *to = (struct table_balancing){
+        .failures = (uint32_t)number_or(p->failures, usual->failures),
+        .statuses = (uint32_t)number_or(p->statuses, usual->statuses),
+        .share_percent = (uint32_t)number_or(p->share, usual->share_percent),
+        .order = p->order == PLAN_ROUND_ROBIN ? TABLE_ROUND_ROBIN : TABLE_LEAST_REQUESTS,
+        .probe = p->check == PLAN_CHECK_TCP    ? TABLE_PROBE_TCP
+                 : p->check == PLAN_CHECK_HTTP ? TABLE_PROBE_HTTP
+                                               : TABLE_PROBE_NONE,
+        .probe_status = (uint32_t)number_of(p->check_status),
+        .probe_failures = (uint32_t)number_or(p->check_failures, usual->probe_failures),
+        .probe_successes = (uint32_t)number_or(p->check_successes, usual->probe_successes),
+        .probe_interval_us = number_or(p->check_interval, usual->probe_interval_us),
+        .probe_timeout_us = number_or(p->check_timeout, usual->probe_timeout_us),
+        .conns_max = (uint32_t)number_of(p->conns),
+        .waiting_max = (uint32_t)number_or(p->waiting, usual->waiting_max),
+        .wait_us = number_or(p->wait, usual->wait_us),
+        .slow_start_us = number_of(p->slow_start),
+        .out_us = number_or(p->out, usual->out_us),
+        .out_us_max = number_or(p->out_max, usual->out_us_max),
+    };
+    str path = p->check_path.n ? p->check_path : S("/");
+    if (path.n < sizeof to->probe_path) memcpy(to->probe_path, path.p, path.n);
+    return to;
+}
+
 /* The access log's format; one that can not be read, from a controller that knows more, is as good as none. */
 static void read_access(struct arena *a, str text, enum access_form *ret_form, str *ret_program) {
     struct access_fault fault;
@@ -34,6 +66,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
     struct table_settings *to = compile_block_array(b, 1, sizeof *to);
     struct ip_net *nets = compile_block_array(b, (uint32_t)(p->trusted_proxies.n * sizeof *nets + 7) / 8, 8);
     struct ip_net *proxies = compile_block_array(b, (uint32_t)(p->proxy_trusted.n * sizeof *nets + 7) / 8, 8);
+    const struct table_balancing *balancing = put_balancing(b, p->balancing);
     str *upgrades = compile_block_strs(b, p->upgrades.p, p->upgrades.n);
     str program = compile_block_str(b, words->access_program);
     if (!to) return NULL;
@@ -53,6 +86,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .proxy_trusted = proxies,
         .forwarded = p->forwarded,
         .request_id = p->request_id,
+        .balancing = balancing,
         .upgrades_n = p->upgrades.n,
         .upgrades = upgrades,
         .access_form = (uint8_t)words->access_form,

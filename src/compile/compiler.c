@@ -2,6 +2,7 @@
 #include "compile/compiler.h"
 
 #include "compile/compile_backend.h"
+#include "compile/compile_endpoints.h"
 #include "compile/compile_filters.h"
 #include "compile/compile_host.h"
 #include "compile/compile_listener.h"
@@ -75,6 +76,7 @@ static void dispose(struct compiler *c, struct compiler_deads *d) {
         case DEATH_BACKEND: compile_backend_release(c, p); break;
         case DEATH_PATHS: compile_paths_free(c, p); break;
         case DEATH_REACH: compile_reach_release(c, p); break;
+        case DEATH_ENDPOINTS: compile_endpoints_free(c, p); break;
         case DEATH_CERTIFICATE: compile_listener_free_certificate(p); break;
         }
     }

@@ -22,7 +22,15 @@ struct compiler_array {
     uint32_t n, cap;
 };
 
-enum compiler_death { DEATH_BLOCK, DEATH_RULE, DEATH_BACKEND, DEATH_PATHS, DEATH_CERTIFICATE, DEATH_REACH };
+enum compiler_death {
+    DEATH_BLOCK,
+    DEATH_RULE,
+    DEATH_BACKEND,
+    DEATH_PATHS,
+    DEATH_CERTIFICATE,
+    DEATH_REACH,
+    DEATH_ENDPOINTS
+};
 struct compiler_dead {
     enum compiler_death how;
     void *p;
@@ -56,7 +64,13 @@ struct compiler_backend {
     const struct table_reach *reach; /* held; NULL: as table_endpoints.reach */
     const struct budget *budget;     /* the same */
     bool in_plan, has_endpoints;
+    struct gate_state gate;
     char name[];
+};
+struct compiler_health { /* there while endpoints of some backend show it */
+    struct health h;
+    uint32_t holds;
+    char key[sizeof(struct ip) + sizeof(uint16_t)];
 };
 struct compiler_port { /* lives as long as the compiler: a slot belongs to one address and port for good */
     struct map by_hostname;   /* hostname -> the first struct compiler_listener of it */
@@ -140,6 +154,8 @@ struct compiler {
     struct compiler_tally *tallies; /* by number, from TABLE_TALLY_FIRST */
     uint32_t tallies_n, tallies_max, tally_news_n, tally_news_at;
     struct compiler_pool tally_slots;
+    struct health_tally health_tally;
+    struct map healths;    /* address and port -> struct compiler_health */
     struct map reaches;    /* content -> struct compiler_reach */
     uint32_t system_trust; /* of them, how many go by the system's certificates */
     uint32_t budgets;      /* backends that have one */

@@ -291,6 +291,7 @@ static void pass(struct builder *b) {
     }
     bool asked = b->follower && follower_passed(b->follower, clock_monotonic_us());
     stats_set(&b->stats.routes_other, compile_tally_others(b->pipeline.compiler));
+    stats_set(&b->stats.endpoints, compile_endpoints_count(b->pipeline.compiler));
     send_table(b, asked, changed, before);
     stats_set(&b->stats.tables_alive, b->publish.alive);
 }

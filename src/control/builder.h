@@ -24,7 +24,7 @@ struct builder_news {
 };
 /* Written by the builder, readable from any thread. */
 struct builder_stats {
-    stats_counter revision, tables_alive, findings, reloads, conditions_false, routes_other;
+    stats_counter revision, tables_alive, findings, reloads, conditions_false, routes_other, endpoints;
     stats_counter status_written, status_conflicts, status_failures, status_waiting, events_dropped;
     stats_counter names, names_failing; /* of XBackends: name_watch.h */
 };

@@ -213,6 +213,9 @@ static void answer_metrics(struct control *k, struct admin_request *r) {
     for (unsigned i = 0; i < k->workers_n; i++)
         workers[i] = (struct metrics_worker){worker_stats(k->workers[i]), worker_tally(k->workers[i])};
     const struct builder_stats *s = &k->builder.stats;
+    uint64_t endpoints = stats_get(&s->endpoints);
+    uint64_t out = atomic_load_explicit(&compile_endpoints_health(k->builder.pipeline.compiler)->out,
+                                        memory_order_relaxed);
     struct metrics_gauges g = {
         .revision = stats_get(&s->revision),
         .tables_alive = stats_get(&s->tables_alive),
@@ -224,6 +227,8 @@ static void answer_metrics(struct control *k, struct admin_request *r) {
         .reloads = stats_get(&s->reloads),
         .conditions_false = stats_get(&s->conditions_false),
         .routes_other = stats_get(&s->routes_other),
+        .endpoints_in = endpoints > out ? endpoints - out : 0,
+        .endpoints_out = out,
         .status_written = stats_get(&s->status_written),
         .status_conflicts = stats_get(&s->status_conflicts),
         .status_failures = stats_get(&s->status_failures),
@@ -307,6 +312,7 @@ static err start_workers(struct control *k) {
     struct worker_config w = {.access = k->c->access,
                               .access_program = k->c->access_program,
                               .tallies = metrics_routes_max(k->metrics) + TABLE_TALLY_FIRST,
+                              .workers = n,
                               .home = &k->builder.box,
                               .trust = k->trust};
     w.seed = *k->c->ticket_seed;

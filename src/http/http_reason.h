@@ -33,6 +33,8 @@
     X(BACKEND_INVALID, "backend_invalid", 503,                                                               \
       "how the backend is to be reached is not valid: see its policy")                                       \
     X(NO_ENDPOINTS, "no_endpoints", 503, "the backend has no ready endpoint")                                \
+    X(BACKEND_OVERLOADED, "backend_overloaded", 503,                                                         \
+      "the backend has all the connections it may have, and its queue is full or too slow")                  \
     X(OVERLOAD, "overload", 503, "a limit of this gateway was reached")                                      \
     X(DRAINING, "draining", 503, "the gateway is ending")                                                    \
     X(AUTH_UNAVAILABLE, "auth_unavailable", 503, "the authorization server gave no answer")                  \

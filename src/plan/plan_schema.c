@@ -22,6 +22,28 @@ static const char *const backend_protocols[] = {"HTTP", "H2C", "TLS", "TCP", "UD
 static const char *const proxy_protocols[] = {"Required", "FromTrusted", NULL};
 static const char *const request_ids[] = {"IfAbsent", "FromTrusted", "Always", NULL};
 
+static const char *const checks[] = {"Off", "TCP", "HTTP", NULL};
+static const char *const orders[] = {"LeastRequests", "RoundRobin", NULL};
+static const struct field balancing_fields[] = {
+    {.name = "failures", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, failures)},
+    {.name = "statuses", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, statuses)},
+    {.name = "out", .type = FIELD_DURATION, .offset = AT(plan_balancing, out)},
+    {.name = "outMax", .type = FIELD_DURATION, .offset = AT(plan_balancing, out_max)},
+    {.name = "share", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, share)},
+    {.name = "connections", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, conns)},
+    {.name = "waiting", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, waiting)},
+    {.name = "wait", .type = FIELD_DURATION, .offset = AT(plan_balancing, wait)},
+    {.name = "check", .type = FIELD_ENUM, .offset = AT(plan_balancing, check), .values = checks},
+    {.name = "checkPath", .type = FIELD_STR, .offset = AT(plan_balancing, check_path)},
+    {.name = "checkStatus", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, check_status)},
+    {.name = "checkInterval", .type = FIELD_DURATION, .offset = AT(plan_balancing, check_interval)},
+    {.name = "checkTimeout", .type = FIELD_DURATION, .offset = AT(plan_balancing, check_timeout)},
+    {.name = "checkFailures", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, check_failures)},
+    {.name = "checkSuccesses", .type = FIELD_OPT_INT, .offset = AT(plan_balancing, check_successes)},
+    {.name = "slowStart", .type = FIELD_DURATION, .offset = AT(plan_balancing, slow_start)},
+    {.name = "order", .type = FIELD_ENUM, .offset = AT(plan_balancing, order), .values = orders},
+};
+static const struct schema balancing = SCHEMA(plan_balancing, balancing_fields, NULL);
 static const struct field settings_fields[] = {
     {.name = "requestTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, request_timeout)},
     {.name = "backendTimeout", .type = FIELD_DURATION, .offset = AT(plan_settings, backend_timeout)},
@@ -44,6 +66,7 @@ static const struct field settings_fields[] = {
     {.name = "proxyTrusted", .type = FIELD_STR_LIST, .offset = AT(plan_settings, proxy_trusted)},
     {.name = "forwarded", .type = FIELD_BOOL, .offset = AT(plan_settings, forwarded)},
     {.name = "requestId", .type = FIELD_ENUM, .offset = AT(plan_settings, request_id), .values = request_ids},
+    {.name = "balancing", .type = FIELD_OPT_STRUCT, .offset = AT(plan_settings, balancing), .of = &balancing},
     {.name = "upgrades", .type = FIELD_STR_LIST, .offset = AT(plan_settings, upgrades)},
 };
 static const struct schema settings = SCHEMA(plan_settings, settings_fields, NULL);

@@ -115,6 +115,7 @@ static void take_settings(struct exchange *x, const struct table_settings *s) {
     x->connect_max_us = s->connect_us;
     x->backend_idle_us = s->backend_idle_us;
     x->tunnel_idle_us = s->upgraded_idle_us ? s->upgraded_idle_us : x->proxy->limits.tunnel_idle_us;
+    if (s->balancing) x->balancing = policy_hold(x->proxy->upstream, s->balancing);
     if (s->body_bytes) x->body_bytes_max = s->body_bytes;
 }
 

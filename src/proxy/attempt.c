@@ -86,6 +86,8 @@ static err take(struct exchange *x, bool fresh) {
     struct upstream_want w = {.backend = x->target->backend,
                               .tried = &x->tried,
                               .again = x->attempts > 0,
+                              .waits = true,
+                              .in_turn = x->queued,
                               .client = admission_client(x),
                               .fresh = fresh,
                               .http1 = x->request->upgrade.n > 0 && !websocket,
@@ -94,7 +96,8 @@ static err take(struct exchange *x, bool fresh) {
                               .teller = &x->client->told,
                               .sender = &x->sender,
                               .connect_us = x->connect_max_us,
-                              .idle_us = x->backend_idle_us};
+                              .idle_us = x->backend_idle_us,
+                              .balancing = x->balancing};
     err e;
     do e = upstream_take(x->proxy->upstream, &w, &x->up);
     while (e == OK && is_stale(x));
@@ -109,19 +112,37 @@ static err take_another(struct exchange *x, bool fresh) {
         balance_tried_fini(&x->tried);
         e = take(x, fresh);
     }
-    if (e == OK) balance_tried_add(&x->tried, x->up.endpoint);
+    if (e == OK && x->up.endpoint) balance_tried_add(&x->tried, x->up.endpoint);
     return e;
+}
+
+/* Until its turn comes, or the settings' time is over. */
+static void queue_up(struct exchange *x) {
+    if (!x->queued) x->attempt_due_us = proxy_core_now(x->proxy) + x->balancing->wait_us;
+    x->queued = true;
+    exchange_move(x, X_CONNECT);
+    downstream_hold(x->client, !x->request_ended);
+    exchange_set_timer(x);
 }
 
 void attempt_start(struct exchange *x, bool fresh) {
     err e = x->rule->retry || x->retry.elsewhere ? take_another(x, fresh) : take(x, fresh);
+    if (e == OK && x->up.state == UPSTREAM_QUEUED) {
+        queue_up(x);
+        return;
+    }
+    if (x->queued) {
+        x->attempt_due_us = UINT64_MAX;
+        x->queued = false;
+    }
     if (e == ERR_IO) {
         x->attempts++;
         attempt_failed(x, x->up.why);
         return;
     }
     if (e != OK) {
-        exchange_refuse(x, e == ERR_REFUSED    ? REASON_BACKEND_INVALID
+        exchange_refuse(x, e == ERR_LIMIT      ? REASON_BACKEND_OVERLOADED
+                           : e == ERR_REFUSED  ? REASON_BACKEND_INVALID
                            : x->connect_reason ? x->connect_reason
                                                : REASON_NO_ENDPOINTS);
         return;
@@ -184,6 +205,8 @@ static bool was_closed_before(const struct exchange *x, enum http_reason why) {
 
 void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
     bool pooled = was_closed_before(x, why);
+    bool closed = x->up.reused && !x->response_begun && why == REASON_BACKEND_RESET; /* as any may be */
+    if (!untouched && !closed) upstream_failed(&x->up);
     enum retry_fault f = untouched || !x->wrote_any ? RETRY_UNSENT : RETRY_MAYBE;
     if (pooled && !untouched) f = RETRY_POOLED;
     if (x->trace) trace_attempt_over(x, why, 0);
@@ -203,12 +226,13 @@ void attempt_refused(struct exchange *x) {
 }
 
 void attempt_late(struct exchange *x) {
+    if (x->state == X_ASK && x->up.state == UPSTREAM_OPEN) upstream_failed(&x->up);
     if (x->state == X_WAIT)
         attempt_lost(x, REASON_BACKEND_TIMEOUT, false);
     else if (x->state == X_ASK)
         auth_fail(x);
     else
-        exchange_fail(x, REASON_BACKEND_TIMEOUT);
+        exchange_fail(x, x->queued ? REASON_BACKEND_OVERLOADED : REASON_BACKEND_TIMEOUT);
 }
 
 bool attempt_answered(struct exchange *x, uint16_t status) {
@@ -221,6 +245,8 @@ bool attempt_answered(struct exchange *x, uint16_t status) {
 /* ---- what upstream/ tells ---- */
 
 static struct exchange *of(struct upstream_loan *l) { return container_of(l, struct exchange, up); }
+
+static void on_turn(struct upstream_loan *l) { attempt_start(of(l), of(l)->retry.on_fresh); }
 
 static void on_opened(struct upstream_loan *l) {
     struct exchange *x = of(l);
@@ -281,6 +307,7 @@ static void on_write_failed(struct upstream_loan *l) {
 
 static const struct upstream_events events = {
     .sink = &relay_sink,
+    .turn = on_turn,
     .opened = on_opened,
     .failed = on_failed,
     .did_read = on_did_read,

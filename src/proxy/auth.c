@@ -102,7 +102,8 @@ static void start(struct exchange *x, bool again) {
                               .client = admission_client(x),
                               .fresh = x->ask.fresh,
                               .connect_us = x->connect_max_us,
-                              .idle_us = x->backend_idle_us};
+                              .idle_us = x->backend_idle_us,
+                              .balancing = x->balancing};
     err e;
     do e = upstream_take(x->proxy->upstream, &w, &x->up);
     while (e == ERR_IO); /* the endpoint is among the tried now */
@@ -276,6 +277,7 @@ void auth_answer_end(struct exchange *x, struct http_msg *trailers) {
 void auth_lost(struct exchange *x) {
     bool closed = x->up.reused && !x->response_begun && !x->ask.fresh;
     bool untouched = x->up.why == REASON_BACKEND_REFUSED; /* [RFC 9113 8.7] */
+    if (!closed && !untouched) upstream_failed(&x->up);
     x->ask.fresh |= !untouched;
     if (closed || untouched) {
         again(x);

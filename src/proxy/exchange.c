@@ -77,6 +77,7 @@ static void on_due(struct timer *t, uint64_t now_us) {
     } else if (x->half_closed_due_us <= now_us) {
         exchange_give_up(x, REASON_CLIENT_GONE);
     } else if (x->state != X_SEND && x->request_due_us <= now_us) {
+        if (x->state == X_WAIT) upstream_failed(&x->up);
         exchange_fail(x, REASON_BACKEND_TIMEOUT);
     } else if (x->state != X_SEND && x->attempt_due_us <= now_us) {
         attempt_late(x);
@@ -144,6 +145,7 @@ static void done(struct exchange *x) {
     }
     if (x->rule) proxy_core_unuse(p, x->rule);
     if (x->mirrors) mirror_cut(x);
+    if (x->balancing) policy_release(p->upstream, x->balancing);
     balance_tried_fini(&x->tried);
     kept_drop(&x->kept, &p->common.buffers);
     if (x->ask.held) auth_fini(x);

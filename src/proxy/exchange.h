@@ -47,6 +47,7 @@ struct exchange {          /* owner: worker */
     bool response_ended;    /* of one that is thrown away; X_TUNNEL: the backend's side */
     bool bodyless;          /* the request has no body */
     bool tunnel_cut;        /* X_TUNNEL: the backend's side did not end by itself */
+    bool queued;            /* for a connection to the backend */
     bool kept_lost;         /* more of the body has gone than `kept` has */
     uint32_t gate_of; /* id of the listener whose filters are asked, or have let it in; 0: none has any */
     struct http_msg *request;
@@ -76,6 +77,7 @@ struct exchange {          /* owner: worker */
     /* microseconds, monotonic */
     uint64_t start_us, attempt_us, connect_us, first_byte_us, progress_us;
     uint64_t request_due_us, attempt_due_us, half_closed_due_us;
+    const struct table_balancing *balancing; /* held; NULL: as usual */
     /* as the rule or the listener's settings say; 0: none, of the last two: as usual */
     uint64_t request_timeout_us, backend_timeout_us, connect_max_us, backend_idle_us;
     uint64_t body_bytes_max, tunnel_idle_us;

@@ -17,6 +17,7 @@ struct mirror { /* owner: worker */
     const struct table_backend *backend;
     const struct table_certificate *client; /* of this generation's table */
     uint64_t client_generation;
+    const struct table_balancing *balancing; /* held */
     struct balance_tried tried;
     struct kept body;
     struct kept_at fed;
@@ -51,6 +52,7 @@ static void over(struct mirror *m) {
     upstream_drop(&m->up);
     timer_clear(&m->timer);
     balance_tried_fini(&m->tried);
+    policy_release(p->upstream, m->balancing);
     kept_drop(&m->body, &p->common.buffers);
     p->mirror_bytes -= m->held;
     m->held = 0;
@@ -163,6 +165,7 @@ static err take(struct mirror *m, bool again) {
                               .tried = &m->tried,
                               .again = again,
                               .fresh = m->repeated,
+                              .balancing = m->balancing,
                               .client = t && t->generation == m->client_generation ? m->client : NULL};
     for (;;) {
         err e = upstream_take(m->proxy->upstream, &w, &m->up);
@@ -173,7 +176,10 @@ static err take(struct mirror *m, bool again) {
 }
 
 static void start(struct mirror *m, bool again) {
-    if (take(m, again) != OK)
+    err e = take(m, again);
+    if (e == ERR_LIMIT)
+        dropped(m);
+    else if (e != OK)
         failed(m);
     else if (m->up.state == UPSTREAM_OPEN)
         send_request(m);
@@ -191,6 +197,7 @@ static void on_failed(struct upstream_loan *l, enum http_reason why, const char 
 }
 
 static void lost(struct mirror *m) {
+    if (!m->up.reused && !m->response_begun) upstream_failed(&m->up);
     bool twice = retry_idempotent(m->request) || !m->wrote_any; /* it may be sent again [RFC 9110 9.2.2] */
     bool again = twice && m->up.reused && !m->response_begun && !m->repeated && !m->trimmed;
     upstream_drop(&m->up);
@@ -245,8 +252,9 @@ static struct arena *on_begin(void *arg, uint32_t stream) {
     return m->arena;
 }
 static void on_head(void *arg, uint32_t stream, struct http_msg *head, bool end) {
-    (void)stream, (void)head;
+    (void)stream;
     progress(of(arg));
+    if (head->status >= 200) upstream_answered(arg, head->status);
     if (end) of(arg)->response_ended = true;
 }
 static void on_body(void *arg, uint32_t stream, str bytes) {
@@ -321,6 +329,7 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
                          .request = http_msg_copy(m->arena, x->request),
                          .rule = x->rule,
                          .backend = to->backend,
+                         .balancing = x->balancing ? policy_hold(p->upstream, x->balancing) : NULL,
                          .client = admission_client(x),
                          .client_generation = p->table ? p->table->generation : 0,
                          .bodyless = x->bodyless,

@@ -52,6 +52,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
                                                                      .connect_us = p->limits.connect_us,
                                                                      .idle_us = p->limits.upstream_idle_us,
                                                                      .seed = seeds[1],
+                                                                     .workers = c->workers,
                                                                      .scratch = &p->tls_scratch,
                                                                      .trust = c->trust});
     pool_init(&p->downstreams, sizeof(struct downstream), PROXY_DOWNSTREAMS_KEPT, downstream_drop);
@@ -172,13 +173,23 @@ void proxy_cut(struct proxy *p) {
 }
 
 void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
-    const struct upstream_counts *u = upstream_counts(p->upstream);
+    struct upstream_counts counts, *u = &counts;
+    upstream_count(p->upstream, u);
     *ret = p->counts;
     ret->upstream_connects = u->connects;
     ret->upstream_connect_failures = u->connect_failures;
     ret->upstream_tls_failures = u->tls_failures;
     ret->upstream_reused = u->reused;
     ret->upstream_idle = u->idle;
+    ret->checks_good = u->checks_good;
+    ret->checks_bad = u->checks_bad;
+    ret->upstream_open = u->open;
+    ret->endpoints_put_out = u->balance.put_out;
+    ret->endpoints_back = u->balance.back;
+    ret->endpoint_trials = u->balance.trials;
+    ret->balancing_panics = u->balance.panics;
+    ret->upstream_waited = u->waited;
+    ret->upstream_waiting = u->waiting;
     ret->expressions_given_up = p->matching->given_up;
     ret->allocations = p->downstreams.misses + p->exchanges.misses + p->mirrors.misses +
                        p->common.buffers.misses + p->common.large.misses + upstream_misses(p->upstream) +

@@ -45,6 +45,7 @@ struct proxy_config {
     /* A client's handshake failed: a record without a request. May be NULL. */
     void (*handshake_failed)(void *arg, const struct access_record *r);
     void *arg;
+    uint32_t workers;                  /* that share the backends with this one, itself among them; 0: one */
     const struct proxy_limits *limits; /* for the call; NULL: the usual ones */
     bool
         records; /* exchanges of Gateways that say nothing are printed: what it costs to know all of the record is paid */
@@ -61,6 +62,10 @@ struct proxy_counts {
     uint64_t retries, retries_stopped[RETRY_STOP_COUNT];
     uint64_t upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
         upstream_idle;
+    uint64_t checks_good, checks_bad;
+    uint64_t upstream_open;
+    uint64_t endpoints_put_out, endpoints_back, endpoint_trials, balancing_panics;
+    uint64_t upstream_waited, upstream_waiting; /* requests for a connection: so far, and now */
     /* made; taken by a collector; not: it is away, too slow, or says no */
     uint64_t spans, spans_sent, spans_dropped, exports, exports_failed;
     uint64_t allocations; /* times a pool or an arena asked the system */

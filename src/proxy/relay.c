@@ -94,6 +94,7 @@ static void filtered(struct exchange *x, struct http_msg *m) {
 static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     (void)stream;
     struct exchange *x = of(arg);
+    if (m->status >= 200 || m->status == 101) upstream_answered(&x->up, m->status);
     if (x->state == X_ASK) {
         auth_head(x, m, end);
         return;

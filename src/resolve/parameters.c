@@ -56,8 +56,35 @@ static str *copy_all(struct arena *a, const str *from, uint32_t n) {
     return to;
 }
 
+static struct plan_balancing *plan_balancing(struct arena *a, const struct settings *s) {
+    bool any = s->ejection_failures.set || s->ejection_statuses.set || s->ejection_time.set ||
+               s->ejection_time_max.set || s->ejection_share.set || s->slow_start.set || s->balancing ||
+               s->backend_connections.set || s->backend_waiting.set || s->backend_wait.set || s->check;
+    if (!any) return NULL;
+    struct plan_balancing *to = arena_make(a, struct plan_balancing);
+    *to = (struct plan_balancing){.failures = s->ejection_failures,
+                                  .statuses = s->ejection_statuses,
+                                  .out = s->ejection_time,
+                                  .out_max = s->ejection_time_max,
+                                  .share = s->ejection_share,
+                                  .check = s->check, /* in the same order */
+                                  .check_path = arena_str(a, s->check_path),
+                                  .check_status = s->check_status,
+                                  .check_interval = s->check_interval,
+                                  .check_timeout = s->check_timeout,
+                                  .check_failures = s->check_failures,
+                                  .check_successes = s->check_successes,
+                                  .conns = s->backend_connections,
+                                  .waiting = s->backend_waiting,
+                                  .wait = s->backend_wait,
+                                  .slow_start = s->slow_start,
+                                  .order = s->balancing}; /* in the same order */
+    return to;
+}
+
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s) {
-    bool any = s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
+    struct plan_balancing *balancing = plan_balancing(a, s);
+    bool any = balancing || s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
                s->backend_idle.set || s->upgraded_idle.set || s->head.set || s->head_bytes.set ||
                s->body_bytes.set || s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n ||
                s->upgrades.n || s->request_id > SETTINGS_REQUEST_ID_OFF ||
@@ -79,6 +106,7 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
                                  .body_bytes = s->body_bytes,
                                  .trusted_hops = s->trusted_hops,
                                  .forwarded = s->forwarded == SETTINGS_FORWARDED_ON,
+                                 .balancing = balancing,
                                  .access_log = arena_str(a, s->access_log)};
     if (s->proxy_protocol > SETTINGS_PROXY_OFF) {
         to->proxy_protocol = (uint8_t)(s->proxy_protocol - SETTINGS_PROXY_OFF);

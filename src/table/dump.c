@@ -284,6 +284,27 @@ static void add_nets(struct buf *b, const char *what, const struct ip_net *nets,
     }
 }
 
+static void add_balancing(struct buf *b, const struct table_balancing *s) {
+    buf_printf(b, "failures=%u  statuses=%u  ", s->failures, s->statuses);
+    add_time(b, "out", s->out_us);
+    add_time(b, "out-max", s->out_us_max);
+    buf_printf(b, "share=%u%%  ", s->share_percent);
+    if (s->probe) {
+        bool http = s->probe == TABLE_PROBE_HTTP;
+        buf_printf(b, "check=%s%s  ", http ? "HTTP:" : "TCP", http ? s->probe_path : "");
+        if (s->probe_status) buf_printf(b, "check-status=%u  ", s->probe_status);
+        add_time(b, "check-interval", s->probe_interval_us);
+        add_time(b, "check-timeout", s->probe_timeout_us);
+        buf_printf(b, "check-failures=%u  check-successes=%u  ", s->probe_failures, s->probe_successes);
+    }
+    if (s->conns_max) {
+        buf_printf(b, "connections=%u  waiting=%u  ", s->conns_max, s->waiting_max);
+        add_time(b, "wait", s->wait_us);
+    }
+    if (s->slow_start_us) add_time(b, "slow-start", s->slow_start_us);
+    if (s->order == TABLE_ROUND_ROBIN) buf_add(b, S("round-robin  "));
+}
+
 static void add_settings(struct buf *b, const struct table_settings *s) {
     static const char *const forms[] = {
         [ACCESS_OFF] = "off", [ACCESS_JSON] = "json", [ACCESS_TEXT] = "text", [ACCESS_OWN] = "own"};
@@ -308,6 +329,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
     add_nets(b, "proxy", s->proxy_trusted, s->proxy_trusted_n);
     if (s->forwarded) buf_add(b, S("forwarded  "));
     if (s->request_id) buf_printf(b, "request-id=%s  ", ids[s->request_id]);
+    if (s->balancing) add_balancing(b, s->balancing);
     for (uint32_t i = 0; i < s->upgrades_n; i++)
         buf_printf(b, "upgrade=" STR_FMT "  ", STR_ARG(s->upgrades[i]));
     while (b->n && b->p[b->n - 1] == ' ') b->n--;
@@ -318,7 +340,7 @@ static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
            s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id ||
-           s->forwarded || s->proxy_protocol;
+           s->forwarded || s->proxy_protocol || s->balancing;
 }
 
 /* A share of all traces, in percent of them. */

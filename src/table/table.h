@@ -13,6 +13,7 @@
 #include "base/ip.h"
 #include "base/key_kind.h"
 #include "http/http_msg.h"
+#include "table/health.h"
 #include "table/table_settings.h"
 
 enum table_filter_type {
@@ -164,14 +165,11 @@ struct table_reach {
 
 struct budget;
 /* The endpoints of a backend in one state. version: never reused, so that a worker knows whether its own state is of this one. */
-struct table_endpoint {
-    struct ip ip;
-    uint16_t port;
-};
 struct table_endpoints {
     uint64_t version;
     const struct table_reach *reach; /* NULL: HTTP/1.1 in the clear */
     const struct budget *budget;     /* of retries; NULL: none */
+    struct gate_state *gate;         /* the backend's */
     uint32_t n;
     struct table_endpoint v[];
 };

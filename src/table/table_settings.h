@@ -12,6 +12,7 @@ enum table_request_id {
 /* Which connections begin with a header of the PROXY protocol: none; all, and peers outside of the networks, where there are some, are refused;
  * those of peers in the networks. */
 enum table_proxy { TABLE_PROXY_OFF, TABLE_PROXY_REQUIRED, TABLE_PROXY_FROM_TRUSTED };
+struct table_balancing;
 /* What a Gateway's settings say for a listener. */
 struct table_settings {
     uint64_t request_timeout_us, backend_timeout_us; /* of rules that leave them unset; 0 = none */
@@ -29,6 +30,7 @@ struct table_settings {
     bool forwarded;     /* Forwarded is told beside X-Forwarded-*, and believed with it */
     uint8_t request_id; /* enum table_request_id */
     str access_program; /* ACCESS_OWN */
+    const struct table_balancing *balancing; /* NULL: as usual */
     uint32_t upgrades_n;
     const str *upgrades; /* protocols besides WebSocket that a request may ask its backend for */
 };

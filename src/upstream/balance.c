@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upstream/balance.h"
 
-#include "base/num.h"
 #include "upstream/upstream_core.h"
 
-struct balance_backend {
-    uint64_t id;      /* table_backend.id; 0: not known */
-    uint64_t version; /* table_endpoints.version; 0: to be read again */
-    const struct table_reach *reach;
-    uint64_t reach_id; /* 0: none */
-    uint32_t n;
-    struct balance_endpoint **v;
-};
-
 void balance_init(struct balance *b, uint64_t seed, void (*gone)(void *arg, struct balance_endpoint *e),
-                  void *arg) {
-    *b = (struct balance){.rng = {.state = seed}, .gone = gone, .arg = arg};
+                  void (*disband)(void *arg, struct balance_backend *s), void *arg) {
+    *b = (struct balance){.rng = {.state = seed}, .gone = gone, .disband = disband, .arg = arg};
 }
 
 struct balance_endpoint *balance_hold(struct balance_endpoint *e) {
@@ -28,24 +18,37 @@ void balance_release(struct balance_endpoint *e) {
     assert(e->holds > 0);
     if (--e->holds) return;
     lane_free_all(e);
-    struct balance_health *h = e->health;
-    if (--h->holds == 0) {
-        map_take(&e->in->healths, (str){h->key, sizeof h->key});
-        free(h);
+    struct balance_load *l = e->load;
+    if (--l->holds == 0) {
+        map_take(&e->in->loads, (str){l->key, sizeof l->key});
+        free(l);
     }
     free(e);
 }
 
+/* Its connections are no longer the backend's. */
+static void leave(struct balance_endpoint *e) {
+    if (!e->of) return;
+    e->of->conns -= e->conns;
+    gate_leave(&e->of->gate->conns, e->conns);
+    e->of = NULL;
+}
+
 static void lose(struct balance *b, struct balance_endpoint *e) {
+    leave(e);
     e->gone = true;
+    e->vital = &e->load->own;
     b->gone(b->arg, e);
     balance_release(e);
 }
 
 static void forget(struct balance *b, struct balance_backend *s) {
+    if (s->waiting_n || s->watch) b->disband(b->arg, s);
     for (uint32_t i = 0; i < s->n; i++) lose(b, s->v[i]);
+    assert(!s->conns);
     free(s->v);
     *s = (struct balance_backend){0};
+    link_init(&s->waiting);
 }
 
 void balance_fini(struct balance *b) {
@@ -55,8 +58,8 @@ void balance_fini(struct balance *b) {
         free(b->backends[i]);
     }
     free(b->backends);
-    assert(!b->healths.n);
-    map_fini(&b->healths);
+    assert(!b->loads.n);
+    map_fini(&b->loads);
     *b = (struct balance){0};
 }
 
@@ -65,37 +68,39 @@ static void set_key(char *key, const struct table_endpoint *at) {
     memcpy(key + sizeof at->ip, &at->port, sizeof at->port);
 }
 
-static struct balance_endpoint *make(struct balance *b, const char *key, const struct table_endpoint *at) {
+static struct balance_endpoint *make(struct balance *b, const char *key) {
     struct balance_endpoint *e = base_zalloc(sizeof *e);
-    struct balance_health *h = map_get(&b->healths, (str){key, BALANCE_KEY_BYTES});
-    if (!h) {
-        h = base_zalloc(sizeof *h);
-        memcpy(h->key, key, sizeof h->key);
-        map_put(&b->healths, (str){h->key, sizeof h->key}, h);
+    struct balance_load *l = map_get(&b->loads, (str){key, BALANCE_KEY_BYTES});
+    if (!l) {
+        l = base_zalloc(sizeof *l);
+        memcpy(l->key, key, sizeof l->key);
+        map_put(&b->loads, (str){l->key, sizeof l->key}, l);
     }
-    h->holds++;
-    *e = (struct balance_endpoint){.at = *at, .in = b, .health = h, .holds = 1};
+    l->holds++;
+    *e = (struct balance_endpoint){.in = b, .load = l, .holds = 1};
     return e;
 }
 
 /* The state becomes that of the table's endpoints; what stays keeps its connections and its figures. */
-static void bring_up_to_date(struct balance *b, struct balance_backend *s,
-                             const struct table_endpoints *now) {
+static void bring_up_to_date(struct balance *b, struct balance_backend *s, const struct table_endpoints *now,
+                             uint64_t now_us) {
     struct map before;
     map_init(&before);
     for (uint32_t i = 0; i < s->n; i++)
-        map_put(&before, (str){s->v[i]->health->key, BALANCE_KEY_BYTES}, s->v[i]);
+        map_put(&before, (str){s->v[i]->load->key, BALANCE_KEY_BYTES}, s->v[i]);
     struct balance_endpoint **v = base_alloc((now->n ? now->n : 1) * sizeof(struct balance_endpoint *));
     for (uint32_t i = 0; i < now->n; i++) {
         char key[BALANCE_KEY_BYTES];
         set_key(key, &now->v[i]);
         v[i] = map_take(&before, (str){key, sizeof key});
         bool other = v[i] && s->reach_id != (now->reach ? now->reach->id : 0);
-        if (!v[i]) v[i] = make(b, key, &now->v[i]);
-        v[i]->reach = now->reach;
+        if (!v[i]) v[i] = make(b, key);
+        v[i]->at = now->v[i], v[i]->vital = now->v[i].health;
+        v[i]->reach = now->reach, v[i]->of = s;
+        health_seen(v[i]->vital, now_us);
         if (other) b->gone(b->arg, v[i]);
     }
-    s->reach = now->reach;
+    s->reach = now->reach, s->gate = now->gate;
     s->reach_id = now->reach ? now->reach->id : 0;
     map_each (it, &before) lose(b, it->value);
     map_fini(&before);
@@ -103,8 +108,18 @@ static void bring_up_to_date(struct balance *b, struct balance_backend *s,
     s->v = v, s->n = now->n, s->version = now->version;
 }
 
-void balance_adopt(struct balance *b, const struct table *t) {
+/* There is no table any more. */
+static void detach(struct balance *b, struct balance_backend *s) {
+    if (s && (s->waiting_n || s->watch)) b->disband(b->arg, s);
+    for (uint32_t i = 0; s && i < s->n; i++) {
+        leave(s->v[i]);
+        s->v[i]->vital = &s->v[i]->load->own;
+    }
+}
+
+void balance_adopt(struct balance *b, const struct table *t, uint64_t now_us) {
     b->table = t;
+    for (uint32_t i = 0; !t && i < b->backends_n; i++) detach(b, b->backends[i]);
     if (t && t->backend_slots > b->backends_n) {
         b->backends = base_realloc(b->backends, t->backend_slots * sizeof(struct balance_backend *));
         memset(b->backends + b->backends_n, 0, (t->backend_slots - b->backends_n) * sizeof *b->backends);
@@ -116,23 +131,27 @@ void balance_adopt(struct balance *b, const struct table *t) {
         if (!s) continue;
         const struct table_endpoints *now = table_endpoints(t, slot);
         if (now && s->id)
-            bring_up_to_date(b, s, now);
+            bring_up_to_date(b, s, now, now_us);
         else
             forget(b, s);
     }
 }
 
-static struct balance_backend *state_of(struct balance *b, const struct table_backend *backend, bool known) {
+static struct balance_backend *state_of(struct balance *b, const struct table_backend *backend, bool known,
+                                        uint64_t now_us) {
     if (!b->table || backend->slot >= b->backends_n) return NULL;
     struct balance_backend *s = b->backends[backend->slot];
     if (known) return s && s->id == backend->id ? s : NULL;
-    if (!s) s = b->backends[backend->slot] = base_zalloc(sizeof *s);
+    if (!s) {
+        s = b->backends[backend->slot] = base_zalloc(sizeof *s);
+        link_init(&s->waiting);
+    }
     if (s->id != backend->id) {
         forget(b, s);
         s->id = backend->id;
     }
     const struct table_endpoints *now = table_endpoints(b->table, backend->slot);
-    if (now && now->version != s->version) bring_up_to_date(b, s, now);
+    if (now && now->version != s->version) bring_up_to_date(b, s, now, now_us);
     return s;
 }
 
@@ -148,43 +167,107 @@ void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_end
     }
 }
 
-static bool was_tried(const struct balance_tried *t, const struct balance_endpoint *e) {
+bool balance_was_tried(const struct balance_tried *t, const struct balance_endpoint *e) {
     for (uint32_t i = 0; i < t->n; i++)
         if (t->v[i] == e) return true;
     return false;
 }
 
-/* Lower is better: shunned ones after all others. */
-static uint64_t load(const struct balance_endpoint *e, uint64_t now_us) {
-    return e->health->outstanding + (e->health->shunned_until_us > now_us ? UINT64_C(1) << 40 : 0);
+static bool has_fewer(const struct balance_endpoint *x, const struct balance_endpoint *y) {
+    return x->load->outstanding < y->load->outstanding;
+}
+
+/* Whose time is over gets the trial at once. */
+static bool may_try(struct balance *b, struct balance_endpoint *e, uint64_t now_us) {
+    if (!health_try(e->vital, now_us)) return false;
+    b->counts.trials++;
+    return true;
+}
+
+/* Are more of them out than may be? Then those that are left would have to carry too much, or it is us who are cut off. */
+static bool too_many_out(struct balance *b, const struct balance_backend *s, const struct table_balancing *by,
+                         uint64_t now_us) {
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < s->n; i++) out += health_is_out(s->v[i]->vital, now_us);
+    if ((uint64_t)out * 100 <= (uint64_t)s->n * by->share_percent) return false;
+    b->counts.panics++;
+    return true;
+}
+
+/* Rarely: one drawn was tried or is out. Of all that were not tried the best, or the next in turn; of those that are out only when there is
+ * no other. */
+static struct balance_endpoint *pick_of_all(struct balance *b, struct balance_backend *s,
+                                            const struct table_balancing *by,
+                                            const struct balance_tried *tried, uint64_t now_us) {
+    bool panic = too_many_out(b, s, by, now_us), turns = by->order == TABLE_ROUND_ROBIN;
+    struct balance_endpoint *best = NULL, *last = NULL;
+    uint32_t from = turns ? s->turn % s->n : rng_below(&b->rng, s->n), at = from;
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct balance_endpoint *e = s->v[(from + i) % s->n];
+        if (balance_was_tried(tried, e)) continue;
+        if (!panic && !health_is_in(e->vital)) {
+            if (may_try(b, e, now_us)) return e;
+            if (!last || has_fewer(e, last)) last = e;
+        } else if (!best || (!turns && has_fewer(e, best))) {
+            best = e;
+            at = from + i;
+        }
+    }
+    if (turns) s->turn = (at + 1) % s->n;
+    return best ? best : last;
+}
+
+/* The next in turn, or the less loaded of two. Clean: it may be taken as it is, and so may the one that it was compared with. */
+static struct balance_endpoint *draw(struct balance *b, struct balance_backend *s, enum table_order order,
+                                     bool *ret_clean) {
+    struct balance_endpoint *one, *two;
+    if (order == TABLE_ROUND_ROBIN) {
+        if (s->turn >= s->n) s->turn = 0;
+        one = two = s->v[s->turn];
+    } else {
+        one = two = s->v[rng_below(&b->rng, s->n)];
+        if (s->n > 1) two = s->v[rng_below(&b->rng, s->n)];
+    }
+    *ret_clean = health_is_in(one->vital) && health_is_in(two->vital);
+    return has_fewer(two, one) ? two : one;
+}
+
+/* While it starts an endpoint is passed over, as often as its share is smaller than that of another one. Where all have come at the same time
+ * none is. */
+static bool starts_slowly(struct balance *b, const struct balance_backend *s,
+                          const struct balance_endpoint *e, uint64_t slow_start_us, uint64_t now_us) {
+    uint32_t share = health_share(e->vital, slow_start_us, now_us);
+    if (share == HEALTH_SHARE_FULL || s->n == 1) return false;
+    const struct balance_endpoint *other = s->v[rng_below(&b->rng, s->n - 1)];
+    if (other == e) other = s->v[s->n - 1];
+    return rng_below(&b->rng, health_share(other->vital, slow_start_us, now_us)) >= share;
 }
 
 struct balance_endpoint *balance_pick(struct balance *b, const struct table_backend *backend,
-                                      const struct balance_tried *tried, bool known, uint64_t now_us) {
-    struct balance_backend *s = state_of(b, backend, known);
+                                      const struct table_balancing *by, const struct balance_tried *tried,
+                                      bool known, uint64_t now_us) {
+    enum { DRAWS = 4 };
+    struct balance_backend *s = state_of(b, backend, known, now_us);
     if (!s || s->n == 0) return NULL;
-    struct balance_endpoint *one = s->v[rng_below(&b->rng, s->n)], *two = one;
-    if (s->n > 1) two = s->v[rng_below(&b->rng, s->n)];
-    if (load(two, now_us) < load(one, now_us)) one = two;
-    if (one->health->shunned_until_us <= now_us && !was_tried(tried, one)) return one;
-    /* Rarely: the two drawn were tried or shunned. The best of all that were not tried, from a random place on. */
-    struct balance_endpoint *best = NULL;
-    uint32_t from = rng_below(&b->rng, s->n);
-    for (uint32_t i = 0; i < s->n; i++) {
-        struct balance_endpoint *e = s->v[(from + i) % s->n];
-        if (!was_tried(tried, e) && (!best || load(e, now_us) < load(best, now_us))) best = e;
+    for (int draws = 1;; draws++) {
+        bool clean;
+        struct balance_endpoint *e = draw(b, s, (enum table_order)by->order, &clean);
+        if (!clean || balance_was_tried(tried, e)) return pick_of_all(b, s, by, tried, now_us);
+        s->turn++; /* no matter to those who do not go by turns */
+        if (!by->slow_start_us || draws == DRAWS || !starts_slowly(b, s, e, by->slow_start_us, now_us))
+            return e;
     }
-    return best;
 }
 
 struct balance_endpoint *balance_find(struct balance *b, const struct table_backend *backend,
                                       const struct table_endpoint *at, const struct balance_tried *tried,
                                       bool known, uint64_t now_us) {
-    struct balance_backend *s = state_of(b, backend, known);
+    struct balance_backend *s = state_of(b, backend, known, now_us);
     for (uint32_t i = 0; s && i < s->n; i++) {
         struct balance_endpoint *e = s->v[i];
         if (e->at.port != at->port || !ip_eq(&e->at.ip, &at->ip)) continue;
-        return e->health->shunned_until_us <= now_us && !was_tried(tried, e) ? e : NULL;
+        if (balance_was_tried(tried, e)) return NULL;
+        return health_is_in(e->vital) || may_try(b, e, now_us) ? e : NULL;
     }
     return NULL;
 }
@@ -205,9 +288,15 @@ void balance_tried_fini(struct balance_tried *t) {
     t->n = 0;
 }
 
-void balance_refused(struct balance_endpoint *e, uint64_t now_us) {
-    struct balance_health *h = e->health;
-    uint32_t doublings = h->failures < 8 ? h->failures : 8;
-    h->failures++;
-    h->shunned_until_us = now_us + num_min((uint64_t)BALANCE_SHUN_US << doublings, BALANCE_SHUN_US_MAX);
+void balance_fault(struct balance_endpoint *e, const struct table_balancing *by, enum health_fault f,
+                   uint64_t now_us) {
+    e->in->counts.put_out += health_fault(e->vital, by ? by : &health_usual, f, now_us);
+}
+
+void balance_answered(struct balance_endpoint *e, const struct table_balancing *by, uint16_t status,
+                      uint64_t now_us) {
+    if (status >= 500 && by && by->statuses)
+        balance_fault(e, by, HEALTH_STATUS, now_us);
+    else
+        e->in->counts.back += health_well(e->vital, now_us);
 }

@@ -7,52 +7,73 @@
 
 struct upstream_lane;
 
-/* The choice among a backend's endpoints: the one with fewer requests outstanding of two drawn at random; one that refused a connection
- * is passed over for a while when there are others. State is kept by backend slot and brought up to date when its version differs. What is
- * known of an endpoint's health is one for all backends that have it. */
-enum {
-    BALANCE_TRIES = 3,         /* endpoints of one request */
-    BALANCE_SHUN_US = 1000000, /* after a refusal; doubles with each in a row */
-    BALANCE_SHUN_US_MAX = 8000000,
-};
+/* The choice among a backend's endpoints: the one with fewer requests outstanding of two drawn at random; one that is out (table/health.h)
+ * is passed over when there are others, unless too many are. State is kept by backend slot and brought up to date when its version differs. */
+enum { BALANCE_TRIES = 3 /* endpoints of one request */ };
 enum { BALANCE_KEY_BYTES = sizeof(struct ip) + sizeof(uint16_t) };
-struct balance_health {
+struct balance_load {            /* of this worker, one for all backends that have the endpoint */
     char key[BALANCE_KEY_BYTES]; /* address and port */
     uint32_t holds;              /* by endpoints */
     uint32_t outstanding;
-    uint32_t failures; /* in a row */
-    uint64_t shunned_until_us;
+    struct health own; /* of one that no table shows any more: nobody goes by it */
 };
 struct balance_endpoint {
     struct table_endpoint at;
     struct balance *in;
-    struct balance_health *health;   /* held */
+    struct balance_load *load;       /* held */
+    struct health *vital;            /* the table's, until it is gone */
     const struct table_reach *reach; /* as the table says; not to be read once it is gone */
     struct upstream_lane *lanes;     /* its connections */
+    struct balance_backend *of;      /* NULL: none any more */
+    uint32_t conns;                  /* open, or being made */
     uint32_t holds;                  /* the backend's state and every connection */
     bool gone;                       /* the backend has it no more */
+};
+struct balance_backend {
+    uint64_t id;      /* table_backend.id; 0: not known */
+    uint64_t version; /* table_endpoints.version; 0: to be read again */
+    const struct table_reach *reach;
+    uint64_t reach_id; /* 0: none */
+    uint32_t n;
+    uint32_t turn; /* whose it is, in round robin */
+    struct balance_endpoint **v;
+    struct gate_state *gate;
+    uint32_t conns; /* of v, of this worker */
+    uint32_t waiting_n;
+    struct link waiting;       /* upstream_loan.on_conn, the first that came first */
+    struct probe_watch *watch; /* NULL: its endpoints are not checked */
+    struct link queued;        /* upstream.queues, while some wait */
 };
 struct balance_tried {
     struct balance_endpoint *v[BALANCE_TRIES]; /* held */
     uint32_t n;
 };
+struct balance_counts {
+    uint64_t put_out, back; /* endpoints, by what this worker saw */
+    uint64_t trials;
+    uint64_t panics; /* choices as if none was out */
+};
 struct balance {
     struct balance_backend **backends; /* by slot */
-    struct map healths;                /* by address and port */
+    struct map loads;                  /* by address and port */
     uint32_t backends_n;
     struct rng rng;
     const struct table *table;
+    struct balance_counts counts;
     /* An endpoint is gone, or reached otherwise: its idle connections are to be closed. */
     void (*gone)(void *arg, struct balance_endpoint *e);
+    /* The backend is no more what its waiting requests and its checks are for. */
+    void (*disband)(void *arg, struct balance_backend *s);
     void *arg;
 };
 void balance_init(struct balance *b, uint64_t seed, void (*gone)(void *arg, struct balance_endpoint *e),
-                  void *arg);
+                  void (*disband)(void *arg, struct balance_backend *s), void *arg);
 void balance_fini(struct balance *b);
-void balance_adopt(struct balance *b, const struct table *t);
+void balance_adopt(struct balance *b, const struct table *t, uint64_t now_us);
 /* NULL: none that was not tried. known: only when the slot's state is of this very backend, for a rule older than the table. */
 struct balance_endpoint *balance_pick(struct balance *b, const struct table_backend *backend,
-                                      const struct balance_tried *tried, bool known, uint64_t now_us);
+                                      const struct table_balancing *by, const struct balance_tried *tried,
+                                      bool known, uint64_t now_us);
 /* The endpoint at this address, if it may be taken as well as others; NULL: not so. */
 struct balance_endpoint *balance_find(struct balance *b, const struct table_backend *backend,
                                       const struct table_endpoint *at, const struct balance_tried *tried,
@@ -63,11 +84,13 @@ const struct table_reach *balance_reach(const struct balance *b, const struct ta
 void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_endpoint *e), void *arg);
 struct balance_endpoint *balance_hold(struct balance_endpoint *e);
 void balance_release(struct balance_endpoint *e); /* NULL is fine */
+bool balance_was_tried(const struct balance_tried *t, const struct balance_endpoint *e);
 void balance_tried_add(struct balance_tried *t, struct balance_endpoint *e);
 void balance_tried_fini(struct balance_tried *t);
 /* Forgets the first of them when it is full. */
 void balance_tried_make_room(struct balance_tried *t);
-void balance_refused(struct balance_endpoint *e, uint64_t now_us);
-static inline void balance_opened(struct balance_endpoint *e) {
-    e->health->failures = 0, e->health->shunned_until_us = 0;
-}
+/* What became of a request there. by: NULL, as usual. */
+void balance_fault(struct balance_endpoint *e, const struct table_balancing *by, enum health_fault f,
+                   uint64_t now_us);
+void balance_answered(struct balance_endpoint *e, const struct table_balancing *by, uint16_t status,
+                      uint64_t now_us);

@@ -70,7 +70,8 @@ static void refuse(struct upstream_conn *u, enum http_reason why, const char *wo
     }
     u->set->counts.connect_failures++;
     if (why == REASON_BACKEND_TLS) u->set->counts.tls_failures++;
-    balance_refused(u->endpoint, u->set->common->loop->now_us);
+    const struct upstream_loan *by = first(u);
+    balance_fault(u->endpoint, by ? by->balancing : NULL, HEALTH_UNREACHABLE, u->set->common->loop->now_us);
     for (struct upstream_loan *l; (l = first(u));) {
         upstream_end(l);
         l->events->failed(l, why, words);
@@ -96,7 +97,6 @@ static void on_opened(struct conn *c) {
         refuse(u, REASON_BACKEND_TLS, "it does not speak HTTP/2");
         return;
     }
-    balance_opened(u->endpoint);
     if (h2) {
         struct upstream_loan *only = u->loan;
         if (!u->mux) turn_mux(u, only);
@@ -214,6 +214,13 @@ static void on_gone(struct conn *c) {
     if (u->client) link_remove(&u->on_client);
     u->client = NULL;
     u->lane->conns_n--;
+    u->endpoint->conns--;
+    s->counts.open--;
+    if (u->endpoint->of) {
+        u->endpoint->of->conns--;
+        gate_leave(&u->endpoint->of->gate->conns, 1);
+    }
+    if (s->waiting) queue_wake(s);
     lane_end_unused(u->endpoint, u->lane);
     balance_release(u->endpoint);
     u->endpoint = NULL, u->lane = NULL;
@@ -291,6 +298,9 @@ err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_la
     u->endpoint = balance_hold(e);
     u->lane = lane;
     lane->conns_n++;
+    e->conns++;
+    s->counts.open++;
+    e->of->conns++;
     u->conn.bulk = true; /* responses; of a request, as much as one read gives is kept in a usual buffer */
     if (codec)
         h1_recycle(codec, &dial_nobody, u);

@@ -88,6 +88,15 @@ static void close_idle(struct upstream_lane *lane) {
     }
 }
 
+bool lane_close_one(struct balance_endpoint *e) {
+    for (struct upstream_lane *l = e->lanes; l; l = l->next) {
+        if (link_empty(&l->idle)) continue;
+        dial_close(container_of(l->idle.prev, struct upstream_conn, place));
+        return true;
+    }
+    return false;
+}
+
 void lane_close_idle(struct balance_endpoint *e) {
     for (struct upstream_lane *l = e->lanes; l; l = l->next) close_idle(l);
 }

@@ -195,8 +195,9 @@ void mux_settle(struct upstream_conn *u) {
     if (u->conn.state == CONN_CLOSED) return;
     if (!room && link_is_on(&u->place)) link_remove(&u->place);
     if (room && !link_is_on(&u->place)) link_append(u->client ? &u->lane->told : &u->lane->open, &u->place);
+    if (room && u->set->waiting) queue_wake(u->set);
     if (u->mux->n || !open) return;
-    if (!room) {
+    if (!room || (u->conns_max && queue_crowds(u))) {
         dial_close(u);
         return;
     }

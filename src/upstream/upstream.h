@@ -34,12 +34,15 @@ struct upstream_conn {
     struct proxy_protocol told; /* what it said first; version 0: nothing */
     struct told_client *client; /* whom it told of, and serves alone; NULL: nobody */
     struct link on_client;      /* told_client.conns */
+    uint32_t conns_max;         /* of the backend, by its last user; 0: any number */
 };
 
 /* What a user is told of its loan; container_of() leads to the user. An event may end its own loan, and begin others. */
 struct upstream_events {
     /* The answer: arg is the upstream_loan. reset(): the loan is over. */
     const struct codec_sink *sink;
+    /* It has waited long enough, the loan is over: upstream_take() with in_turn may be called. Of users that wait. */
+    void (*turn)(struct upstream_loan *l);
     /* There is a connection: upstream_submit() may be called. */
     void (*opened)(struct upstream_loan *l);
     /* No connection: BACKEND_REFUSED, BACKEND_TLS, BACKEND_TIMEOUT or BACKEND_NO_UPGRADE; words are for people, borrowed. The loan is over, but for l->endpoint
@@ -56,14 +59,17 @@ struct upstream_events {
 };
 
 /* One request on a connection. All zero but for events: none. */
-enum upstream_loan_state { UPSTREAM_NONE, UPSTREAM_WAITS, UPSTREAM_OPEN };
+enum upstream_loan_state { UPSTREAM_NONE, UPSTREAM_QUEUED, UPSTREAM_WAITS, UPSTREAM_OPEN };
 struct upstream_loan { /* owner: who embeds it */
     const struct upstream_events *events;
-    struct upstream_conn *conn;        /* OPEN: never NULL */
-    struct balance_endpoint *endpoint; /* while it is not NONE */
-    struct link on_conn;               /* upstream_mux.loans */
-    struct upstream_loan *next;        /* in upstream_mux.by_stream */
-    size_t waiting;                    /* on such a connection: bytes that waited when last looked at */
+    struct upstream_conn *conn;              /* OPEN: never NULL */
+    struct balance_endpoint *endpoint;       /* WAITS, OPEN, and during the event that ends it */
+    const struct table_balancing *balancing; /* as it was wanted */
+    struct link on_conn;                     /* upstream_mux.loans */
+    struct upstream *set;                    /* QUEUED: its */
+    struct balance_backend *queue;           /* QUEUED: whose, on_conn is in it; NULL: the backend is gone */
+    struct upstream_loan *next;              /* in upstream_mux.by_stream */
+    size_t waiting;                          /* on such a connection: bytes that waited when last looked at */
     bool touched, writes; /* on such a connection: something was read for it; something is to be written */
     uint32_t stream;      /* of the codec, once submitted; 0: not yet */
     uint8_t state;        /* enum upstream_loan_state */
@@ -77,12 +83,17 @@ static inline bool upstream_lent(const struct upstream_loan *l) { return l->stat
 
 struct upstream_counts {
     uint64_t connects, connect_failures, tls_failures, reused, idle;
+    uint64_t checks_good, checks_bad;
+    uint64_t open;            /* connections, or being made */
+    uint64_t waited, waiting; /* requests for a connection: so far, and now */
+    struct balance_counts balance;
 };
 
 struct upstream_config {
     struct codec_limits codec;
     uint64_t connect_us, idle_us; /* how long connecting may take; a connection is kept idle */
     uint64_t seed;
+    uint32_t workers; /* who share a backend's connections */
     struct tls_scratch *
         *scratch;            /* made with the first of those who need it; outlives the set, as trust does */
     struct tls_trust *trust; /* NULL: the system is trusted in nobody */
@@ -95,11 +106,12 @@ void upstream_adopt(struct upstream *s, const struct table *t);
 
 struct upstream_want {
     const struct table_backend *backend;
-    struct balance_tried *tried;            /* endpoints that are not to be taken */
-    bool again;                             /* the rule may be of an older table than the endpoints */
-    bool fresh;                             /* no pooled connection */
-    bool http1;                             /* one that carries this alone: what is asked may take it over */
-    bool websocket;                         /* the same, or one of HTTP/2 that takes WebSocket [RFC 8441] */
+    struct balance_tried *tried; /* endpoints that are not to be taken */
+    bool again;                  /* the rule may be of an older table than the endpoints */
+    bool fresh;                  /* no pooled connection */
+    bool waits, in_turn; /* when the backend has as many connections as it may; it has waited already */
+    bool http1;          /* one that carries this alone: what is asked may take it over */
+    bool websocket;      /* the same, or one of HTTP/2 that takes WebSocket [RFC 8441] */
     const struct table_endpoint *preferred; /* of the backend; NULL: none */
     /* What backends that speak TLS are shown, unless they ask for their own; NULL: none. */
     const struct table_certificate *client;
@@ -107,9 +119,22 @@ struct upstream_want {
      * connection is our own. */
     struct told_client *teller;
     const struct ip *sender;
-    uint64_t connect_us, idle_us; /* instead of the usual bounds; 0: those */
+    uint64_t connect_us, idle_us;            /* instead of the usual bounds; 0: those */
+    const struct table_balancing *balancing; /* outlives the loan; NULL: as usual */
 };
-/* Begins a loan, l->events set, to an endpoint that was not tried. OK: it is OPEN, or WAITS and opened() or failed() follows. ERR_ABSENT:
+/* A Gateway's settings go with its table; whoever goes by them past that holds this worker's copy. */
+const struct table_balancing *policy_hold(struct upstream *s, const struct table_balancing *b);
+void policy_release(struct upstream *s, const struct table_balancing *b); /* NULL is fine */
+/* What its user made of the endpoint, for the endpoint's health: a final response's head came; or none, and the backend is to blame. To be
+ * called while it is lent, or in the event that ends it. A connection that could not be made is counted already. */
+void upstream_judge(struct upstream_loan *l, uint16_t status);
+void upstream_failed(struct upstream_loan *l);
+static inline void upstream_answered(struct upstream_loan *l, uint16_t status) {
+    if (status >= 500 || !health_is_spotless(l->endpoint->vital)) upstream_judge(l, status);
+}
+
+/* Begins a loan, l->events set, to an endpoint that was not tried. OK: it is OPEN, or WAITS and opened() or failed() follows, or QUEUED and
+ * turn() follows. ERR_LIMIT: the backend has as many connections as it may, and nobody is to wait. ERR_ABSENT:
  * the backend has no (further) endpoint. ERR_REFUSED: how it is to be reached is not valid. ERR_IO: no connection can be begun, l->why and
  * l->words say why; the endpoint is among the tried now. */
 err upstream_take(struct upstream *s, const struct upstream_want *w, struct upstream_loan *l);
@@ -156,5 +181,5 @@ static inline bool upstream_alive(const struct upstream_loan *l) {
 
 /* Closes what is idle, and pools nothing more. */
 void upstream_drain(struct upstream *s);
-const struct upstream_counts *upstream_counts(const struct upstream *s);
+void upstream_count(const struct upstream *s, struct upstream_counts *ret);
 uint64_t upstream_misses(const struct upstream *s);

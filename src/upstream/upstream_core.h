@@ -12,8 +12,17 @@ struct upstream { /* owner: worker */
     struct balance balance;
     struct pool conns;
     struct upstream_counts counts;
+    struct map policies;   /* struct policy, by content */
+    struct link queues;    /* balance_backend.queued: those whose requests wait */
+    struct link disbanded; /* upstream_loan.on_conn: wait for nothing any more, and are to be told */
+    struct timer look;     /* whether some can be served */
+    uint32_t waiting;
+    struct link watches, probes, probes_over; /* probe.c's */
+    uint32_t probes_n;
     bool draining;
 };
+
+enum { UPSTREAM_POLICIES_KEPT = 64 }; /* though nobody goes by them */
 
 /* The connections to one endpoint that serve the same: reached in the same way, as the same client. Nearly always an endpoint has one. */
 struct upstream_lane {
@@ -52,7 +61,7 @@ struct dial_way {
     struct proxy_protocol told;             /* said first; version 0: nothing */
     struct told_client *teller;             /* whom it told of; NULL: nobody */
 };
-/* ERR_IO: the system refused. ERR_PROTO: nobody can be asked who it is. */
+/* Counted at the backend's gate already. ERR_IO: the system refused. ERR_PROTO: nobody can be asked who it is. */
 err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_lane *lane,
               const struct dial_way *way, struct upstream_conn **ret, const char **ret_words);
 void dial_close(struct upstream_conn *u);
@@ -84,5 +93,41 @@ void mux_did_read(struct upstream_conn *u);
 void mux_wrote(struct upstream_conn *u);
 void mux_write_failed(struct upstream_conn *u);
 
+/* Closes an idle connection, so that another may be made. false: there is none. */
+bool lane_close_one(struct balance_endpoint *e);
+
+/* queue.c */
+/* OK: it waits. ERR_LIMIT: it may not, or too many do. */
+err queue_join(struct upstream *s, const struct upstream_want *w, struct balance_backend *of,
+               struct upstream_loan *l);
+void queue_leave(struct upstream *s, struct upstream_loan *l);
+/* All are told that it is their turn, when the turn is over. */
+void queue_disband(struct upstream *s, struct balance_backend *of);
+/* A connection may have become free. */
+void queue_wake(struct upstream *s);
+void queue_look(struct timer *t, uint64_t now_us);
+/* Is it better to let the connection go than to keep it idle? */
+bool queue_crowds(const struct upstream_conn *u);
+/* No further connection may be made: one that any endpoint of the backend has for the request. NULL: none; an idle one that does not do is closed. */
+struct upstream_conn *queue_any_ready(const struct upstream_want *w, struct balance_backend *of);
+
+/* probe.c */
+/* Requests come that want the backend's endpoints checked. by: this worker's copy. */
+void probe_want(struct upstream *s, struct balance_backend *b, const struct table_balancing *by);
+void probe_end(struct balance_backend *b);
+void probe_end_all(struct upstream *s);
+
+/* policy.c */
+void policy_free_all(struct upstream *s);
+
 /* upstream.c */
+/* A connection that is there already; NULL: none. */
+struct upstream_conn *upstream_take_pooled(const struct upstream_want *w, const struct balance_endpoint *e,
+                                           struct upstream_lane *lane);
+/* A loan on a connection of its own, as nobody in particular, whatever limits say. */
+err upstream_take_fresh(struct upstream *s, struct balance_endpoint *e, uint64_t connect_us,
+                        const struct table_balancing *by, struct upstream_loan *l);
+/* Who we are to the endpoint; NULL: nobody. */
+const struct table_certificate *upstream_client_of(const struct upstream_want *w,
+                                                   const struct balance_endpoint *e);
 void upstream_end(struct upstream_loan *l);

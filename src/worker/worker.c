@@ -306,6 +306,15 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->upstream_tls_failures, c.upstream_tls_failures);
     stats_set(&s->upstream_reused, c.upstream_reused);
     stats_set(&s->upstream_idle, c.upstream_idle);
+    stats_set(&s->checks_good, c.checks_good);
+    stats_set(&s->checks_bad, c.checks_bad);
+    stats_set(&s->upstream_open, c.upstream_open);
+    stats_set(&s->endpoints_put_out, c.endpoints_put_out);
+    stats_set(&s->endpoints_back, c.endpoints_back);
+    stats_set(&s->endpoint_trials, c.endpoint_trials);
+    stats_set(&s->balancing_panics, c.balancing_panics);
+    stats_set(&s->upstream_waited, c.upstream_waited);
+    stats_set(&s->upstream_waiting, c.upstream_waiting);
     stats_set(&s->mirrors, c.mirrors);
     stats_set(&s->mirrors_dropped, c.mirrors_dropped);
     stats_set(&s->mirrors_failed, c.mirrors_failed);
@@ -379,6 +388,7 @@ struct worker *worker_new(const struct worker_config *c) {
                               .seed = &w->config.seed,
                               .session_key = w->config.session_key,
                               .trust = w->config.trust,
+                              .workers = c->workers,
                               .finished = on_finished,
                               .handshake_failed = on_handshake_failed,
                               .arg = w,

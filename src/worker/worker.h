@@ -16,6 +16,7 @@ struct worker;
 struct tls_trust;
 struct worker_config {
     unsigned index;
+    unsigned workers;        /* there are; 0: it alone */
     enum access_form access; /* of Gateways that say nothing; ACCESS_OWN: access_program */
     str access_program;      /* outlives the worker */
     uint32_t tallies;        /* one past the highest number of a route that is counted apart */

@@ -16,7 +16,9 @@ struct worker_stats {
     stats_counter reasons[HTTP_REASON_COUNT];
     stats_counter bytes_in, bytes_out; /* of bodies */
     stats_counter upstream_connects, upstream_connect_failures, upstream_tls_failures, upstream_reused,
-        upstream_idle;
+        upstream_idle, upstream_waited, upstream_waiting, upstream_open;
+    stats_counter checks_good, checks_bad;
+    stats_counter endpoints_put_out, endpoints_back, endpoint_trials, balancing_panics;
     stats_counter mirrors, mirrors_dropped, mirrors_failed;
     stats_counter spans, spans_sent, spans_dropped, exports, exports_failed;
     stats_counter retries, retries_stopped[RETRY_STOP_COUNT];
