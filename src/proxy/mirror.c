@@ -28,9 +28,10 @@ struct mirror { /* owner: worker */
     bool wrote_any; /* a byte of the request has gone out */
     bool repeated;  /* on a fresh connection */
     bool trimmed;   /* its body is not whole any more */
+    uint8_t tries;  /* that came to nothing, unread */
     bool over;
 };
-enum { MIRRORS_KEPT = 1024 };
+enum { MIRRORS_KEPT = 1024, TRIES = 3 };
 
 static struct mirror *of(struct upstream_loan *l) { return container_of(l, struct mirror, up); }
 
@@ -146,11 +147,25 @@ static void send_on(struct mirror *m) {
         upstream_flush(&m->up);
 }
 
+static void start(struct mirror *m, bool again);
+
+/* The connection has no room for it, or the mirror has not looked at it: another one may take it. */
+static void again(struct mirror *m) {
+    upstream_drop(&m->up);
+    if (m->trimmed || ++m->tries == TRIES)
+        failed(m);
+    else
+        start(m, true);
+}
+
 static void send_request(struct mirror *m) {
     m->fed = (struct kept_at){0};
     m->response_begun = false;
     m->request_sent = m->bodyless;
-    if (upstream_submit(&m->up, m->request, m->bodyless) != OK)
+    err e = upstream_submit(&m->up, m->request, m->bodyless);
+    if (e == ERR_AGAIN || e == ERR_END)
+        again(m);
+    else if (e != OK)
         failed(m);
     else if (m->bodyless)
         upstream_flush(&m->up);
@@ -196,14 +211,13 @@ static void on_failed(struct upstream_loan *l, enum http_reason why, const char 
     start(m, true);
 }
 
-static void lost(struct mirror *m) {
-    if (!m->up.reused && !m->response_begun) upstream_failed(&m->up);
+static void lost(struct mirror *m, bool untouched) {
+    if (!untouched && !m->up.reused && !m->response_begun) upstream_failed(&m->up);
     bool twice = retry_idempotent(m->request) || !m->wrote_any; /* it may be sent again [RFC 9110 9.2.2] */
-    bool again = twice && m->up.reused && !m->response_begun && !m->repeated && !m->trimmed;
-    upstream_drop(&m->up);
-    m->repeated = true;
-    if (again)
-        start(m, true);
+    bool closed = twice && m->up.reused && !m->response_begun && !m->repeated;
+    m->repeated |= !untouched;
+    if (untouched || closed)
+        again(m);
     else
         failed(m);
 }
@@ -240,7 +254,7 @@ static void on_ended(struct upstream_loan *l, bool cut) {
     if (m->response_ended && !cut)
         over(m);
     else
-        lost(m);
+        lost(m, false);
 }
 
 static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
@@ -267,8 +281,8 @@ static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
     of(arg)->response_ended = true;
 }
 static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
-    (void)stream, (void)why;
-    lost(of(arg));
+    (void)stream;
+    lost(of(arg), why == REASON_BACKEND_REFUSED); /* [RFC 9113 8.7] */
 }
 static const struct codec_sink sink = {
     .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
