@@ -57,27 +57,30 @@ struct access_address {
 };
 struct http_msg;
 struct access_record {
+    /* what is counted of each; the rest is told only where somebody prints it: a form but OFF */
+    uint8_t form;      /* enum access_form: as the Gateway wants it */
+    uint8_t method_id; /* enum http_method */
+    bool tls;
+    uint16_t status;
+    enum http_reason reason;
+    uint32_t tally, tally_epoch; /* of the rule (table.h); 0: none */
+    uint64_t bytes_in, bytes_out, total_us, first_byte_us;
+
     int64_t time_us; /* wall clock, since 1970 */
     struct ip client;
     uint16_t client_port;
     uint8_t version; /* 10, 11, 20 */
-    bool tls;
-    uint8_t method_id; /* enum http_method */
-    uint16_t status;
-    enum http_reason reason;
     str method, authority, path, query;
     str tls_version, tls_cipher, server_name, tls_failure;
     str gateway, listener, route, rule_name, backend; /* "" when none */
     int64_t rule;                                     /* -1 when none */
     struct access_address endpoint;
-    uint64_t attempts, bytes_in, bytes_out;
+    uint64_t attempts;
     str retries, retry_stop;
-    uint64_t total_us, head_us, route_us, auth_us, connect_us, tls_us, wait_us, first_byte_us, body_us;
+    uint64_t head_us, route_us, auth_us, connect_us, tls_us, wait_us, body_us;
     str user_agent, request_id, trace_id, span_id;
     const struct http_msg *request, *response; /* the heads; NULL: none */
     uint32_t request_fields_n;                 /* that were received; what stands behind was added */
-    uint32_t tally, tally_epoch;               /* of the rule (table.h); 0: none */
-    uint8_t form;                              /* enum access_form: as the Gateway wants it */
     str program;                               /* OWN */
 };
 

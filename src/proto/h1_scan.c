@@ -70,36 +70,42 @@ const char *h1_scan_target_plain(const char *p) {
     return p;
 }
 
-/* Eight at a time: a byte below 0x21, above 0x7e, or "#" sets its high bit [RFC 3986 2]. */
+static const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+
+/* Bytes from i on, eight at a time: *i moves on. The last eight are some of those before again; fewer than eight in all, but four or more, are
+ * their first and last four. */
+static inline uint64_t next_bytes(str s, size_t *i) {
+    uint64_t v;
+    uint32_t first, last;
+    if (s.n < 8) {
+        memcpy(&first, s.p, 4), memcpy(&last, s.p + s.n - 4, 4);
+        *i = s.n;
+        return (uint64_t)last << 32 | first;
+    }
+    if (s.n - *i < 8) *i = s.n - 8;
+    memcpy(&v, s.p + *i, 8);
+    *i += 8;
+    return v;
+}
+
+/* A byte below 0x21, above 0x7e, or "#" sets its high bit [RFC 3986 2]. */
 bool h1_scan_is_target(str s) {
-    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
     uint64_t bad = 0;
-    size_t i = 0;
-    if (s.n < 8) return h1_scan_is_target_plain(s);
-    while (i < s.n) {
-        uint64_t v;
-        if (s.n - i < 8) i = s.n - 8; /* the last eight, some of them again */
-        memcpy(&v, s.p + i, 8);
-        uint64_t mark = v ^ (ones * '#');
+    if (s.n < 4) return h1_scan_is_target_plain(s);
+    for (size_t i = 0; i < s.n;) {
+        uint64_t v = next_bytes(s, &i), mark = v ^ (ones * '#');
         bad |= v | (v + ones) | (((v | high) - ones * 0x21) ^ high) | ((mark - ones) & ~mark);
-        i += 8;
     }
     return !(bad & high);
 }
 
 /* The same for bytes below 0x20 and DEL; HTAB is one of the first, and rare: then each byte is looked at. */
 bool h1_scan_is_value(str s) {
-    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
     uint64_t bad = 0;
-    size_t i = 0;
-    if (s.n < 8) return h1_scan_is_value_plain(s);
-    while (i < s.n) {
-        uint64_t v;
-        if (s.n - i < 8) i = s.n - 8;
-        memcpy(&v, s.p + i, 8);
-        uint64_t del = v ^ (ones * 0x7f);
+    if (s.n < 4) return h1_scan_is_value_plain(s);
+    for (size_t i = 0; i < s.n;) {
+        uint64_t v = next_bytes(s, &i), del = v ^ (ones * 0x7f);
         bad |= ((v - ones * 0x20) | (del - ones)) & ~v;
-        i += 8;
     }
     return !(bad & high) || h1_scan_is_value_plain(s);
 }

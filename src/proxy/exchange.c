@@ -203,8 +203,8 @@ static void cut(struct exchange *x, enum http_reason why) {
     c->ops->reset(c, x->client_stream, why);
     exchange_abort(x, why);
     if (c->ops->reusable(c)) return;
-    conn_flush(&d->conn); /* what has come is passed on as far as it goes */
-    conn_close(&d->conn);
+    conn_flush(&d->conn);        /* what has come is passed on as far as it goes, */
+    conn_finish(&d->conn, true); /* and no reset overtakes it, nor the answer before it */
 }
 
 void exchange_refuse(struct exchange *x, enum http_reason why) { answer_reason(x, why); }

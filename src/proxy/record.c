@@ -102,8 +102,7 @@ void record_report(struct exchange *x) {
     struct proxy *p = x->proxy;
     if (!p->report) return;
     struct access_record r;
-    clear_bytes(&r, sizeof r);
-    r.rule = -1;
+    clear_bytes(&r, x->record.wanted ? sizeof r : offsetof(struct access_record, time_us));
     r.form = x->record.wanted ? ACCESS_AS_USUAL : ACCESS_OFF;
     r.tls = x->client->tls;
     r.method_id = x->request ? x->request->method_id : HTTP_METHOD_OTHER;
@@ -114,7 +113,10 @@ void record_report(struct exchange *x) {
     r.first_byte_us = x->first_byte_us;
     r.total_us = proxy_core_now(p) - x->start_us;
     if (x->rule) r.tally = x->rule->tally, r.tally_epoch = x->rule->tally_epoch;
-    if (x->record.wanted) describe(x, &r);
+    if (x->record.wanted) {
+        r.rule = -1;
+        describe(x, &r);
+    }
     p->report(p->report_arg, &r);
     if (x->trace) trace_report(x, &r);
 }

@@ -44,9 +44,9 @@ static void date(struct exchange *x, struct http_msg *m) {
         http_msg_add(m, S("Date"), arena_str(x->arena, proxy_core_date(x->proxy)));
 }
 
+/* What is due then is due no earlier than what was set with the head, and a timer that comes early looks again. */
 static void complete(struct exchange *x) {
     exchange_move(x, X_SEND);
-    exchange_set_timer(x);
     conn_want_flush(&x->client->conn);
 }
 
@@ -66,12 +66,10 @@ static void send_head(struct exchange *x, const struct http_msg *m, bool end) {
     }
     exchange_move(x, X_RELAY);
     x->kept_lost = true;
-    if (!upstream_pending(&x->up) && attempt_is_fed(x)) forget_kept(x);
+    if (x->kept.n && !upstream_pending(&x->up) && attempt_is_fed(x)) forget_kept(x);
     conn_want_flush(client);
-    if (end)
-        complete(x);
-    else
-        exchange_set_timer(x);
+    exchange_set_timer(x);
+    if (end) complete(x);
 }
 
 void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
