@@ -45,8 +45,9 @@ static inline void on_finished(void *arg, const struct access_record *r) {
     w->finished++;
     w->reason = r->reason;
     w->status = r->status;
-    w->client = r->client;
     w->bytes_in = r->bytes_in, w->bytes_out = r->bytes_out;
+    if (r->form == ACCESS_OFF) return; /* nothing else was told */
+    w->client = r->client;
     w->attempts = r->attempts;
     snprintf(w->retries, sizeof w->retries, STR_FMT, STR_ARG(r->retries));
     snprintf(w->stop, sizeof w->stop, STR_FMT, STR_ARG(r->retry_stop));
