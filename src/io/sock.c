@@ -127,6 +127,6 @@ err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port) {
 
 uint16_t sock_port(int fd) {
     struct ip ip;
-    uint16_t port;
+    uint16_t port = 0;
     return sock_local(fd, &ip, &port) == OK ? port : 0;
 }
