@@ -9,7 +9,8 @@
  *   open                    the peer's first frames, and what is written until then is not looked at
  *   > FRAME                 the peer sends; lines that follow each other are one piece; >*N FRAME is N times
  *   < FRAME                 the codec has written just these; <*N FRAME, too
- *   skip                    what was written is not looked at
+ *   last FRAME              what was written ends with it; how much is before it depends on the cuts
+ *   discard                 what was written until here is not what the case is about
  *   event TEXT              what came of what is above, in order and complete
  *   submit STREAM ..., body STREAM TEXT, body-end STREAM TEXT, end STREAM, trailers STREAM, consume STREAM N, reset STREAM REASON
  *   drain, eof, keep, wait SECONDS, reusable yes|no, pending STREAM N
@@ -483,18 +484,25 @@ static void need_codec(struct player *p) {
     if (p->codec) return;
     p->codec = p->client ? h2_client(&sink, p, &p->limits, true) : h2_server(&sink, p, &p->limits);
 }
-static void skip_output(struct player *p) {
+static void discard_output(struct player *p) {
     drain_output(p);
+    buf_clear(&p->shown);
+}
+static void check_last(struct player *p, str wanted) {
+    drain_output(p);
+    str last = S("");
+    for (str rest = buf_str(&p->shown); rest.n;) last = str_cut(&rest, '\n');
+    if (!str_eq(last, wanted)) complain(p, "last of the output", last, wanted);
     buf_clear(&p->shown);
 }
 static void open_connection(struct player *p) {
     if (!p->client) add_frame(p, &p->in, S("preface"), NULL, 0);
     add_frame(p, &p->in, S("settings"), NULL, 0);
     feed(p);
-    skip_output(p);
+    discard_output(p);
     add_frame(p, &p->in, S("settings-ack"), NULL, 0);
     feed(p);
-    skip_output(p);
+    discard_output(p);
 }
 
 /* What prepares, before there is a codec. */
@@ -567,8 +575,10 @@ static void do_line(struct player *p, str verb, str rest, const str *fields, siz
     const struct codec_ops *ops = p->codec->ops;
     if (str_eq(verb, S("open")))
         open_connection(p);
-    else if (str_eq(verb, S("skip")))
-        skip_output(p);
+    else if (str_eq(verb, S("discard")))
+        discard_output(p);
+    else if (str_eq(verb, S("last")))
+        check_last(p, rest);
     else if (str_eq(verb, S("drain")))
         ops->drain(p->codec);
     else if (str_eq(verb, S("keep")))
