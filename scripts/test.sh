@@ -22,10 +22,16 @@ step() {
     passed=$((passed + p)) failed=$((failed + f))
     if [ "$rc" = 0 ] && [ "$f" = 0 ]; then echo "ok    $name: $p ($(($(date +%s) - started)) s)"
     else
-        echo "FAIL  $name: $f failed ($(($(date +%s) - started)) s); the end of its output:"
-        tail -60 $log/"$name" | sed 's/^/      /'
+        echo "FAIL  $name: $f failed ($(($(date +%s) - started)) s)"
+        names_of_failed "$name"
+        echo "      its output but for what passed, the end:"
+        grep -avE '^ok |[[:space:]]Passed[[:space:]]+[0-9.]+ sec|^[[:space:]]+Start ' $log/"$name" | tail -60 | sed 's/^/      /'
         broken="$broken $name"
     fi
+}
+# names_of_failed SUITE: a line for each case that failed.
+names_of_failed() {
+    sed -nE "s/^failed: /$1: /p; s/^[[:space:]]+[0-9]+ - (.*\(Failed\)|.*\(Timeout\)|.*\(SEGFAULT\))/$1: \1/p; s/^FAIL +/$1: /p" $log/"$1" | tail -20 | cut -c1-400
 }
 cluster_built() { wait "$cluster"; rc=$?; cat $log/build-cluster-output; return $rc; }
 build() { make --no-print-directory build/"$1"/build.ninja && cmake --build build/"$1" -- -j "$J"; }
@@ -63,8 +69,6 @@ if [ "$mode" = full ]; then
 fi
 # Once more by name: a report of the end alone should say what to look at.
 [ -z "$broken" ] || echo "broken:$broken (logs in $log)"
-for name in $broken; do
-    sed -nE "s/^failed: /$name: /p; s/^[[:space:]]+[0-9]+ - (.*\(Failed\)|.*\(Timeout\)|.*\(SEGFAULT\))/$name: \1/p; s/^FAIL +/$name: /p" $log/"$name" | tail -20 | cut -c1-400
-done
+for name in $broken; do names_of_failed "$name"; done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
