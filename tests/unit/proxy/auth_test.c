@@ -162,6 +162,35 @@ static void lets_nobody_in_without_an_answer(void **state) {
     finish(&t);
 }
 
+/* A body that says nothing of its length lasts until the connection ends, and that is the answer's end, not its loss. */
+static void takes_an_answer_that_ends_with_its_connection(void **state) {
+    (void)state;
+    static const char *const answers[] = {
+        "HTTP/1.0 200 OK\r\nX-User: ann\r\n\r\nyes",
+        "HTTP/1.1 200 OK\r\nX-User: ann\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-User: ann\r\nConnection: close\r\nContent-Length: 3\r\n\r\nyes"};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct talk t;
+        begin(&t, i == 1 ? of_target : plain, GET);
+        is_asked(&t, "\r\n\r\n");
+        rig_send(t.server, str_of(answers[i]));
+        shutdown(t.server, SHUT_WR);
+        is_reached(&t, "\r\n\r\n");
+        assert_true(reply_has(&t.got, "X-User: ann\r\n"));
+        rig_send(t.backend, S(OK_HI));
+        is_told(&t, "HTTP/1.1 200", "hi");
+        finish(&t);
+    }
+    struct talk t;
+    begin(&t, plain, GET);
+    is_asked(&t, "\r\n\r\n");
+    rig_send(t.server, S("HTTP/1.0 403 X\r\nX-Why: so\r\n\r\nno"));
+    shutdown(t.server, SHUT_WR);
+    is_told(&t, "HTTP/1.1 403", "\r\n2\r\nno\r\n0\r\n\r\n");
+    assert_int_equal(t.w.reason, REASON_AUTH_DENIED);
+    finish(&t);
+}
+
 static void lets_nobody_in_when_the_server_is_away(void **state) {
     (void)state;
     struct talk t = {.server = -1, .backend = -1};
@@ -282,6 +311,7 @@ int main(void) {
         cmocka_unit_test(goes_by_its_lists),
         cmocka_unit_test(passes_a_refusal_on),
         cmocka_unit_test(lets_nobody_in_without_an_answer),
+        cmocka_unit_test(takes_an_answer_that_ends_with_its_connection),
         cmocka_unit_test(lets_nobody_in_when_the_server_is_away),
         cmocka_unit_test(waits_only_so_long),
         cmocka_unit_test(sends_the_body_on_after_the_question),
