@@ -303,15 +303,23 @@ static void deny(struct exchange *x) {
     auth_grpc_deny(x);
 }
 
-static void on_did_read(struct upstream_loan *l) {
-    struct exchange *x = of(l);
-    if ((!x->ask.allowed && !x->ask.denied) || !x->response_ended) return;
-    attempt_let_go(x);
+static bool is_answered(const struct exchange *x) {
+    return (x->ask.allowed || x->ask.denied) && x->response_ended;
+}
+
+static void conclude(struct exchange *x) {
     balance_tried_fini(&x->tried);
     if (x->ask.denied)
         deny(x);
     else
         go_on(x);
+}
+
+static void on_did_read(struct upstream_loan *l) {
+    struct exchange *x = of(l);
+    if (!is_answered(x)) return;
+    attempt_let_go(x);
+    conclude(x);
 }
 
 static void on_wrote(struct upstream_loan *l) {
@@ -324,11 +332,11 @@ static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     auth_fail(of(l));
 }
 
-/* An answer that lasts to the end of the connection ends here. */
+/* An answer that lasts to the end of the connection ends here; the loan is over already. */
 static void on_ended(struct upstream_loan *l, bool cut) {
     struct exchange *x = of(l);
-    if (!cut && x->ask.allowed && x->response_ended)
-        on_did_read(l);
+    if (!cut && is_answered(x))
+        conclude(x);
     else
         auth_lost(x);
 }
