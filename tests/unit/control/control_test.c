@@ -395,12 +395,36 @@ static void test_a_serving_process_that_dies_is_replaced(void **state) {
     stop(c);
 }
 
+/* Also a second time just when all is done: the end comes soon after "listener closed", and the rounds ask at moments all around it. */
+static void test_asked_again_as_it_ends(void **state) {
+    struct case_state *c = *state;
+    put_gateway(c, free_port());
+    for (int round = 0; round < 60; round++) {
+        int how = 0;
+        start(c);
+        await(c, "ready");
+        kill(c->supervisor, SIGTERM);
+        await(c, round % 2 ? "listener closed" : "drain begins");
+        for (volatile int wait = 0; wait < round * 1000; wait++) {}
+        kill(c->supervisor, SIGTERM);
+        assert_int_equal(waitpid(c->supervisor, &how, 0), c->supervisor);
+        c->supervisor = 0;
+        assert_true(WIFEXITED(how));
+        assert_int_equal(WEXITSTATUS(how), 0);
+        await(c, "ended");
+        close(c->log_fd);
+        c->log_fd = 0;
+        c->log_n = c->log_at = 0;
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(test_manifests_become_traffic), CASE(test_pages),
         CASE(test_ports_come_and_go),        CASE(test_a_port_in_use_is_refused_and_tried_again),
         CASE(test_nothing_there_yet),        CASE(test_a_serving_process_that_dies_is_replaced),
+        CASE(test_asked_again_as_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
