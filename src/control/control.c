@@ -141,6 +141,10 @@ static void on_linger_over(struct timer *t, uint64_t now_us) {
 
 /* The first asks to end, a second one to end now. Half the time for it goes to waiting for another pod to be named. */
 static void begin_drain(struct control *k) {
+    if (k->state == CONTROL_ENDED) { /* of itself, or what remains is to tell the cluster of it */
+        loop_stop(&k->loop);
+        return;
+    }
     uint64_t now = clock_monotonic_us();
     bool again = k->state == CONTROL_DRAINING;
     log_info(again ? "drain hurried" : "drain begins seconds_max=%u",
