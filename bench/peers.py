@@ -63,7 +63,8 @@ class HAProxy(Contestant):
                 for i in range(routes):
                     h, p, v, u = route(i)
                     f.write(f'{v}#{h}{p} u{u}\n')
-        return [self.exe, '-W', '-f', d + '/haproxy.cfg']
+        put(d + '/openssl.cnf', 'openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = usual\n[usual]\nNumTickets = 1\n')
+        return ['env', f'OPENSSL_CONF={d}/openssl.cnf', self.exe, '-W', '-f', d + '/haproxy.cfg']
 
     def text(self, d, i=-1, mark=None, port=None):
         c = [f'''global
@@ -115,7 +116,7 @@ http {{
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; proxy_max_temp_file_size 0;
 ''']
         if not self.n:
-            c.append(f'''  ssl_certificate {CERT}; ssl_certificate_key {KEY}; ssl_session_cache shared:S:20m; ssl_protocols TLSv1.2 TLSv1.3;
+            c.append(f'''  ssl_certificate {CERT}; ssl_certificate_key {KEY}; ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command NumTickets 1;
   upstream u {{ server {ORIGIN_IP}:9000; keepalive 1024; keepalive_requests 1000000000; }}
   server {{ listen 8080 backlog=8192; location / {{ proxy_pass http://u; }} }}
   server {{ listen 8443 ssl backlog=8192; location / {{ proxy_pass http://u; }} }}

@@ -100,6 +100,7 @@ static int bio_create(BIO *b) {
 
 struct tls_scratch *tls_scratch_new(void) {
     struct tls_scratch *s = base_zalloc(sizeof *s);
+    s->library = tls_library_new();
     s->out = base_alloc(OUT_BYTES);
     s->text = base_alloc(TEXT_BYTES);
     s->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "postern socket");
@@ -114,6 +115,7 @@ struct tls_scratch *tls_scratch_new(void) {
 void tls_scratch_free(struct tls_scratch *s) {
     if (!s) return;
     BIO_meth_free(s->method);
+    tls_library_free(s->library);
     free(s->out);
     free(s->text);
     free(s);

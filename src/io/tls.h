@@ -25,7 +25,7 @@ enum tls_reason { TLS_DONE, TLS_REASONS(TLS_REASON_ID) TLS_REASON_COUNT };
 #undef TLS_REASON_ID
 const char *tls_reason_name(enum tls_reason r);
 const char *tls_reason_words(enum tls_reason r);
-/* What all connections of a worker share: where records wait during a call. */
+/* What all connections of a worker share: its OpenSSL, and where records wait during a call. */
 struct tls_scratch;
 struct tls_scratch *tls_scratch_new(void);
 void tls_scratch_free(struct tls_scratch *s); /* once no connection uses it; NULL is fine */

@@ -3,11 +3,13 @@
 #include <openssl/ssl.h>
 
 #include "io/tls.h"
+#include "io/tls_library.h"
 
 struct tls_trust;
 
 /* What tls.c shares with the two sides. A side embeds struct tls_conn as its first member, so that the one block is freed by tls_free(). */
 struct tls_scratch { /* owner: worker */
+    struct tls_library *library;
     BIO_METHOD *method;
     char *out; /* records of the call that runs: empty between calls */
     size_t out_n;

@@ -207,8 +207,8 @@ static bool set_profile(SSL_CTX *x) {
             SSL_CTX_set1_groups_list(x, "X25519:P-256:P-384"));
 }
 
-static SSL_CTX *make_context(void) {
-    SSL_CTX *x = SSL_CTX_new(TLS_server_method());
+static SSL_CTX *make_context(const struct tls_library *library) {
+    SSL_CTX *x = SSL_CTX_new_ex(tls_library_context(library), NULL, TLS_server_method());
     assert(x);
     tls_set_context(x);
     SSL_CTX_clear_options(x, SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -231,9 +231,9 @@ static SSL_CTX *make_context(void) {
 
 struct tls_server *tls_server_new(struct tls_scratch *scratch, const struct tls_seed *seed, int64_t now_s) {
     struct tls_server *s = base_zalloc(sizeof *s);
-    s->context = make_context();
+    s->context = make_context(scratch->library);
     s->scratch = scratch;
-    s->store = tls_store_new();
+    s->store = tls_store_new(scratch->library);
     s->authorities = tls_authorities_new();
     s->tickets = tls_tickets_new(seed, now_s);
     return s;

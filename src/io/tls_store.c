@@ -6,6 +6,7 @@
 
 #include "base/link.h"
 #include "base/map.h"
+#include "io/tls_library.h"
 
 enum { CERTIFICATES_MAX = 10000 };
 
@@ -16,13 +17,15 @@ struct entry {
     STACK_OF(X509) * chain;
     EVP_PKEY *key;
 };
-struct tls_store {      /* owner: worker */
+struct tls_store { /* owner: worker */
+    OSSL_LIB_CTX *context;
     struct map by_id;   /* the key is the id's bytes */
     struct link recent; /* the most recent last */
 };
 
-struct tls_store *tls_store_new(void) {
+struct tls_store *tls_store_new(const struct tls_library *library) {
     struct tls_store *s = base_zalloc(sizeof *s);
+    s->context = tls_library_context(library);
     map_init(&s->by_id);
     link_init(&s->recent);
     return s;
@@ -56,21 +59,28 @@ static int no_passphrase(char *p, int n, int writing, void *arg) {
     return -1;
 }
 
-static bool read_chain(struct entry *e, str pem) {
+static X509 *read_one(OSSL_LIB_CTX *context, BIO *b) {
+    X509 *x = X509_new_ex(context, NULL);
+    if (x && PEM_read_bio_X509(b, &x, no_passphrase, NULL)) return x;
+    X509_free(x);
+    return NULL;
+}
+
+static bool read_chain(OSSL_LIB_CTX *context, struct entry *e, str pem) {
     BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
     if (!b) return false;
     e->chain = sk_X509_new_null();
-    e->leaf = PEM_read_bio_X509(b, NULL, no_passphrase, NULL);
-    for (X509 *x; e->leaf && e->chain && (x = PEM_read_bio_X509(b, NULL, no_passphrase, NULL));)
+    e->leaf = read_one(context, b);
+    for (X509 *x; e->leaf && e->chain && (x = read_one(context, b));)
         if (!sk_X509_push(e->chain, x)) X509_free(x);
     BIO_free(b);
     return e->leaf && e->chain;
 }
 
-static bool read_key(struct entry *e, str pem) {
+static bool read_key(OSSL_LIB_CTX *context, struct entry *e, str pem) {
     BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
     if (!b) return false;
-    e->key = PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL);
+    e->key = PEM_read_bio_PrivateKey_ex(b, NULL, no_passphrase, NULL, context, NULL);
     BIO_free(b);
     return e->key != NULL;
 }
@@ -84,7 +94,7 @@ static struct entry *find(struct tls_store *s, uint64_t id, str chain_pem, str k
     }
     e = base_zalloc(sizeof *e);
     e->id = id;
-    if (!read_chain(e, chain_pem) || !read_key(e, key_pem)) {
+    if (!read_chain(s->context, e, chain_pem) || !read_key(s->context, e, key_pem)) {
         entry_free(e);
         return NULL;
     }
