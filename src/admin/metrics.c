@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/metrics.h"
 
+#include "admin/metrics_endpoints.h"
 #include "admin/metrics_table.h"
 #include "base/arena.h"
 #include "base/map.h"
@@ -8,8 +9,10 @@
 #include "table/table.h"
 
 enum {
-    CELL_SERIES = TALLY_BUCKETS + 3,              /* buckets, +Inf, sum, count */
-    SINGLE_SERIES = 1 + REASON_TLS_HANDSHAKE - 1, /* build_info and reasons; the rows come to it */
+    CELL_SERIES = TALLY_BUCKETS + 3, /* buckets, +Inf, sum, count */
+    SINGLE_SERIES =
+        2 + REASON_TLS_HANDSHAKE - 1, /* build_info, endpoints_other and reasons; the rows come to it */
+    ENDPOINTS_SHARE = 5,              /* of what is left */
 };
 
 /* Combinations of one number that have a line of their own, from the first scrape that saw them: what was told apart once stays so. */
@@ -22,6 +25,7 @@ struct shown {
 struct metrics {
     uint32_t routes_max, keys_max, keys_n;
     struct shown *shown; /* by tally */
+    struct metrics_endpoints *endpoints;
 };
 
 struct metrics *metrics_new(uint32_t series_max) {
@@ -29,7 +33,9 @@ struct metrics *metrics_new(uint32_t series_max) {
     size_t rows;
     metrics_table_rows(&rows);
     size_t always = rows + SINGLE_SERIES;
-    uint32_t cells = series_max > always ? (uint32_t)(series_max - always) / CELL_SERIES : 0;
+    uint32_t left = series_max > always ? (uint32_t)(series_max - always) : 0;
+    uint32_t places = left / ENDPOINTS_SHARE / METRICS_ENDPOINTS_SERIES;
+    uint32_t cells = (left - places * METRICS_ENDPOINTS_SERIES) / CELL_SERIES;
     assert(cells > 2 * TABLE_TALLY_FIRST); /* METRICS_SERIES_MIN is enough */
     /* Each number may need a cell for what has none of its own; the others are for whoever comes first. */
     m->routes_max = cells / 2 - TABLE_TALLY_FIRST;
@@ -37,6 +43,7 @@ struct metrics *metrics_new(uint32_t series_max) {
     m->shown = base_zalloc((m->routes_max + TABLE_TALLY_FIRST) * sizeof *m->shown);
     m->shown[TABLE_TALLY_NONE].epoch = m->shown[TABLE_TALLY_OTHER].epoch = 1;
     m->shown[TABLE_TALLY_OTHER].route = str_dup(S("other"));
+    m->endpoints = metrics_endpoints_new(places);
     return m;
 }
 
@@ -51,6 +58,7 @@ void metrics_free(struct metrics *m) {
     if (!m) return;
     for (uint32_t i = 0; i < m->routes_max + TABLE_TALLY_FIRST; i++) forget(m, &m->shown[i]);
     free(m->shown);
+    metrics_endpoints_free(m->endpoints);
     free(m);
 }
 
@@ -245,6 +253,18 @@ static void print_route(struct metrics *m, const struct page *p, uint32_t tally,
     if (rest_n) print_cell(p, s, 0, &rest, labels);
 }
 
+static void head_of(const void *page, const char *name, const char *type, const char *help) {
+    head(page, name, type, help);
+}
+
+static void print_endpoints(struct metrics *m, const struct page *p) {
+    const struct census **all = base_zalloc((p->workers_n + 1) * sizeof *all);
+    for (size_t i = 0; i < p->workers_n; i++) all[i] = p->workers[i].census;
+    metrics_endpoints_take(m->endpoints, all, p->workers_n);
+    metrics_endpoints_print(m->endpoints, p->b, head_of, p);
+    free(all);
+}
+
 void metrics_print(struct metrics *m, struct buf *b, enum metrics_form form,
                    const struct metrics_worker *workers, size_t workers_n, const struct metrics_gauges *g) {
     struct page p = {b, form, workers, workers_n};
@@ -254,6 +274,7 @@ void metrics_print(struct metrics *m, struct buf *b, enum metrics_form form,
     buf_printf(b, "postern_build_info{version=\"%s\"} 1\n", POSTERN_VERSION);
     print_rows(&p, g);
     print_reasons(&p);
+    print_endpoints(m, &p);
     head(&p, histogram, "histogram",
          "From the arrival of a request's head to the last byte of its response.");
     for (uint32_t i = 0; i < m->routes_max + TABLE_TALLY_FIRST; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "base/buf.h"
+#include "table/census.h"
 #include "worker/tally.h"
 #include "worker/worker_stats.h"
 
@@ -22,7 +23,7 @@ struct metrics_gauges {
 };
 
 /* The reader's side of all counters. It is bounded: of so many series at most (lines of the page) a part is for each metric that is always there,
- * the rest for requests by route. A route that has a number of its own (table_rule.tally) has its requests told apart by method and
+ * a fifth of the rest for endpoints (metrics_endpoints.h), and what is left for requests by route. A route that has a number of its own (table_rule.tally) has its requests told apart by method and
  * status as long as there is room, and in one more line of all that there was no room for: what a route's series add up to is all of it.
  * Owner: the loop thread. */
 struct metrics;
@@ -45,6 +46,7 @@ str metrics_content_type(enum metrics_form f);
 struct metrics_worker {
     const struct worker_stats *stats;
     const struct tally *tally;
+    const struct census *census; /* NULL: it said nothing yet */
 };
 void metrics_print(struct metrics *m, struct buf *b, enum metrics_form form,
                    const struct metrics_worker *workers, size_t workers_n, const struct metrics_gauges *g);

@@ -122,6 +122,12 @@ void ip_print(struct buf *b, const struct ip *ip) {
     }
 }
 
+void ip_print_port(struct buf *b, const struct ip *ip, uint16_t port) {
+    if (ip->family == 6) buf_add_char(b, '[');
+    ip_print(b, ip);
+    buf_printf(b, "%s:%u", ip->family == 6 ? "]" : "", port);
+}
+
 bool ip_eq(const struct ip *a, const struct ip *b) {
     return a->family == b->family && memcmp(a->bytes, b->bytes, 16) == 0;
 }

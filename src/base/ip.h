@@ -12,6 +12,8 @@ err ip_parse(str s, struct ip *ret);
 enum { IP_TEXT_BYTES = 46 }; /* room for one, printed */
 /* In the canonical form [RFC 5952]; IPv6 without brackets. */
 void ip_print(struct buf *b, const struct ip *ip);
+/* "192.0.2.1:80", "[2001:db8::1]:80". */
+void ip_print_port(struct buf *b, const struct ip *ip, uint16_t port);
 bool ip_eq(const struct ip *a, const struct ip *b);
 bool ip_is_loopback(const struct ip *ip);   /* 127/8, ::1 */
 bool ip_is_link_local(const struct ip *ip); /* 169.254/16, fe80::/10 */

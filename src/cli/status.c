@@ -34,7 +34,8 @@ const struct cli_command status_command = {
     .args = "[KIND/NAME]",
     .summary = "Show what a running instance says of its objects, problems first.",
     .more =
-        "Without an argument: problems, then the tree of classes, Gateways, listeners, routes and backends.\n"
+        "Without an argument: problems, then the tree of classes, Gateways, listeners, routes and backends,\n"
+        "with the endpoints that do not serve as they should, and why.\n"
         "KIND/NAME: what the object asks, what it got, why not, and what to do. KIND as kubectl has it:\n"
         "gatewayclass (gc), gateway (gtw), httproute, ...; without a NAME all of the kind.\n\n"
         "Examples:\n"

@@ -48,11 +48,17 @@ static err read_backend(struct arena *a, str line, struct status_page *p, size_t
         if (p->backends_n) memcpy(grown, p->backends, sizeof *grown * p->backends_n);
         p->backends = grown;
     }
-    uint64_t endpoints = 0;
+    uint64_t endpoints = 0, outs = 0;
+    const struct node *list = node_get(n, S("notServing"));
     (void)!num_parse(node_get_str(n, S("endpoints")), UINT32_MAX, &endpoints);
-    p->backends[p->backends_n++] = (struct status_backend){
-        node_get_str(n, S("backend")), (uint32_t)endpoints, node_get_str(n, S("hostname")),
-        node_get_str(n, S("addresses")), node_get_str(n, S("trouble"))};
+    if (list) (void)!num_parse(node_get_str(n, S("notServingTotal")), UINT32_MAX, &outs);
+    p->backends[p->backends_n++] = (struct status_backend){node_get_str(n, S("backend")),
+                                                           (uint32_t)endpoints,
+                                                           node_get_str(n, S("hostname")),
+                                                           node_get_str(n, S("addresses")),
+                                                           node_get_str(n, S("trouble")),
+                                                           list ? list->child : NULL,
+                                                           (uint32_t)outs};
     return OK;
 }
 
@@ -80,10 +86,8 @@ str status_page_name(struct arena *a, const struct status_page *p, str name) {
                         STR_ARG(b->trouble));
 }
 
-bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret) {
-    const struct status_backend *x = find_xbackend(p, name);
-    if (x) *ret = x->endpoints;
-    if (x) return true;
+/* The first of the backends whose names begin so, or what would come after them. */
+static size_t first_of(const struct status_page *p, str name) {
     size_t low = 0, high = p->backends_n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -93,11 +97,27 @@ bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret)
             high = middle;
         }
     }
-    if (low == p->backends_n || !is_of(&p->backends[low], name)) return false;
+    return low;
+}
+
+bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret) {
+    const struct status_backend *x = find_xbackend(p, name);
+    if (x) *ret = x->endpoints;
+    if (x) return true;
+    size_t i = first_of(p, name);
+    if (i == p->backends_n || !is_of(&p->backends[i], name)) return false;
     *ret = 0;
-    for (; low < p->backends_n && is_of(&p->backends[low], name); low++)
-        if (p->backends[low].endpoints > *ret) *ret = p->backends[low].endpoints;
+    for (; i < p->backends_n && is_of(&p->backends[i], name); i++)
+        if (p->backends[i].endpoints > *ret) *ret = p->backends[i].endpoints;
     return true;
+}
+
+const struct status_backend *status_page_outs(const struct status_page *p, str name) {
+    const struct status_backend *x = find_xbackend(p, name);
+    if (x) return x->outs_n ? x : NULL;
+    for (size_t i = first_of(p, name); i < p->backends_n && is_of(&p->backends[i], name); i++)
+        if (p->backends[i].outs_n) return &p->backends[i];
+    return NULL;
 }
 
 err status_page_read(struct arena *a, str text, struct status_page *ret) {

@@ -13,6 +13,8 @@ struct status_backend {
     str name; /* "ns/name:port" */
     uint32_t endpoints;
     str hostname, addresses, trouble; /* of an XBackend with a name outside; else not given */
+    const struct node *outs; /* the first of its endpoints that do not serve as they should, or NULL */
+    uint32_t outs_n;         /* there are; the page may tell of fewer */
 };
 struct status_page {
     const struct node *findings, *warnings; /* the first of each, or NULL */
@@ -30,6 +32,8 @@ bool status_page_is_kind(str kind, str word);
 bool status_page_is_route(const struct status_item *it);
 /* Of "ns/name:port". false: it is not routed to. */
 bool status_page_endpoints(const struct status_page *p, str name, uint32_t *ret);
+/* The same: one of it whose endpoints do not all serve as they should; NULL: they do. */
+const struct status_backend *status_page_outs(const struct status_page *p, str name);
 /* The name of what a route's backendRef names; with the kind before it when it is no Service. */
 /* Of an XBackend as status_page_backend_of() names it: "api.example.com = 192.0.2.1", and what is wrong; not given when it has no name outside.
  * In a. */

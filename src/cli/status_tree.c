@@ -82,27 +82,72 @@ static str joined(struct arena *a, const struct node *list, const char *member) 
     return s;
 }
 
-/* One that nobody can be sent to is a problem of its own, unless a condition has said why it is not routed to at all. */
+static bool serves(str state) { return str_eq(state, S("slow_start")) || str_eq(state, S("failing_checks")); }
+
+static uint32_t out_of(const struct status_backend *b) {
+    uint32_t n = 0;
+    for (const struct node *e = b ? b->outs : NULL; e; e = e->next) n += !serves(node_get_str(e, S("state")));
+    return n;
+}
+
+static void begin_problem(struct painter *p, str full) {
+    if (!p->problems_n++) paint_add(p->b, p->view->colour, PAINT_BOLD, S("Problems\n"));
+    buf_printf(p->b, "  " STR_FMT ": ", STR_ARG(full));
+}
+
+/* One that nobody can be sent to is a problem of its own, unless a condition has said why it is not routed to at all; so is one whose endpoints
+ * are all out. */
+static void tell_backend(struct painter *p, str full, str name, uint32_t endpoints, str outside,
+                         const struct status_backend *outs) {
+    if (!endpoints) {
+        begin_problem(p, full);
+        buf_printf(p->b, "backend " STR_FMT " has no ready endpoint: 503%s" STR_FMT "\n", STR_ARG(name),
+                   outside.n ? ": " : "", STR_ARG(outside));
+    } else if (out_of(outs) >= endpoints) {
+        begin_problem(p, full);
+        buf_printf(p->b,
+                   "backend " STR_FMT ": none of its %u endpoints serves as it should: " STR_FMT " " STR_FMT
+                   "\n",
+                   STR_ARG(name), endpoints, STR_ARG(node_get_str(outs->outs, S("endpoint"))),
+                   STR_ARG(node_get_str(outs->outs, S("why"))));
+    }
+}
+
+static void show_endpoints(struct painter *p, unsigned depth, const struct status_backend *b) {
+    uint32_t shown = 0;
+    for (const struct node *e = b ? b->outs : NULL; e; e = e->next, shown++) {
+        enum tone t = serves(node_get_str(e, S("state"))) ? TONE_WAITING : TONE_BAD;
+        buf_printf(p->b, "%*s", (int)depth * 2 + 4, "");
+        buf_printf(p->b, STR_FMT " ", STR_ARG(node_get_str(e, S("endpoint"))));
+        paint_add(p->b, p->view->colour, paint_of(t), node_get_str(e, S("why")));
+        buf_add_char(p->b, '\n');
+    }
+    if (b && b->outs_n > shown)
+        buf_printf(p->b, "%*sand %u more\n", (int)depth * 2 + 4, "", b->outs_n - shown);
+}
+
 static void show_backend(struct painter *p, struct arena *a, unsigned depth, str full, str name) {
     uint32_t endpoints = 0;
     str outside = status_page_name(a, p->page, name);
     bool routed = status_page_endpoints(p->page, name, &endpoints);
-    enum tone t = !routed ? TONE_WAITING : endpoints ? TONE_GOOD : TONE_BAD;
-    if (p->problems && t == TONE_BAD) {
-        if (!p->problems_n++) paint_add(p->b, p->view->colour, PAINT_BOLD, S("Problems\n"));
-        buf_printf(p->b, "  " STR_FMT ": backend " STR_FMT " has no ready endpoint: 503%s" STR_FMT "\n",
-                   STR_ARG(full), STR_ARG(name), outside.n ? ": " : "", STR_ARG(outside));
+    const struct status_backend *outs = status_page_outs(p->page, name);
+    if (p->problems) {
+        if (routed) tell_backend(p, full, name, endpoints, outside, outs);
+        return;
     }
-    if (p->problems) return;
+    uint32_t out = out_of(outs);
+    enum tone t = !routed || (out && out < endpoints) ? TONE_WAITING : out < endpoints ? TONE_GOOD : TONE_BAD;
     buf_printf(p->b, "%*s", (int)depth * 2, "");
     paint_mark(p->b, p->view->colour, t);
     buf_printf(p->b, " backend " STR_FMT, STR_ARG(name));
-    if (routed) {
-        buf_printf(p->b, "  endpoints: %u%s" STR_FMT "\n", endpoints, outside.n ? "  " : "",
-                   STR_ARG(outside));
-    } else {
+    if (!routed) {
         buf_add(p->b, S("  not routed to\n"));
+        return;
     }
+    buf_printf(p->b, "  endpoints: %u", endpoints);
+    if (out) buf_printf(p->b, ", out: %u", out);
+    buf_printf(p->b, "%s" STR_FMT "\n", outside.n ? "  " : "", STR_ARG(outside));
+    show_endpoints(p, depth, outs);
 }
 
 /* Each backend of the route once. */

@@ -27,18 +27,22 @@ static const struct cli_option options[] = {
 const struct cli_command top_command = {
     .name = "top",
     .args = "",
-    .summary =
-        "Shows a running instance's traffic by route, as it is now: requests a second, errors, latencies.",
-    .more = "ERR% are answers of 500 and above, and requests that ended without one. P50, P90 and P99 are "
-            "estimated within the\n"
-            "bounds of http_server_request_duration_seconds (docs/metrics.md).\n\n"
-            "On a terminal the picture is renewed until q or Ctrl-C; r, e, p and n sort by rate, errors, p99 "
-            "and name.\n"
-            "Elsewhere one follows the other as text.\n\n"
-            "Examples:\n"
-            "  postern top\n"
-            "  postern top --sort errors --interval 10\n"
-            "  postern top --once -o json",
+    .summary = "Shows a running instance's traffic by route, as it is now: requests a second, errors, "
+               "latencies; and how "
+               "backends' endpoints stand.",
+    .more =
+        "ERR% are answers of 500 and above, and requests that ended without one. P50, P90 and P99 are "
+        "estimated within the\n"
+        "bounds of http_server_request_duration_seconds (docs/metrics.md). FAIL% are requests that got no "
+        "connection, no answer,\n"
+        "or one of 500 and above. Endpoints that do not serve as they should come first, with what for.\n\n"
+        "On a terminal the picture is renewed until q or Ctrl-C; r, e, p and n sort by rate, errors, p99 "
+        "and name.\n"
+        "Elsewhere one follows the other as text.\n\n"
+        "Examples:\n"
+        "  postern top\n"
+        "  postern top --sort errors --interval 10\n"
+        "  postern top --once -o json",
     .options = options,
     .options_n = COUNT_OF(options),
 };

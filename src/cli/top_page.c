@@ -55,6 +55,8 @@ struct reading {
     struct map routes; /* name -> struct top_route, in the arena */
     struct top_route **all;
     size_t cap;
+    struct map endpoints; /* "backend address" -> its index and one, in page->endpoints */
+    size_t endpoints_cap;
     uint64_t before; /* of the buckets of one histogram, which are cumulative and follow each other */
     size_t bucket;
 };
@@ -100,6 +102,35 @@ static err take_request(struct reading *r, const struct sample *s) {
     return OK;
 }
 
+static struct top_endpoint *endpoint_of(struct reading *r, const struct sample *s) {
+    struct top_page *p = r->page;
+    str backend = label_of(s, S("backend")), address = label_of(s, S("endpoint"));
+    str key = arena_printf(r->arena, STR_FMT " " STR_FMT, STR_ARG(backend), STR_ARG(address));
+    size_t at = (size_t)(uintptr_t)map_get(&r->endpoints, key);
+    if (at) return &p->endpoints[at - 1];
+    if (p->endpoints_n == r->endpoints_cap) {
+        r->endpoints_cap = r->endpoints_cap ? r->endpoints_cap * 2 : 16;
+        struct top_endpoint *grown = arena_array(r->arena, struct top_endpoint, r->endpoints_cap);
+        if (p->endpoints_n) memcpy(grown, p->endpoints, p->endpoints_n * sizeof *grown);
+        p->endpoints = grown;
+    }
+    p->endpoints[p->endpoints_n] = (struct top_endpoint){.backend = backend, .address = address};
+    map_put(&r->endpoints, key, (void *)(uintptr_t)(p->endpoints_n + 1));
+    return &p->endpoints[p->endpoints_n++];
+}
+
+static const char of_endpoint[] = "postern_endpoint_";
+
+static void take_endpoint(struct reading *r, const struct sample *s) {
+    struct top_endpoint *e = endpoint_of(r, s);
+    str what = str_from(s->name, sizeof of_endpoint - 1);
+    if (str_eq(what, S("state"))) e->state = label_of(s, S("state")), e->cause = label_of(s, S("cause"));
+    if (str_eq(what, S("requests_total"))) e->requests = whole(s->value);
+    if (str_eq(what, S("failures_total"))) e->failures += whole(s->value);
+    if (str_eq(what, S("requests_open"))) e->open = whole(s->value);
+    if (str_eq(what, S("connections_open"))) e->conns = whole(s->value);
+}
+
 static void take_other(struct top_page *p, const struct sample *s) {
     const struct {
         str name;
@@ -108,6 +139,7 @@ static void take_other(struct top_page *p, const struct sample *s) {
         {S("postern_requests_open"), &p->requests_open},
         {S("postern_connections_open"), &p->connections_open},
         {S("postern_routes_other"), &p->routes_other},
+        {S("postern_endpoints_other"), &p->endpoints_other},
         {S("postern_start_time_seconds"), &p->start_s},
     };
     for (size_t i = 0; i < COUNT_OF(known); i++)
@@ -120,18 +152,22 @@ err top_page_read(struct arena *a, str text, struct top_page *ret) {
     struct top_page page = {0};
     struct reading r = {.arena = a, .page = &page};
     map_init(&r.routes);
+    map_init(&r.endpoints);
     err e = OK;
     while (text.n && e == OK) {
         struct sample s;
         if (!read_sample(str_cut(&text, '\n'), &s)) continue;
         if (str_starts(s.name, str_of(histogram)))
             e = take_request(&r, &s);
+        else if (label_of(&s, S("endpoint")).n && str_starts(s.name, str_of(of_endpoint)))
+            take_endpoint(&r, &s);
         else
             take_other(&page, &s);
     }
     page.routes = arena_array(a, struct top_route, page.n + 1);
     for (size_t i = 0; i < page.n; i++) page.routes[i] = *r.all[i];
     map_fini(&r.routes);
+    map_fini(&r.endpoints);
     free(r.all);
     if (e == OK && !page.start_s) e = ERR_PROTO;
     if (e == OK) *ret = page;
@@ -198,6 +234,39 @@ static void add_route(struct top_route *to, const struct top_route *r) {
     for (size_t i = 0; i <= TOP_BUCKETS_MAX; i++) to->buckets[i] += r->buckets[i];
 }
 
+/* ---- endpoints ---- */
+
+static bool serves(const struct top_endpoint *e) { return !e->state.n || str_eq(e->state, S("serving")); }
+
+static int by_state_and_rate(const void *a, const void *b) {
+    const struct top_endpoint_rate *x = a, *y = b;
+    if (serves(x->at) != serves(y->at)) return serves(x->at) ? 1 : -1;
+    if (x->per_s != y->per_s) return x->per_s > y->per_s ? -1 : 1;
+    int backends = str_cmp(x->at->backend, y->at->backend);
+    return backends ? backends : str_cmp(x->at->address, y->at->address);
+}
+
+static const struct top_endpoint *find(const struct top_page *p, const struct top_endpoint *e) {
+    static const struct top_endpoint none;
+    for (size_t i = 0; i < p->endpoints_n; i++)
+        if (str_eq(p->endpoints[i].backend, e->backend) && str_eq(p->endpoints[i].address, e->address))
+            return &p->endpoints[i];
+    return &none;
+}
+
+static void compare_endpoints(struct arena *a, const struct top_page *before, const struct top_page *now,
+                              double seconds, struct top_rates *ret) {
+    ret->endpoints_n = now->endpoints_n;
+    ret->endpoints = arena_array(a, struct top_endpoint_rate, now->endpoints_n + 1);
+    for (size_t i = 0; i < now->endpoints_n; i++) {
+        const struct top_endpoint *e = &now->endpoints[i], *was = find(before, e);
+        double n = (double)grown(was->requests, e->requests), bad = (double)grown(was->failures, e->failures);
+        ret->endpoints[i] = (struct top_endpoint_rate){.at = e, .per_s = seconds > 0 ? n / seconds : 0};
+        if (n > 0) ret->endpoints[i].failures = bad < n ? bad / n : 1;
+    }
+    if (now->endpoints_n) qsort(ret->endpoints, now->endpoints_n, sizeof *ret->endpoints, by_state_and_rate);
+}
+
 void top_page_compare(struct arena *a, const struct top_page *before, const struct top_page *now,
                       double seconds, enum top_sort sort, struct top_rates *ret) {
     static int (*const orders[])(const void *, const void *) = {
@@ -219,5 +288,6 @@ void top_page_compare(struct arena *a, const struct top_page *before, const stru
         ret->in_per_s = (double)grown(before->bytes_in, now->bytes_in) / seconds;
         ret->out_per_s = (double)grown(before->bytes_out, now->bytes_out) / seconds;
     }
+    compare_endpoints(a, before, now, seconds, ret);
     if (now->n) qsort(ret->v, now->n, sizeof *ret->v, orders[sort]);
 }

@@ -10,9 +10,17 @@ struct top_route {
     uint64_t buckets[TOP_BUCKETS_MAX + 1]; /* each alone, the last above all bounds */
     double sum_s;
 };
+struct top_endpoint {
+    str backend, address; /* "ns/name:port"; address and port */
+    str state, cause;     /* health_view_state(), health_view_cause() */
+    uint64_t requests, failures, open, conns;
+};
 struct top_page {
     struct top_route *routes;
     size_t n;
+    struct top_endpoint *endpoints;
+    size_t endpoints_n;
+    uint64_t endpoints_other; /* that the page leaves out */
     double bounds_s[TOP_BUCKETS_MAX];
     size_t bounds_n;
     uint64_t requests_open, connections_open, bytes_in, bytes_out, routes_other, start_s;
@@ -27,9 +35,15 @@ struct top_rate {
     double p50_s, p90_s, p99_s;          /* 0: there were none; INFINITY: above all bounds */
     uint64_t count;                      /* since the start */
 };
+struct top_endpoint_rate {
+    const struct top_endpoint *at;
+    double per_s, failures; /* requests a second; the share of them */
+};
 struct top_rates {
     struct top_rate *v;
     size_t n;
+    struct top_endpoint_rate *endpoints; /* those that do not serve as they should first, then by rate */
+    size_t endpoints_n;
     struct top_rate all;
     double in_per_s, out_per_s; /* bytes of bodies */
 };

@@ -110,10 +110,80 @@ static void bytes_text(char t[CELL_BYTES], double v) {
     snprintf(t, CELL_BYTES, u && v < 100 ? "%.1f%s/s" : "%.0f%s/s", v, units[u]);
 }
 
+/* "ejected (5xx)" */
+static void state_text(char t[CELL_BYTES], const struct top_endpoint *e) {
+    str state = e->state.n ? e->state : S("serving");
+    snprintf(t, CELL_BYTES, STR_FMT "%s" STR_FMT "%s", STR_ARG(state), e->cause.n ? " (" : "",
+             STR_ARG(e->cause), e->cause.n ? ")" : "");
+}
+
+/* What there is room for, after the state: requests a second, of them failed, under way, connections. */
+static void add_endpoint(struct buf *b, const struct top_endpoint_rate *r, size_t name, size_t state,
+                         size_t n, bool colour) {
+    char text[CELL_BYTES], cells[4][CELL_BYTES];
+    OWNED(arena) a = arena_new();
+    str whole = arena_printf(a, STR_FMT " " STR_FMT, STR_ARG(r->at->backend), STR_ARG(r->at->address));
+    add_name(b, whole, name);
+    state_text(text, r->at);
+    bool serves = !r->at->state.n || str_eq(r->at->state, S("serving"));
+    buf_add(b, S("  "));
+    paint_add(b, colour, serves ? PAINT_PLAIN : PAINT_YELLOW, str_of(text));
+    if (n) buf_printf(b, "%*s", (int)(state > strlen(text) ? state - strlen(text) : 0), "");
+    snprintf(cells[0], CELL_BYTES, r->per_s < 100 ? "%.1f" : "%.0f", r->per_s);
+    share_text(cells[1], r->failures);
+    snprintf(cells[2], CELL_BYTES, "%llu", (unsigned long long)r->at->open);
+    snprintf(cells[3], CELL_BYTES, "%llu", (unsigned long long)r->at->conns);
+    for (size_t i = 0; i < n; i++) buf_printf(b, "%*s", i ? 7 : 9, cells[i]);
+    buf_add_char(b, '\n');
+}
+
+/* So many rows at most; 0: all. */
+static void add_endpoints(struct buf *b, const struct top_page *p, const struct top_rates *r,
+                          const struct top_view *v, size_t most) {
+    static const char *const titles[] = {"REQ/S", "FAIL%", "OPEN", "CONNS"};
+    enum { STATE_MIN = 8, FIRST = 9, OTHER = 7 };
+    char text[CELL_BYTES], line[256];
+    size_t name = NAME_MIN, state = STATE_MIN, n = COUNT_OF(titles);
+    for (size_t i = 0; i < r->endpoints_n; i++) {
+        const struct top_endpoint *e = r->endpoints[i].at;
+        state_text(text, e);
+        if (strlen(text) > state) state = strlen(text);
+        if (e->backend.n + 1 + e->address.n > name) name = e->backend.n + 1 + e->address.n;
+    }
+    if (name > NAME_MAX) name = NAME_MAX;
+    while (n && v->columns && NAME_MIN + 2 + state + FIRST + (n - 1) * OTHER > v->columns) n--;
+    size_t wide = 2 + state + (n ? FIRST + (n - 1) * OTHER : 0);
+    if (v->columns && name + wide > v->columns) name = v->columns > wide ? v->columns - wide : 1;
+    struct buf title;
+    buf_init(&title, 1024);
+    add_name(&title, S("ENDPOINT"), name);
+    buf_printf(&title, "  %-*s", n ? (int)state : 0, "STATE");
+    for (size_t i = 0; i < n; i++) buf_printf(&title, "%*s", i ? OTHER : FIRST, titles[i]);
+    buf_add_char(b, '\n');
+    paint_add(b, v->colour, PAINT_BOLD, buf_str(&title));
+    buf_fini(&title);
+    buf_add_char(b, '\n');
+    for (size_t i = 0; i < r->endpoints_n && (!most || i < most); i++)
+        add_endpoint(b, &r->endpoints[i], name, state, n, v->colour);
+    if (p->endpoints_other && !v->rows) {
+        snprintf(line, sizeof line, "and %llu endpoints without figures (serve --metrics-series)\n",
+                 (unsigned long long)p->endpoints_other);
+        buf_add(b, str_of(line));
+    }
+}
+
 static void add_cut(struct buf *b, const char *text, size_t width) {
     str s = str_of(text);
     buf_add(b, width ? str_upto(s, width) : s);
     buf_add_char(b, '\n');
+}
+
+/* Of a screen endpoints have a half at most, when there are rows enough. */
+enum { TITLE_ROWS = 2, ROWS_WITH_ENDPOINTS = 16 };
+static size_t endpoint_rows(const struct top_rates *r, const struct top_view *v) {
+    if (!r->endpoints_n || v->rows < ROWS_WITH_ENDPOINTS) return 0;
+    size_t most = (v->rows - 5) / 2;
+    return r->endpoints_n + TITLE_ROWS < most ? r->endpoints_n + TITLE_ROWS : most;
 }
 
 void top_print(struct buf *b, const struct top_page *p, const struct top_rates *r, const struct top_view *v) {
@@ -139,12 +209,15 @@ void top_print(struct buf *b, const struct top_page *p, const struct top_rates *
     buf_fini(&title);
     buf_add_char(b, '\n');
     size_t most = v->rows > 5 ? v->rows - 5 : v->rows ? 1 : r->n;
+    size_t below = endpoint_rows(r, v); /* with their title and the line before it */
+    if (below) most -= below;
     for (size_t i = 0; i < r->n && i < most; i++) add_row(b, &r->v[i], n, name, v->colour);
     if (p->routes_other) {
         snprintf(line, sizeof line, "other: %llu routes together (serve --metrics-series)",
                  (unsigned long long)p->routes_other);
         add_cut(b, line, v->columns);
     }
+    if (below || (r->endpoints_n && !v->rows)) add_endpoints(b, p, r, v, below ? below - TITLE_ROWS : 0);
 }
 
 static void add_number(struct buf *b, const char *key, double v) {
@@ -167,6 +240,22 @@ static void add_rate(struct buf *b, const struct top_rate *r) {
     buf_printf(b, ",\"total\":%llu}", (unsigned long long)r->count);
 }
 
+static void add_endpoint_json(struct buf *b, const struct top_endpoint_rate *r) {
+    const struct top_endpoint *e = r->at;
+    buf_add(b, S("{\"backend\":"));
+    buf_add_json(b, e->backend);
+    buf_add(b, S(",\"endpoint\":"));
+    buf_add_json(b, e->address);
+    buf_add(b, S(",\"state\":"));
+    buf_add_json(b, e->state.n ? e->state : S("serving"));
+    if (e->cause.n) buf_add(b, S(",\"cause\":"));
+    if (e->cause.n) buf_add_json(b, e->cause);
+    add_number(b, "requestsPerSecond", r->per_s);
+    add_number(b, "failureShare", r->failures);
+    buf_printf(b, ",\"requestsOpen\":%llu,\"connectionsOpen\":%llu,\"total\":%llu}",
+               (unsigned long long)e->open, (unsigned long long)e->conns, (unsigned long long)e->requests);
+}
+
 void top_print_json(struct buf *b, const struct top_page *p, const struct top_rates *r) {
     buf_add(b, S("{\"all\":"));
     add_rate(b, &r->all);
@@ -179,6 +268,11 @@ void top_print_json(struct buf *b, const struct top_page *p, const struct top_ra
     for (size_t i = 0; i < r->n; i++) {
         if (i) buf_add_char(b, ',');
         add_rate(b, &r->v[i]);
+    }
+    buf_printf(b, "],\"endpointsOther\":%llu,\"endpoints\":[", (unsigned long long)p->endpoints_other);
+    for (size_t i = 0; i < r->endpoints_n; i++) {
+        if (i) buf_add_char(b, ',');
+        add_endpoint_json(b, &r->endpoints[i]);
     }
     buf_add(b, S("]}\n"));
 }

@@ -29,6 +29,8 @@ uint32_t compile_tally_others(const struct compiler *c); /* routes without a num
 /* Endpoints that tables show, each address and port once; how many of them are out now: to be read by any thread, lasts as the compiler does. */
 uint32_t compile_endpoints_count(const struct compiler *c);
 const struct health_tally *compile_endpoints_health(const struct compiler *c);
+/* A backend's endpoints by its key in the plan, as the newest table has them; NULL: it is not in there, or has none. */
+const struct table_endpoints *compile_endpoints_of(const struct compiler *c, str backend);
 struct compile_work {
     uint32_t rules, hosts, listeners, endpoints,
         certificates; /* pieces made; a host counts once, whatever of it is new */

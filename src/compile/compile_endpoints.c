@@ -64,3 +64,8 @@ void compile_endpoints_free(struct compiler *c, struct table_endpoints *e) {
 const struct health_tally *compile_endpoints_health(const struct compiler *c) { return &c->health_tally; }
 
 uint32_t compile_endpoints_count(const struct compiler *c) { return (uint32_t)c->healths.n; }
+
+const struct table_endpoints *compile_endpoints_of(const struct compiler *c, str backend) {
+    const struct compiler_backend *b = map_get(&c->backends, backend);
+    return b ? b->endpoints : NULL;
+}

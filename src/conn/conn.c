@@ -72,6 +72,7 @@ static void preamble_step(struct conn *c) {
 static void connect_step(struct conn *c) {
     int why = c->peer_dead ? sock_error(c->watch.fd) : 0;
     if (c->peer_dead) {
+        c->error = (uint16_t)why;
         fail(c, why ? strerror(why) : "closed at once");
         return;
     }

@@ -113,9 +113,10 @@ struct conn { /* owner: who embeds it */
     bool gathers; /* by the owner: the codec is multiplexed. What its streams write in a turn goes together */
     bool bulk;    /* by the owner: a read may give more than CONN_BUFFER_BYTES, once one gave as many */
     bool filled;  /* the last read gave as many */
-    bool in_large; /* `in` is one of common.large */
-    bool on_stack; /* within its own read */
-    uint64_t turn; /* the two below are of this turn */
+    bool in_large;  /* `in` is one of common.large */
+    bool on_stack;  /* within its own read */
+    uint16_t error; /* errno of why it could not connect; 0: none, or not known */
+    uint64_t turn;  /* the two below are of this turn */
     uint32_t turn_bytes, turn_reads;
     uint32_t lingered; /* bytes thrown away */
     uint64_t written;  /* bytes of the codec that went */

@@ -12,6 +12,7 @@
 #include "admin/metrics.h"
 #include "base/num.h"
 #include "control/builder.h"
+#include "control/scrape.h"
 #include "io/clock.h"
 #include "io/log.h"
 #include "io/notify.h"
@@ -47,6 +48,7 @@ struct control {
     struct tls_trust *trust;
     struct access_writer *access;
     struct metrics *metrics;
+    struct scrape *scrape;
     uint32_t series;
     struct timer linger_timer, watchdog;
     uint64_t drain_until_us;
@@ -212,10 +214,12 @@ static void on_news(struct post *p, void *receiver) {
     builder_news_free(n);
 }
 
-static void answer_metrics(struct control *k, struct admin_request *r) {
+static void answer_metrics(void *arg, struct admin_request *r) {
+    struct control *k = arg;
     struct metrics_worker *workers = base_zalloc(k->workers_n * sizeof *workers);
     for (unsigned i = 0; i < k->workers_n; i++)
-        workers[i] = (struct metrics_worker){worker_stats(k->workers[i]), worker_tally(k->workers[i])};
+        workers[i] = (struct metrics_worker){worker_stats(k->workers[i]), worker_tally(k->workers[i]),
+                                             scrape_census(k->scrape, i)};
     const struct builder_stats *s = &k->builder.stats;
     uint64_t endpoints = stats_get(&s->endpoints);
     uint64_t out = atomic_load_explicit(&compile_endpoints_health(k->builder.pipeline.compiler)->out,
@@ -263,7 +267,7 @@ static void on_ask(void *arg, struct admin_request *r, str page, str query) {
     } else if (str_eq(page, S("/readyz"))) {
         admin_answer(r, k->state == CONTROL_READY ? 200 : 503, S("text/plain"), str_of(why[k->state]));
     } else if (str_eq(page, S("/metrics"))) {
-        answer_metrics(k, r);
+        scrape_page(k->scrape, k->workers, k->workers_n, r);
     } else {
         builder_post_question(&k->builder, r, page, query);
     }
@@ -354,6 +358,7 @@ static err open_access(struct control *k) {
 static err start(struct control *k) {
     k->series = k->c->metrics_series ? k->c->metrics_series : METRICS_SERIES_USUAL;
     k->metrics = metrics_new(k->series);
+    k->scrape = scrape_new(&k->loop, &k->box, answer_metrics, k);
     builder_init(&k->builder, k->c, &k->box, on_news);
     compile_tally_limit(k->builder.pipeline.compiler, metrics_routes_max(k->metrics));
     if (mailbox_attach(&k->box, &k->loop) != OK ||
@@ -397,12 +402,14 @@ static void join_workers(struct control *k) {
 }
 
 static void end(struct control *k) {
+    scrape_answer(k->scrape); /* while there are workers to read from */
     join_workers(k);
     if (k->builder_thread) builder_post_stop(&k->builder);
     thread_join(k->builder_thread);
     if (k->cluster) cluster_end(k->cluster);
     builder_fini(&k->builder);
     mailbox_fini(&k->box); /* the last answers */
+    scrape_free(k->scrape);
     cluster_free(k->cluster);
     admin_free(k->health);
     admin_free(k->admin);

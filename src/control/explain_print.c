@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/explain_story.h"
+#include "io/clock.h"
+#include "table/health_view.h"
 
 enum { ENDPOINTS_SHOWN = 6, WORDS_BYTES_MAX = 65536 };
 
@@ -19,12 +21,6 @@ void explain_print_match(struct buf *b, const struct plan_match *m) {
     if (m->method.n) buf_printf(b, ", method " STR_FMT, STR_ARG(m->method));
     for (uint32_t i = 0; i < m->headers.n; i++) add_value_match(b, "header", &m->headers.p[i]);
     for (uint32_t i = 0; i < m->query.n; i++) add_value_match(b, "query", &m->query.p[i]);
-}
-
-static void add_endpoint(struct buf *b, const struct table_endpoint *e) {
-    buf_add(b, e->ip.family == 6 ? S("[") : S(""));
-    ip_print(b, &e->ip);
-    buf_printf(b, "%s:%u", e->ip.family == 6 ? "]" : "", e->port);
 }
 
 static void add_answer_words(struct buf *b, const struct explain_story *s) {
@@ -133,6 +129,24 @@ static void text_response(struct buf *b, const struct explain_response *r) {
     }
 }
 
+/* Endpoints that do not serve as they should, and why. */
+static void text_outs(struct buf *b, const struct table_endpoints *e) {
+    uint64_t now_us = clock_monotonic_us();
+    uint32_t out = 0;
+    for (uint32_t i = 0; e && i < e->n; i++) {
+        struct health_view v = health_view_of(e->v[i].health, now_us);
+        if (v.state == HEALTH_SERVING || ++out > ENDPOINTS_SHOWN) continue;
+        label(b, out == 1 ? "  not well" : "");
+        ip_print_port(b, &e->v[i].ip, e->v[i].port);
+        buf_add_char(b, ' ');
+        health_view_print(b, &v);
+        buf_add_char(b, '\n');
+    }
+    if (out <= ENDPOINTS_SHOWN) return;
+    label(b, "");
+    buf_printf(b, "and %u more\n", out - ENDPOINTS_SHOWN);
+}
+
 static void text_target(struct buf *b, const struct explain_story *s, const struct explain_target *t,
                         const char *name) {
     uint64_t sum = s->match.rule->weight_sum;
@@ -147,10 +161,11 @@ static void text_target(struct buf *b, const struct explain_story *s, const stru
     uint32_t n = t->endpoints ? t->endpoints->n : 0;
     for (uint32_t i = 0; i < n && i < ENDPOINTS_SHOWN; i++) {
         buf_add(b, i ? S(", ") : S("-> "));
-        add_endpoint(b, &t->endpoints->v[i]);
+        ip_print_port(b, &t->endpoints->v[i].ip, t->endpoints->v[i].port);
     }
     if (n > ENDPOINTS_SHOWN) buf_printf(b, " and %u more", n - ENDPOINTS_SHOWN);
     buf_add(b, n ? S("\n") : S("no ready endpoint: 503\n"));
+    text_outs(b, t->endpoints);
     if (t->hostname.n) {
         label(b, "  name");
         buf_printf(b, STR_FMT ": " STR_FMT "\n", STR_ARG(t->hostname), STR_ARG(t->resolved));
@@ -297,6 +312,26 @@ static void json_session(struct buf *b, const struct table_session *s) {
     buf_fini(&words);
 }
 
+static void json_outs(struct buf *b, const struct table_endpoints *e) {
+    uint64_t now_us = clock_monotonic_us();
+    uint32_t out = 0;
+    struct buf words;
+    buf_init(&words, 1024);
+    for (uint32_t i = 0; e && i < e->n; i++) {
+        struct health_view v = health_view_of(e->v[i].health, now_us);
+        if (v.state == HEALTH_SERVING) continue;
+        buf_add(b, out++ ? S(", ") : S("\"notServing\": {"));
+        buf_add_char(b, '"');
+        ip_print_port(b, &e->v[i].ip, e->v[i].port);
+        buf_clear(&words);
+        health_view_print(&words, &v);
+        buf_add(b, S("\": "));
+        buf_add_json(b, buf_str(&words));
+    }
+    if (out) buf_add(b, S("}, "));
+    buf_fini(&words);
+}
+
 static void json_target(struct buf *b, const struct explain_target *t) {
     buf_printf(b, "{\"weight\": %u, ", t->target->weight);
     if (!t->target->backend) {
@@ -309,10 +344,11 @@ static void json_target(struct buf *b, const struct explain_target *t) {
     buf_add(b, S(", \"endpoints\": ["));
     for (uint32_t i = 0; t->endpoints && i < t->endpoints->n; i++) {
         buf_add(b, i ? S(", \"") : S("\""));
-        add_endpoint(b, &t->endpoints->v[i]);
+        ip_print_port(b, &t->endpoints->v[i].ip, t->endpoints->v[i].port);
         buf_add_char(b, '"');
     }
     buf_add(b, S("], "));
+    json_outs(b, t->endpoints);
     if (t->hostname.n) {
         member(b, "hostname", t->hostname);
         buf_add(b, S(", "));

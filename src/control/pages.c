@@ -4,7 +4,9 @@
 #include "admin/admin.h"
 #include "api/route.h"
 #include "control/explain.h"
+#include "io/clock.h"
 #include "resolve/resolve_warnings.h"
+#include "table/health_view.h"
 
 enum { HEADERS_MAX = 64 };
 
@@ -79,8 +81,33 @@ static void add_name(struct buf *b, const struct plan_backend *p, const struct p
     add_field(b, "trouble", asked ? (known ? known->error : S("")) : S("DNS has not answered yet"));
 }
 
+/* Endpoints that do not serve as they should, each in words. */
+static void add_outs(struct buf *b, const struct pipeline *p, str backend) {
+    enum { OUTS_MAX = 100 };
+    const struct table_endpoints *e = p->table ? compile_endpoints_of(p->compiler, backend) : NULL;
+    uint64_t now_us = clock_monotonic_us();
+    uint32_t out = 0;
+    struct buf words;
+    buf_init(&words, 1024);
+    for (uint32_t i = 0; e && i < e->n; i++) {
+        struct health_view v = health_view_of(e->v[i].health, now_us);
+        if (v.state == HEALTH_SERVING || ++out > OUTS_MAX) continue;
+        buf_clear(&words);
+        health_view_print(&words, &v);
+        buf_add(b, out > 1 ? S(",{") : S(",\"notServing\":[{"));
+        buf_add(b, S("\"endpoint\":\""));
+        ip_print_port(b, &e->v[i].ip, e->v[i].port);
+        buf_printf(b, "\",\"state\":\"" STR_FMT "\",", STR_ARG(health_view_state(v.state)));
+        add_field(b, "why", buf_str(&words));
+        buf_add_char(b, '}');
+    }
+    if (out) buf_printf(b, "],\"notServingTotal\":%u", out);
+    buf_fini(&words);
+}
+
 /* One a line, by name. */
-static void add_backends(struct buf *b, const struct plan *p, const struct facts *facts) {
+static void add_backends(struct buf *b, const struct pipeline *line) {
+    const struct plan *p = &line->plan;
     OWNED(arena) a = arena_new();
     void **all = index_sorted(&p->pieces[PLAN_BACKEND]);
     buf_add(b, S("\"backends\":["));
@@ -90,7 +117,8 @@ static void add_backends(struct buf *b, const struct plan *p, const struct facts
         buf_add(b, i ? S(",\n{") : S("{"));
         add_field(b, "backend", backend->key);
         buf_printf(b, ",\"endpoints\":%u", e ? e->endpoints.n : 0);
-        add_name(b, plan_open(a, backend), e, facts);
+        add_name(b, plan_open(a, backend), e, &line->facts);
+        add_outs(b, line, backend->key);
         buf_add_char(b, '}');
         arena_reset(a);
     }
@@ -129,7 +157,7 @@ void pages_status(struct buf *b, const struct pipeline *p, const struct findings
         }
     }
     buf_add(b, S("],\n"));
-    add_backends(b, &p->plan, &p->facts);
+    add_backends(b, p);
     finding_init(&warnings, a);
     resolve_warnings(p->resolver, p->store, &p->plan, now_s, &warnings);
     add_findings(b, "findings", found);

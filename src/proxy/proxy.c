@@ -195,3 +195,5 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
                        p->common.buffers.misses + p->common.large.misses + upstream_misses(p->upstream) +
                        p->arena_misses;
 }
+
+bool proxy_census(const struct proxy *p, struct census *c) { return upstream_census(p->upstream, c); }

@@ -90,3 +90,6 @@ bool proxy_is_idle(
 /* Everything ends at once. */
 void proxy_cut(struct proxy *p);
 void proxy_count(const struct proxy *p, struct proxy_counts *ret);
+struct census;
+/* Some of what is known of the backends' endpoints; true: that was all. */
+bool proxy_census(const struct proxy *p, struct census *c);

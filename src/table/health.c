@@ -54,7 +54,20 @@ void health_seen(struct health *h, uint64_t now_us) {
                                             memory_order_relaxed);
 }
 
-static bool put_out(struct health *h, const struct table_balancing *b, uint64_t now_us) {
+static struct health_why why_of(const struct health *h, enum health_cause cause, uint32_t times) {
+    uint32_t last = atomic_load_explicit(&h->last, memory_order_relaxed);
+    return (struct health_why){(uint8_t)cause, (uint8_t)last, (uint16_t)(last >> 16), times};
+}
+
+static void keep_why(struct health *h, struct health_why why) {
+    uint64_t word;
+    static_assert(sizeof word == sizeof why, "one word, so that what is read is of one time");
+    memcpy(&word, &why, sizeof word);
+    atomic_store_explicit(&h->why, word, memory_order_relaxed);
+}
+
+static bool put_out(struct health *h, const struct table_balancing *b, struct health_why why,
+                    uint64_t now_us) {
     uint64_t out = load(&h->out_us);
     if (out > now_us && !(out & 1)) return false; /* requests that began before */
     uint32_t times = atomic_load_explicit(&h->times, memory_order_relaxed);
@@ -62,6 +75,7 @@ static bool put_out(struct health *h, const struct table_balancing *b, uint64_t 
     uint32_t doublings = times < DOUBLINGS_MAX ? times : DOUBLINGS_MAX;
     uint64_t us = b->out_us > b->out_us_max >> doublings ? b->out_us_max : b->out_us << doublings;
     if (!change(h, out, (now_us + us) & ~UINT64_C(1))) return false;
+    keep_why(h, why);
     atomic_store_explicit(&h->times, times + 1, memory_order_relaxed);
     if (!out) tell(h, 1);
     return true;
@@ -87,7 +101,11 @@ bool health_fault(struct health *h, const struct table_balancing *b, enum health
     bool trial = load(&h->out_us) & 1;
     bool bad = (b->failures && (f == HEALTH_UNREACHABLE || (faults & HALF) >= b->failures)) ||
                (b->statuses && faults >> 16 >= b->statuses) || (trial && (by_failures || b->statuses));
-    return bad && put_out(h, b, now_us);
+    if (!bad) return false;
+    static const uint8_t causes[] = {[HEALTH_UNREACHABLE] = HEALTH_BY_CONNECT,
+                                     [HEALTH_FAILURE] = HEALTH_BY_NO_ANSWER,
+                                     [HEALTH_STATUS] = HEALTH_BY_STATUS};
+    return put_out(h, b, why_of(h, causes[f], f == HEALTH_STATUS ? faults >> 16 : faults & HALF), now_us);
 }
 
 bool health_well(struct health *h, uint64_t now_us) {

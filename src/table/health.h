@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/ip.h"
+#include "http/http_reason.h"
 #include "table/gate.h"
 
 /* What is known of an endpoint's health: one for all backends that have it and all workers, who read and change it at once. All is in
@@ -42,7 +43,25 @@ enum health_fault {
     HEALTH_UNREACHABLE, /* no connection: out at once, unless failures are 0 */
     HEALTH_FAILURE,     /* no answer: reset, out of time, not HTTP */
     HEALTH_STATUS,      /* 5xx */
+    HEALTH_FAULT_COUNT,
 };
+/* What it is out for, or fails at; for people. */
+#define HEALTH_CAUSES(X)                                                                                     \
+    X(NONE, "")                                                                                              \
+    X(CONNECT, "connect")     /* no connection could be made */                                              \
+    X(NO_ANSWER, "no_answer") /* requests in a row */                                                        \
+    X(STATUS, "5xx")          /* the same */                                                                 \
+    X(CHECKS, "checks")       /* the same */
+#define HEALTH_CAUSE_ID(id, name) HEALTH_BY_##id,
+enum health_cause { HEALTH_CAUSES(HEALTH_CAUSE_ID) HEALTH_CAUSE_COUNT };
+#undef HEALTH_CAUSE_ID
+struct health_why {
+    uint8_t cause;   /* enum health_cause */
+    uint8_t reason;  /* enum http_reason: of the last time; NONE: it answered, or it is not known */
+    uint16_t detail; /* BACKEND_REFUSED: an errno; NONE: the status; 0: not known */
+    uint32_t times;  /* in a row */
+};
+
 struct health_tally { /* of all there are */
     _Atomic uint32_t out;
 };
@@ -55,6 +74,9 @@ struct health {
     _Atomic uint32_t probes;    /* in a row: good ones, and in the upper half bad ones */
     _Atomic uint32_t unfit;     /* 1: checks say that it is to be out */
     _Atomic uint32_t times;     /* it was put out, since it was in for long */
+    _Atomic uint32_t last;    /* what went wrong last: health_why.reason, and in the upper half its detail */
+    _Atomic uint64_t why;     /* struct health_why: it was put out for */
+    _Atomic uint64_t slow_us; /* its start takes, by whoever sent to it last */
 };
 static inline bool health_is_in(const struct health *h) {
     return !atomic_load_explicit(&h->out_us, memory_order_relaxed);
@@ -78,6 +100,10 @@ uint32_t health_share(const struct health *h, uint64_t slow_start_us, uint64_t n
 bool health_probe_due(struct health *h, const struct table_balancing *b, uint64_t now_us);
 /* What came of it. Out by checks is out until they say otherwise, or end. */
 void health_probed(struct health *h, const struct table_balancing *b, bool good, uint64_t now_us);
+/* What goes wrong now; to be told before it is counted. */
+static inline void health_told(struct health *h, enum http_reason reason, int detail) {
+    atomic_store_explicit(&h->last, (uint32_t)reason | (uint32_t)detail << 16, memory_order_relaxed);
+}
 /* Before its memory goes. */
 void health_end(struct health *h);
 /* A worker has seen it: the first one tells since when. */

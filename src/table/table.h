@@ -4,7 +4,7 @@
  * In:    a socket's slot, a server name, a request.     Out: listener, rule, backend, endpoints, certificates.
  * Own:   the builder makes and frees (compile_home); workers read. A piece lives as long as a table that shows it. A worker keeps a
  *        rule, and with it the backends it names, past its table by counting it in its own array (rule->slot), see compile_retired.
- *        Doors beside this one: table_settings.h; for compile/: spine.h names.h host.h; for filter/: dump.h; for proxy/: tracing.h.
+ *        Doors beside this one: table_settings.h; to show endpoints: health_view.h census.h; for compile/: spine.h names.h host.h; for filter/: dump.h; for proxy/: tracing.h.
  * Never: a lock, a copy or an allocation in a lookup (but for repeated fields joined in scratch); an API object. */
 #pragma once
 #include <stdatomic.h>

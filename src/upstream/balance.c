@@ -47,6 +47,7 @@ static void forget(struct balance *b, struct balance_backend *s) {
     for (uint32_t i = 0; i < s->n; i++) lose(b, s->v[i]);
     assert(!s->conns);
     free(s->v);
+    free(s->name);
     *s = (struct balance_backend){0};
     link_init(&s->waiting);
 }
@@ -149,6 +150,7 @@ static struct balance_backend *state_of(struct balance *b, const struct table_ba
     if (s->id != backend->id) {
         forget(b, s);
         s->id = backend->id;
+        s->name = str_dup(backend->name);
     }
     const struct table_endpoints *now = table_endpoints(b->table, backend->slot);
     if (now && now->version != s->version) bring_up_to_date(b, s, now, now_us);
@@ -165,6 +167,30 @@ void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_end
         struct balance_backend *s = b->backends[i];
         for (uint32_t k = 0; s && k < s->n; k++) visit(arg, s->v[k]);
     }
+}
+
+static void tell_of(const struct balance_backend *s, struct census *c, uint64_t now_us) {
+    str name = s->n ? arena_str(c->arena, str_of(s->name)) : S("");
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct balance_endpoint *e = s->v[i];
+        struct census_endpoint *to = census_add(c);
+        if (!to) continue;
+        *to = (struct census_endpoint){.backend = name,
+                                       .ip = e->at.ip,
+                                       .port = e->at.port,
+                                       .view = health_view_of(e->vital, now_us),
+                                       .requests = e->requests,
+                                       .open = e->load->outstanding,
+                                       .conns = e->conns,
+                                       .waiting = s->waiting_n};
+        memcpy(to->failures, e->failures, sizeof to->failures);
+    }
+}
+
+bool balance_census(const struct balance *b, struct census *c, uint32_t slots_max, uint64_t now_us) {
+    for (uint32_t n = 0; n < slots_max && c->slot < b->backends_n; n++, c->slot++)
+        if (b->backends[c->slot]) tell_of(b->backends[c->slot], c, now_us);
+    return c->slot >= b->backends_n;
 }
 
 bool balance_was_tried(const struct balance_tried *t, const struct balance_endpoint *e) {
@@ -236,6 +262,8 @@ static struct balance_endpoint *draw(struct balance *b, struct balance_backend *
  * none is. */
 static bool starts_slowly(struct balance *b, const struct balance_backend *s,
                           const struct balance_endpoint *e, uint64_t slow_start_us, uint64_t now_us) {
+    if (atomic_load_explicit(&e->vital->slow_us, memory_order_relaxed) != slow_start_us)
+        atomic_store_explicit(&e->vital->slow_us, slow_start_us, memory_order_relaxed);
     uint32_t share = health_share(e->vital, slow_start_us, now_us);
     if (share == HEALTH_SHARE_FULL || s->n == 1) return false;
     const struct balance_endpoint *other = s->v[rng_below(&b->rng, s->n - 1)];
@@ -290,13 +318,17 @@ void balance_tried_fini(struct balance_tried *t) {
 
 void balance_fault(struct balance_endpoint *e, const struct table_balancing *by, enum health_fault f,
                    uint64_t now_us) {
+    e->failures[f]++;
     e->in->counts.put_out += health_fault(e->vital, by ? by : &health_usual, f, now_us);
 }
 
 void balance_answered(struct balance_endpoint *e, const struct table_balancing *by, uint16_t status,
                       uint64_t now_us) {
-    if (status >= 500 && by && by->statuses)
+    if (status >= 500 && by && by->statuses) {
+        health_told(e->vital, REASON_NONE, status);
         balance_fault(e, by, HEALTH_STATUS, now_us);
-    else
-        e->in->counts.back += health_well(e->vital, now_us);
+        return;
+    }
+    e->failures[HEALTH_STATUS] += status >= 500;
+    e->in->counts.back += health_well(e->vital, now_us);
 }

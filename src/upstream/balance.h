@@ -3,6 +3,7 @@
 #include "base/link.h"
 #include "base/map.h"
 #include "base/rng.h"
+#include "table/census.h"
 #include "table/table.h"
 
 struct upstream_lane;
@@ -20,17 +21,19 @@ struct balance_load {            /* of this worker, one for all backends that ha
 struct balance_endpoint {
     struct table_endpoint at;
     struct balance *in;
-    struct balance_load *load;       /* held */
-    struct health *vital;            /* the table's, until it is gone */
-    const struct table_reach *reach; /* as the table says; not to be read once it is gone */
-    struct upstream_lane *lanes;     /* its connections */
-    struct balance_backend *of;      /* NULL: none any more */
-    uint32_t conns;                  /* open, or being made */
-    uint32_t holds;                  /* the backend's state and every connection */
-    bool gone;                       /* the backend has it no more */
+    struct balance_load *load;                       /* held */
+    struct health *vital;                            /* the table's, until it is gone */
+    const struct table_reach *reach;                 /* as the table says; not to be read once it is gone */
+    struct upstream_lane *lanes;                     /* its connections */
+    struct balance_backend *of;                      /* NULL: none any more */
+    uint32_t conns;                                  /* open, or being made */
+    uint32_t holds;                                  /* the backend's state and every connection */
+    uint64_t requests, failures[HEALTH_FAULT_COUNT]; /* of this worker, so far */
+    bool gone;                                       /* the backend has it no more */
 };
 struct balance_backend {
     uint64_t id;      /* table_backend.id; 0: not known */
+    char *name;       /* table_backend.name */
     uint64_t version; /* table_endpoints.version; 0: to be read again */
     const struct table_reach *reach;
     uint64_t reach_id; /* 0: none */
@@ -82,6 +85,8 @@ struct balance_endpoint *balance_find(struct balance *b, const struct table_back
 const struct table_reach *balance_reach(const struct balance *b, const struct table_backend *backend);
 /* Every endpoint that is known. */
 void balance_each(struct balance *b, void (*visit)(void *arg, struct balance_endpoint *e), void *arg);
+/* Tells of so many backends' endpoints at most, from c->slot on. true: that was the last one. */
+bool balance_census(const struct balance *b, struct census *c, uint32_t slots_max, uint64_t now_us);
 struct balance_endpoint *balance_hold(struct balance_endpoint *e);
 void balance_release(struct balance_endpoint *e); /* NULL is fine */
 bool balance_was_tried(const struct balance_tried *t, const struct balance_endpoint *e);

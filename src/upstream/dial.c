@@ -71,6 +71,7 @@ static void refuse(struct upstream_conn *u, enum http_reason why, const char *wo
     u->set->counts.connect_failures++;
     if (why == REASON_BACKEND_TLS) u->set->counts.tls_failures++;
     const struct upstream_loan *by = first(u);
+    health_told(u->endpoint->vital, why, why == REASON_BACKEND_REFUSED ? u->conn.error : 0);
     balance_fault(u->endpoint, by ? by->balancing : NULL, HEALTH_UNREACHABLE, u->set->common->loop->now_us);
     for (struct upstream_loan *l; (l = first(u));) {
         upstream_end(l);

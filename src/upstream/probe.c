@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "base/buf.h"
 #include "upstream/upstream_core.h"
 
@@ -104,6 +106,13 @@ static void on_opened(struct upstream_loan *l) {
         upstream_flush(l);
 }
 
+/* What the endpoint's health is told of why. */
+static void fail(struct probe *p, enum http_reason why, int status) {
+    if (!p->over) health_told(p->endpoint->vital, why, status);
+    finish(p, false);
+}
+
+/* Whoever made the connection has told why there is none. */
 static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
     (void)why, (void)words;
     finish(of(l), false);
@@ -112,11 +121,11 @@ static void on_did_read(struct upstream_loan *l) { (void)l; }
 static void on_wrote(struct upstream_loan *l) { (void)l; }
 static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     (void)e, (void)why;
-    finish(of(l), false);
+    fail(of(l), REASON_BACKEND_PROTOCOL, 0);
 }
 static void on_ended(struct upstream_loan *l, bool cut) {
     (void)cut;
-    finish(of(l), false);
+    fail(of(l), REASON_BACKEND_RESET, 0);
 }
 static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
 static struct arena *on_begin(void *arg, uint32_t stream) {
@@ -128,15 +137,18 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     struct probe *p = of(arg);
     uint32_t wanted = p->by->probe_status;
     if (m->status < 200) return;
-    finish(p, wanted ? m->status == wanted : m->status < 400);
+    if (wanted ? m->status == wanted : m->status < 400)
+        finish(p, true);
+    else
+        fail(p, REASON_NONE, m->status);
 }
 static void on_body(void *arg, uint32_t stream, str bytes) { (void)arg, (void)stream, (void)bytes; }
 static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
     (void)arg, (void)stream, (void)trailers;
 }
 static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
-    (void)stream, (void)why;
-    finish(of(arg), false);
+    (void)stream;
+    fail(of(arg), why, 0);
 }
 static const struct codec_sink sink = {
     .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
@@ -153,7 +165,7 @@ static const struct upstream_events events = {
 
 static void on_late(struct timer *t, uint64_t now_us) {
     (void)now_us;
-    finish(container_of(t, struct probe, timer), false);
+    fail(container_of(t, struct probe, timer), REASON_BACKEND_TIMEOUT, 0);
 }
 
 static void begin(struct upstream *s, struct balance_endpoint *e, const struct table_balancing *by) {
@@ -167,7 +179,8 @@ static void begin(struct upstream *s, struct balance_endpoint *e, const struct t
     timer_set(&s->common->loop->timers, &p->timer, now_of(s) + by->probe_timeout_us);
     link_append(&s->probes, &p->on_set);
     s->probes_n++;
-    if (upstream_take_fresh(s, e, by->probe_timeout_us, &no_fault, &p->loan) != OK) finish(p, false);
+    if (upstream_take_fresh(s, e, by->probe_timeout_us, &no_fault, &p->loan) != OK)
+        fail(p, REASON_BACKEND_REFUSED, errno);
 }
 
 /* ---- a backend's ---- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "upstream/upstream.h"
 
+#include <errno.h>
+
 #include "proto/h2.h"
 #include "upstream/told.h"
 #include "upstream/upstream_core.h"
@@ -15,6 +17,7 @@ static inline void begin(struct upstream_conn *u, struct upstream_loan *l) {
     bool open = u->conn.state == CONN_OPEN && (!u->mux || mux_ready(u, l));
     l->state = open ? UPSTREAM_OPEN : UPSTREAM_WAITS;
     u->endpoint->load->outstanding++;
+    u->endpoint->requests++;
     if (u->mux) {
         l->stream = 0;
         mux_begin(u, l);
@@ -52,6 +55,7 @@ static err fail(struct upstream *s, const struct upstream_want *w, struct balanc
     s->counts.connect_failures++;
     s->counts.tls_failures += how == ERR_PROTO;
     l->why = how == ERR_PROTO ? REASON_BACKEND_TLS : REASON_BACKEND_REFUSED;
+    health_told(e->vital, (enum http_reason)l->why, how == ERR_IO ? errno : 0);
     balance_fault(e, w->balancing, HEALTH_UNREACHABLE, s->common->loop->now_us);
     balance_tried_add(w->tried, e);
     return ERR_IO;
@@ -182,6 +186,7 @@ void upstream_judge(struct upstream_loan *l, uint16_t status) {
 }
 
 void upstream_failed(struct upstream_loan *l) {
+    health_told(l->endpoint->vital, REASON_BACKEND_RESET, 0);
     balance_fault(l->endpoint, l->balancing, HEALTH_FAILURE, now_of(l->endpoint));
 }
 
@@ -274,6 +279,11 @@ void upstream_count(const struct upstream *s, struct upstream_counts *ret) {
     *ret = s->counts;
     ret->waiting = s->waiting;
     ret->balance = s->balance.counts;
+}
+
+bool upstream_census(const struct upstream *s, struct census *c) {
+    enum { SLOTS_A_TURN = 1024 };
+    return balance_census(&s->balance, c, SLOTS_A_TURN, s->common->loop->now_us);
 }
 
 uint64_t upstream_misses(const struct upstream *s) { return s->conns.misses; }

@@ -182,4 +182,6 @@ static inline bool upstream_alive(const struct upstream_loan *l) {
 /* Closes what is idle, and pools nothing more. */
 void upstream_drain(struct upstream *s);
 void upstream_count(const struct upstream *s, struct upstream_counts *ret);
+/* Some of what is known of the endpoints; true: that was all. */
+bool upstream_census(const struct upstream *s, struct census *c);
 uint64_t upstream_misses(const struct upstream *s);

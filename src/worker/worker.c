@@ -330,6 +330,26 @@ static void publish_counts(struct worker *w) {
     stats_set(&s->tables_held, w->current != NULL);
 }
 
+/* ---- what is asked ---- */
+
+static void census_done(struct post *p, void *receiver) {
+    struct worker_census *m = container_of(p, struct worker_census, post);
+    m->done(m, receiver);
+}
+
+/* Some of it a turn: what is posted now is delivered in the next. */
+static void deliver_census(struct post *p, void *worker) {
+    struct worker *w = worker;
+    struct worker_census *m = container_of(p, struct worker_census, post);
+    m->by = w;
+    if (w->state != WORKER_ENDED && !proxy_census(w->proxy, &m->census)) {
+        mailbox_post(&w->box, p);
+        return;
+    }
+    p->deliver = census_done;
+    mailbox_post(m->to, p);
+}
+
 /* ---- the end ---- */
 
 static void on_end(struct timer *t, uint64_t now_us) { (void)t, (void)now_us; /* looked at after the turn */ }
@@ -456,6 +476,11 @@ void worker_post_grave(struct worker *w, struct worker_grave *m) {
 
 void worker_post_drain(struct worker *w, struct worker_drain *m) {
     m->post.deliver = deliver_drain;
+    mailbox_post(&w->box, &m->post);
+}
+
+void worker_post_census(struct worker *w, struct worker_census *m) {
+    m->post.deliver = deliver_census;
     mailbox_post(&w->box, &m->post);
 }
 

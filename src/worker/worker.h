@@ -8,6 +8,7 @@
 #include "http/access_format.h"
 #include "io/mailbox.h"
 #include "io/tls_seed.h"
+#include "table/census.h"
 #include "table/table.h"
 #include "worker/tally.h"
 #include "worker/worker_stats.h"
@@ -75,6 +76,15 @@ struct worker_drain {
     struct worker *by;
 };
 void worker_post_drain(struct worker *w, struct worker_drain *m);
+/* Fills the census with what the worker knows; some turns, so that traffic does not wait. done: runs at `to`. One that has ended knows nothing. */
+struct worker_census {
+    struct post post;
+    struct census census; /* empty */
+    struct mailbox *to;
+    void (*done)(struct worker_census *m, void *receiver);
+    struct worker *by;
+};
+void worker_post_census(struct worker *w, struct worker_census *m);
 
 /* Readable from any thread. */
 const struct worker_stats *worker_stats(const struct worker *w);

@@ -166,6 +166,49 @@ def metrics_bounded(t):
     holds(t.run(t.binary, 'serve', '-f', t.manifests, '--metrics-series', '10', status=2), '--metrics-series')
 
 
+@case
+def endpoints_shown(t):
+    """An endpoint that refuses, one that answers 503, one whose checks fail: do metrics, top, status and explain tell of each, and why?"""
+    def sick(stream, r):
+        stream.body(r)
+        stream.answer(200 if r.target == '/well' else 503)
+        return True
+    good, bad, unfit, dead = t.backend(), t.backend('sick', sick), t.backend('unfit', sick), t.port()
+    settings = lambda name, **data: {'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': name, 'namespace': 'default'},
+                                     'data': {'ejection.time': '1h', 'ejection.timeMax': '1h', **data}}
+    one, two = gateway(listener(80)), gateway(listener(81), name='checked')
+    one['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'plain'}}
+    two['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'checks'}}
+    s = t.serve(one, two, settings('plain', **{'ejection.statuses': '2'}),
+                settings('checks', **{'check.protocol': 'HTTP', 'check.path': '/checked', 'check.interval': '50ms', 'check.failures': '2'}),
+                service('b', good.port, bad.port, dead), service('c', unfit.port), route(rule('b')), route(rule('c'), name='c', parents=('checked',)),
+                ports=(80, 81), args=('--workers', '2'))
+    for _ in range(40):
+        s.ask('/')
+    s.ask('/well', port=81)
+    eventually(lambda: s.metric('postern_endpoints', state='out') == 3, 'three are out')
+    of = lambda backend, port: {'backend': f'default/{backend}:80', 'endpoint': f'127.0.0.1:{port}'}
+    m = parsed(t, s, 'openmetrics')
+    state = {dict(labels)['endpoint']: (dict(labels)['state'], dict(labels).get('cause')) for (name, labels) in m if name == 'postern_endpoint_state'}
+    equal(state, {f'127.0.0.1:{good.port}': ('serving', None), f'127.0.0.1:{bad.port}': ('ejected', '5xx'), f'127.0.0.1:{dead}': ('ejected', 'connect'),
+                  f'127.0.0.1:{unfit.port}': ('checks_failed', 'checks')})
+    equal(s.metric('postern_endpoint_requests_total', **of('b', good.port)), len(good.requests))
+    equal(s.metric('postern_endpoint_failures_total', why='5xx', **of('b', bad.port)), 2)
+    equal(s.metric('postern_endpoint_failures_total', why='connect', **of('b', dead)), 1)
+    assert s.metric('postern_endpoint_connections_open', **of('b', good.port)) >= 1
+    equal(s.metric('postern_endpoints_other'), 0)
+    admin = ('--admin', f'127.0.0.1:{s.admin_port}')
+    text = t.run(t.binary, 'status', *admin)
+    holds(text, 'endpoints: 3, out: 2', f'127.0.0.1:{dead} ejected: no connection: Connection refused',
+          f'127.0.0.1:{bad.port} ejected: 2 answers in a row were 5xx, the last: status 503',
+          'backend default/c:80: none of its 1 endpoints serves as it should', 'checks in a row failed, the last: status 503')
+    holds(t.run(t.binary, 'explain', *admin, 'GET', f'http://127.0.0.1:{s.port[80]}/'), 'not well', f'127.0.0.1:{dead} ejected: no connection: Connection refused')
+    text = top(t, s, '--once', '-i', '1')
+    holds(text, 'ENDPOINT', f'default/b:80 127.0.0.1:{bad.port}', 'ejected (5xx)', 'checks_failed (checks)')
+    got = {e['endpoint']: e for e in json.loads(top(t, s, '--once', '-o', 'json', '-i', '1'))['endpoints']}
+    equal((got[f'127.0.0.1:{dead}']['state'], got[f'127.0.0.1:{dead}']['cause']), ('ejected', 'connect'))
+
+
 def top(t, s, *args, **more):
     return t.run(t.binary, 'top', '--admin', f'127.0.0.1:{s.admin_port}', *args, **more)
 

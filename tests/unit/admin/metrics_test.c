@@ -18,22 +18,29 @@ static bool has_line(str text, const char *line) {
 struct rig {
     struct worker_stats stats[2];
     struct tally tallies[2];
+    struct census census[2];
     struct metrics *metrics;
     struct buf b;
 };
 static void rig_init(struct rig *r, uint32_t series) {
     *r = (struct rig){.metrics = metrics_new(series)};
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         tally_init(&r->tallies[i], metrics_routes_max(r->metrics) + TABLE_TALLY_FIRST);
+        census_init(&r->census[i]);
+    }
     buf_init(&r->b, 4 << 20);
 }
 static void rig_fini(struct rig *r) {
-    for (int i = 0; i < 2; i++) tally_fini(&r->tallies[i]);
+    for (int i = 0; i < 2; i++) {
+        tally_fini(&r->tallies[i]);
+        census_fini(&r->census[i]);
+    }
     metrics_free(r->metrics);
     buf_fini(&r->b);
 }
 static str print_as(struct rig *r, enum metrics_form form) {
-    struct metrics_worker workers[] = {{&r->stats[0], &r->tallies[0]}, {&r->stats[1], &r->tallies[1]}};
+    struct metrics_worker workers[] = {{&r->stats[0], &r->tallies[0], &r->census[0]},
+                                       {&r->stats[1], &r->tallies[1], &r->census[1]}};
     buf_clear(&r->b);
     metrics_print(r->metrics, &r->b, form, workers, 2,
                   &(struct metrics_gauges){
@@ -72,6 +79,17 @@ static void request(struct rig *r, int worker, uint32_t tally, uint32_t epoch, e
                               .reason = reason,
                               .total_us = us};
     tally_count(&r->tallies[worker], &a);
+}
+
+/* What a worker knows of an endpoint of the backend: the last byte of its address. */
+static struct census_endpoint *endpoint(struct rig *r, int worker, const char *backend, uint32_t number,
+                                        uint64_t requests) {
+    struct census_endpoint *e = census_add(&r->census[worker]);
+    e->backend = str_of(backend);
+    e->ip = (struct ip){.family = 4, .bytes = {10, 0, (uint8_t)(number >> 8), (uint8_t)number}};
+    e->port = 8080;
+    e->requests = requests;
+    return e;
 }
 
 #define D "http_server_request_duration_seconds"
@@ -168,6 +186,8 @@ static void series_are_bounded(void **state) {
         rig_init(&r, bounds[n]);
         uint32_t routes = metrics_routes_max(r.metrics);
         char name[32];
+        for (uint32_t i = 0; i < 1000; i++)
+            endpoint(&r, i % 2, "ns/b:80", i, i % 3)->view.state = i % 5 ? HEALTH_SERVING : HEALTH_EJECTED;
         for (uint32_t i = 0; i < routes; i++) {
             snprintf(name, sizeof name, "HTTPRoute/ns/r%u", i);
             metrics_name(r.metrics, i + TABLE_TALLY_FIRST, 1, str_of(name));
@@ -187,6 +207,62 @@ static void series_are_bounded(void **state) {
         if (bounds[n] == 1000) assert_true(routes >= 20);
         rig_fini(&r);
     }
+}
+
+#define E "{backend=\"ns/b:80\",endpoint=\"10.0.0.1:8080\""
+static void endpoints_are_told(void **state) {
+    (void)state;
+    struct rig r;
+    rig_init(&r, 1000);
+    struct census_endpoint *e = endpoint(&r, 0, "ns/b:80", 1, 7);
+    e->open = 1, e->conns = 3, e->waiting = 2;
+    e->failures[HEALTH_UNREACHABLE] = 4, e->failures[HEALTH_STATUS] = 1;
+    e->view = (struct health_view){HEALTH_EJECTED, {.cause = HEALTH_BY_CONNECT}};
+    e = endpoint(&r, 1, "ns/b:80", 1, 5); /* the same, as the other worker knows it */
+    e->open = 1, e->conns = 1, e->waiting = 1;
+    e->failures[HEALTH_FAILURE] = 2;
+    e->view = (struct health_view){HEALTH_EJECTED, {.cause = HEALTH_BY_CONNECT}};
+    endpoint(&r, 1, "ns/b:80", 2, 0);                                    /* nobody has asked it */
+    endpoint(&r, 1, "ns/c:80", 3, 0)->view.state = HEALTH_CHECKS_FAILED; /* the same, but it is out */
+    static const char *const lines[] = {
+        "postern_endpoint_state" E ",state=\"ejected\",cause=\"connect\"} 1",
+        "postern_endpoint_requests_total" E "} 12",
+        "postern_endpoint_failures_total" E ",why=\"connect\"} 4",
+        "postern_endpoint_failures_total" E ",why=\"no_answer\"} 2",
+        "postern_endpoint_failures_total" E ",why=\"5xx\"} 1",
+        "postern_endpoint_requests_open" E "} 2",
+        "postern_endpoint_connections_open" E "} 4",
+        "postern_backend_requests_waiting{backend=\"ns/b:80\"} 3",
+        "postern_endpoint_state{backend=\"ns/c:80\",endpoint=\"10.0.0.3:8080\",state=\"checks_failed\"} 1",
+        "postern_endpoints_other 0",
+    };
+    str text = print(&r);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) holds(text, lines[i]);
+    assert_int_equal(total(text, "postern_endpoint_state"), 2);
+    assert_int_equal(total(text, "postern_endpoint_requests_total"), 12);
+    rig_fini(&r);
+}
+
+/* Whoever came first keeps its place while others come; when it goes another one has it. */
+static void places_of_endpoints_are_kept(void **state) {
+    (void)state;
+    struct rig r;
+    rig_init(&r, METRICS_SERIES_MIN);
+    endpoint(&r, 0, "ns/z:80", 1, 3);
+    holds(print(&r), "postern_endpoint_requests_total{backend=\"ns/z:80\",endpoint=\"10.0.0.1:8080\"} 3");
+    census_fini(&r.census[0]);
+    census_init(&r.census[0]);
+    for (uint32_t i = 0; i < 100; i++) endpoint(&r, 0, "ns/a:80", i, 1);
+    endpoint(&r, 1, "ns/z:80", 1, 4);
+    str text = print(&r);
+    holds(text, "postern_endpoint_requests_total{backend=\"ns/z:80\",endpoint=\"10.0.0.1:8080\"} 4");
+    uint64_t places = total(text, "postern_endpoint_requests_total") - 3;
+    assert_int_equal(total(text, "postern_endpoints_other"), 101 - places);
+    census_fini(&r.census[1]);
+    census_init(&r.census[1]);
+    assert_int_equal(total(print(&r), "postern_endpoint_requests_total"), places);
+    assert_int_equal(total(print(&r), "postern_endpoint_requests_total{backend=\"ns/z"), 0);
+    rig_fini(&r);
 }
 
 static void forms_are_chosen(void **state) {
@@ -231,6 +307,9 @@ static void the_text_is_well_formed(void **state) {
     metrics_name(r.metrics, 2, 1, S("HTTPRoute/a/b"));
     request(&r, 0, 2, 1, HTTP_GET, 200, REASON_NONE, 700);
     request(&r, 0, 1, 1, HTTP_GET, 200, REASON_NONE, 700);
+    for (uint32_t i = 0; i < 100; i++)
+        endpoint(&r, i % 2, i % 3 ? "ns/a:80" : "ns/b:80", i / 2, i % 4)->view.state =
+            (enum health_state)(i % 6);
     struct map seen;
     map_init(&seen);
     str text = print(&r), family = S("");
@@ -281,6 +360,7 @@ int main(void) {
         cmocka_unit_test(a_number_changes_hands),  cmocka_unit_test(series_are_bounded),
         cmocka_unit_test(forms_are_chosen),        cmocka_unit_test(openmetrics_is_another_form),
         cmocka_unit_test(the_text_is_well_formed), cmocka_unit_test(docs_tell_all),
+        cmocka_unit_test(endpoints_are_told),      cmocka_unit_test(places_of_endpoints_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

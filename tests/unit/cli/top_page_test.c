@@ -117,11 +117,63 @@ static void it_fits_the_terminal(void **state) {
     }
 }
 
+#define E(n) "{backend=\"ns/b:80\",endpoint=\"10.0.0." #n ":80\""
+static void endpoints_are_shown(void **state) {
+    (void)state;
+    static const char one[] = HEAD "postern_endpoint_requests_total" E(1) "} 10\n";
+    static const char two[] = HEAD "postern_endpoints_other 3\npostern_endpoint_state" E(
+        1) ",state=\"serving\"} 1\n"
+           "postern_endpoint_state" E(
+               2) ",state=\"ejected\",cause=\"5xx\"} 1\n"
+                  "postern_endpoint_requests_total" E(1) "} 110\npostern_endpoint_requests_total" E(
+                      2) "} 4\n"
+                         "postern_endpoint_failures_total" E(
+                             1) ",why=\"connect\"} 20\n"
+                                "postern_endpoint_failures_total" E(
+                                    1) ",why=\"5xx\"} 5\n"
+                                       "postern_endpoint_requests_open" E(
+                                           1) "} 2\npostern_endpoint_connections_open" E(1) "} 6\n"
+                                                                                            "postern_backend_"
+                                                                                            "requests_"
+                                                                                            "waiting{backend="
+                                                                                            "\"ns/b:80\"} "
+                                                                                            "9\n";
+    OWNED(arena) a = arena_new();
+    struct top_page p;
+    assert_int_equal(top_page_read(a, str_of(two), &p), OK);
+    struct top_rates r = compare(a, one, two, TOP_BY_RATE);
+    assert_int_equal(r.endpoints_n, 2);
+    assert_str(r.endpoints[0].at->address, "10.0.0.2:80"); /* that one wants to be seen first */
+    near_to(r.endpoints[1].per_s, 50);
+    near_to(r.endpoints[1].failures, 0.25);
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    top_print(&b, &p, &r, &(struct top_view){0});
+    buf_add_char(&b, 0);
+    assert_non_null(strstr(b.p, "ENDPOINT"));
+    assert_non_null(strstr(b.p, "ns/b:80 10.0.0.2:80  ejected (5xx)      2.0      -      0      0\n"));
+    assert_non_null(strstr(b.p, "ns/b:80 10.0.0.1:80  serving           50.0   25.0      2      6\n"));
+    assert_non_null(strstr(b.p, "and 3 endpoints without figures"));
+    for (size_t columns = 30; columns < 120; columns++) {
+        buf_clear(&b);
+        top_print(&b, &p, &r, &(struct top_view){.columns = columns, .rows = 24});
+        for (str text = buf_str(&b); text.n;) {
+            str line = str_cut(&text, '\n');
+            if (line.n > columns) fail_msg("%zu columns: " STR_FMT, columns, STR_ARG(line));
+        }
+    }
+    buf_clear(&b);
+    top_print_json(&b, &p, &r);
+    buf_add_char(&b, 0);
+    assert_non_null(strstr(b.p, "\"endpoint\":\"10.0.0.2:80\",\"state\":\"ejected\",\"cause\":\"5xx\""));
+    buf_fini(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_pages_give_rates),    cmocka_unit_test(orders_are_as_asked),
         cmocka_unit_test(counters_may_begin_anew), cmocka_unit_test(what_is_no_page_is_refused),
-        cmocka_unit_test(it_fits_the_terminal),
+        cmocka_unit_test(it_fits_the_terminal),    cmocka_unit_test(endpoints_are_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
