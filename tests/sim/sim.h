@@ -17,6 +17,7 @@ enum {
     SIM_ENDPOINTS = 3,
     SIM_CLIENTS_MAX = 16,
     SIM_PORT = 80,
+    SIM_KEPT_BYTES = 60000, /* of a body: more may be gone when it would have to be sent again */
 };
 
 /* ---- HTTP/1.1 as the test reads it: strictly; what it does not understand is a failure ---- */
@@ -60,6 +61,7 @@ struct sim_receipt { /* a backend has got it, once */
     uint16_t status;
     size_t body_n;
     bool no_body;
+    bool refused; /* told that nothing was done for it [RFC 9113 8.7] */
     bool whole;   /* all of the answer was sent, and its end */
     bool request; /* and all of the request came */
 };
@@ -75,7 +77,7 @@ struct sim_request {
     bool unhurried;    /* its client has hardly a window */
     bool after_idle;   /* its connection may have been closed meanwhile */
     bool behind_close; /* one before it on its connection was the last, or was cut */
-    uint8_t receipts_n, mirrored;
+    uint8_t receipts_n;
     struct sim_receipt receipts[SIM_RECEIPTS_MAX];
     bool head, complete, over; /* of the answer: begun, all there, nothing more will come */
     uint16_t status;
@@ -106,6 +108,7 @@ struct sim_route { /* as it is, and what it ever was */
 struct sim_mischief {
     bool refuses, black_holes, silent, late, gone, cut, no_http, early, closes_idle, slow_backends;
     bool aborts, half_closes, slow_clients, changes, out_of_files, drains;
+    bool refused_streams, goaways; /* of backends over HTTP/2 */
 };
 struct sim_client;
 struct sim {
@@ -118,6 +121,10 @@ struct sim {
     bool listens, ending, drained;
     bool drain_early; /* while clients are at it */
     unsigned adopted, released, published;
+    bool h2c[SIM_BACKENDS];
+    uint64_t refusals; /* streams that backends would not look at */
+    bool
+        rude; /* a backend ended a connection of HTTP/2 without a word: with what was on its way, to it and from it */
     struct sim_route routes[SIM_ROUTES];
     struct sim_request requests[SIM_REQUESTS_MAX];
     uint32_t requests_n, lines_without;
@@ -136,12 +143,20 @@ void sim_request_roll(struct sim_request *q, uint32_t id);
 void sim_answer_head(struct sim_request *q, uint16_t status, str from);
 void sim_answer_body(struct sim_request *q, str bytes);
 void sim_answer_end(struct sim_request *q);
-/* sim_client.c, sim_client2.c, sim_backend.c */
+/* sim_receipt.c: what a backend does with what comes to it */
+struct sim_deed {
+    bool closes, resets, early, slow;
+    uint64_t wait_us;
+};
+struct sim_request *sim_receipt_new(uint8_t backend, str id, str method, str path, int *ret_at);
+struct sim_deed sim_receipt_roll(const struct sim_request *q, struct sim_receipt *r);
+/* sim_client.c, sim_client2.c, sim_backend.c, sim_backend2.c */
 void sim_client_start(uint32_t first, uint32_t n);
 void sim_client2_start(uint32_t first, uint32_t n); /* HTTP/2 */
 void sim_client_done(void);                         /* one of them */
 enum fake_welcome sim_backend_welcome(void *arg, const struct ip *ip, uint16_t port,
                                       struct fake_peer **ret_peer);
+struct fake_peer *sim_backend2_new(uint8_t backend); /* HTTP/2 */
 /* sim_world.c: manifests, tables, what comes home, the end */
 void sim_world_run(struct sim *s);
 void sim_world_between(void *arg);

@@ -2,7 +2,6 @@
 /* Backends: each connection reads requests and does to each what the seed says. */
 #include <stdlib.h>
 
-#include "base/num.h"
 #include "sim.h"
 
 struct backend { /* one connection */
@@ -98,29 +97,6 @@ static size_t compose(struct backend *b) {
     return head;
 }
 
-/* What this one is to do with the request. */
-static void plan(struct backend *b) {
-    static const size_t sizes[] = {0, 1, 20, 300, 5000, 40000, 120000};
-    static const uint16_t statuses[] = {200, 200, 200, 404, 500, 503, 503, 204, 304};
-    const struct sim_mischief *bad = &sim_now->bad;
-    struct sim_receipt *r = receipt(b);
-    r->status = statuses[fake_below(COUNT_OF(statuses))];
-    r->body_n = sizes[fake_below(COUNT_OF(sizes))];
-    r->no_body = sim_is_head(b->q) || r->status == 204 || r->status == 304;
-    if (r->no_body) r->body_n = 0;
-    b->closes = fake_one_in(6);
-    b->resets = fake_one_in(2);
-    b->early = bad->early && fake_one_in(3);
-    b->slow = bad->slow_backends && fake_one_in(3);
-    b->wait_us = fake_one_in(3) ? fake_below(200000) : 0;
-    uint32_t dice = fake_below(12);
-    if (bad->silent && dice == 0) r->fault = SIM_SILENT;
-    if (bad->late && dice == 1) r->fault = SIM_LATE, b->wait_us = 500000 + fake_below(8000000);
-    if (bad->gone && (dice == 2 || dice == 3)) r->fault = SIM_GONE;
-    if (bad->cut && (dice == 4 || dice == 5)) r->fault = SIM_CUT;
-    if (bad->no_http && dice == 6) r->fault = SIM_NO_HTTP;
-}
-
 /* ---- answering ---- */
 
 static void finish(struct backend *b) {
@@ -183,19 +159,14 @@ static void on_event(struct fake_event *e) {
 static void on_head(struct sim_h1 *h, str head) {
     struct backend *b = container_of(h, struct backend, h1);
     if (b->q && !receipt(b)->whole) fake_fail("a request on a connection where another one is answered");
-    uint64_t id;
-    str text = sim_h1_field(head, "X-Sim");
-    if (num_parse(text, SIM_REQUESTS_MAX, &id) != OK || !id) fake_fail("a request that nobody has sent");
-    struct sim_request *q = &sim_now->requests[id - 1];
-    char line[200];
-    snprintf(line, sizeof line, "%s /r%u/%u HTTP/1.1\r\n", q->method, q->route, q->id);
-    if (!str_starts(head, str_of(line))) fake_fail("the request line of %u is \"%.40s\"", q->id, head.p);
-    if (q->receipts_n == SIM_RECEIPTS_MAX) fake_fail("%u is sent for ever", q->id);
+    str line = str_cut(&(str){head.p, head.n}, '\r'), id = sim_h1_field(head, "X-Sim");
+    str method = str_cut(&line, ' '), path = str_cut(&line, ' ');
+    if (!str_eq(line, S("HTTP/1.1"))) fake_fail("a request line ends with \"" STR_FMT "\"", STR_ARG(line));
     fake_not(&b->event);
-    b->q = q, b->at = q->receipts_n++, b->got = 0, b->request_over = false, b->closes = false;
-    *receipt(b) = (struct sim_receipt){.backend = b->backend};
-    if (b->backend == SIM_MIRROR) q->mirrored++;
-    plan(b);
+    struct sim_request *q = b->q = sim_receipt_new(b->backend, id, method, path, &b->at);
+    b->got = 0, b->request_over = false;
+    struct sim_deed d = sim_receipt_roll(q, receipt(b));
+    b->closes = d.closes, b->resets = d.resets, b->early = d.early, b->slow = d.slow, b->wait_us = d.wait_us;
     fake_trace("backend %c got the head of %u.%d, fault %u", 'a' + b->backend, q->id, b->at,
                receipt(b)->fault);
     if (q->expects && fake_one_in(2)) fake_send(&b->peer, S("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -237,6 +208,10 @@ enum fake_welcome sim_backend_welcome(void *arg, const struct ip *ip, uint16_t p
     if (!ret_peer) return s->bad.refuses && fake_one_in(12) ? FAKE_UNREACHABLE : FAKE_ACCEPTED;
     if (s->bad.refuses && fake_one_in(4)) return FAKE_REFUSED;
     if (s->bad.black_holes && fake_one_in(6)) return FAKE_NO_ANSWER;
+    if (s->h2c[ip->bytes[2]]) {
+        *ret_peer = sim_backend2_new(ip->bytes[2]);
+        return FAKE_ACCEPTED;
+    }
     struct backend *b = base_zalloc(sizeof *b);
     *b = (struct backend){.peer.ops = &ops, .backend = ip->bytes[2], .event.run = on_event};
     b->h1 = (struct sim_h1){.request = true, .head = on_head, .body = on_body, .end = on_end};

@@ -25,10 +25,12 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
     case REASON_REDIRECT: return r->ever_redirects;
     case REASON_BACKEND_REFUSED: return bad->refuses || bad->out_of_files;
     case REASON_BACKEND_RESET:
-        if (met(q, SIM_GONE) || met(q, SIM_CUT)) return true;
+        if (met(q, SIM_GONE) || met(q, SIM_CUT) || s->rude) return true;
+        /* who is refused is tried again, but not for ever, nor when its body is gone */
+        if (s->refusals && (q->line_attempts > 1 || q->body_n > SIM_KEPT_BYTES)) return true;
         return bad->closes_idle && (!sim_idempotent(q) || q->body_n || q->chunked || r->ever_retries);
-    case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP);
-    case REASON_BACKEND_CUT: return met(q, SIM_CUT);
+    case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP) || (s->rude && bad->no_http);
+    case REASON_BACKEND_CUT: return met(q, SIM_CUT) || s->rude;
     case REASON_BACKEND_TIMEOUT: return bad->black_holes || r->ever_timeouts || q->gave_up;
     case REASON_NO_ENDPOINTS: return bad->changes || bad->refuses || bad->black_holes || bad->out_of_files;
     case REASON_NO_BACKEND: return true; /* weights may all be 0 */
@@ -42,14 +44,18 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
 }
 
 static void judge_receipts(const struct sim_request *q, const struct sim_route *r) {
-    unsigned n = 0;
-    for (uint32_t i = 0; i < q->receipts_n; i++) n += q->receipts[i].backend != SIM_MIRROR;
+    unsigned n = 0, mirrored = 0;
+    for (uint32_t i = 0; i < q->receipts_n; i++) {
+        const struct sim_receipt *a = &q->receipts[i];
+        if (a->refused) continue;
+        n += a->backend != SIM_MIRROR, mirrored += a->backend == SIM_MIRROR;
+    }
     if (n && !q->begun) fake_fail("%u reached a backend and was never sent", q->id);
     if (n > 1 && !sim_idempotent(q)) fake_fail("%u (%s) reached backends %u times", q->id, q->method, n);
     if (n && !r->ever_backend) fake_fail("%u reached a backend, of a route that redirects", q->id);
     /* a mirror may find the end of a kept connection, too */
-    if (q->mirrored > (sim_idempotent(q) ? 2 : 1)) fake_fail("%u was mirrored %u times", q->id, q->mirrored);
-    if (q->mirrored && !r->ever_mirrors) fake_fail("%u was mirrored, of a route without mirrors", q->id);
+    if (mirrored > (sim_idempotent(q) ? 2 : 1)) fake_fail("%u was mirrored %u times", q->id, mirrored);
+    if (mirrored && !r->ever_mirrors) fake_fail("%u was mirrored, of a route without mirrors", q->id);
 }
 
 static void judge_complete(const struct sim *s, const struct sim_request *q) {

@@ -48,11 +48,11 @@ static void add_slice(struct buf *b, uint8_t backend, uint32_t endpoints) {
         if (endpoints & 1u << i) buf_printf(b, "- addresses: [\"10.0.%u.%u\"]\n", backend, i + 1);
 }
 
-static void add_service(struct buf *b, uint8_t backend) {
+static void add_service(struct buf *b, uint8_t backend, bool h2c) {
     buf_printf(b,
                "---\napiVersion: v1\nkind: Service\nmetadata: {name: %c, namespace: default}\n"
-               "spec: {ports: [{port: 80, targetPort: 8080}]}\n",
-               'a' + backend);
+               "spec: {ports: [{port: 80, targetPort: 8080%s}]}\n",
+               'a' + backend, h2c ? ", appProtocol: kubernetes.io/h2c" : "");
 }
 
 static void roll_route(struct sim_route *r) {
@@ -103,7 +103,8 @@ static void first_manifests(struct sim *s) {
           "default}\n"
           "spec:\n  gatewayClassName: postern\n  listeners:\n  - {name: http, port: 80, protocol: HTTP}\n"));
     for (uint8_t i = 0; i < SIM_BACKENDS; i++) {
-        add_service(&b, i);
+        s->h2c[i] = fake_one_in(3);
+        add_service(&b, i, s->h2c[i]);
         add_slice(&b, i, 1 + fake_below((1u << SIM_ENDPOINTS) - 1));
     }
     for (unsigned i = 0; i < SIM_ROUTES; i++) add_route(&b, i, &s->routes[i]);
