@@ -17,7 +17,7 @@ enum {
     SIM_ENDPOINTS = 3,
     SIM_CLIENTS_MAX = 16,
     SIM_PORT = 80,
-    SIM_KEPT_BYTES = 60000, /* of a body: more may be gone when it would have to be sent again */
+    SIM_KEPT_BYTES = 10000, /* of a body: more may be gone when it would have to be sent again */
 };
 
 /* ---- HTTP/1.1 as the test reads it: strictly; what it does not understand is a failure ---- */
@@ -62,6 +62,7 @@ struct sim_receipt { /* a backend has got it, once */
     size_t body_n;
     bool no_body;
     bool refused; /* told that nothing was done for it [RFC 9113 8.7] */
+    bool torn;    /* closed with some of the request unread: a reset may be what comes */
     bool whole;   /* all of the answer was sent, and its end */
     bool request; /* and all of the request came */
 };

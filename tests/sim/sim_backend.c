@@ -105,6 +105,7 @@ static void finish(struct backend *b) {
     fake_trace("backend %c has answered %u.%d", 'a' + b->backend, b->q->id, b->at);
     b->answering = false;
     if (b->closes) {
+        r->torn = !b->request_over;
         hang_up(b, false);
     } else if (sim_now->bad.closes_idle &&
                fake_one_in(3)) { /* soon, whether a request is on its way or not */

@@ -296,7 +296,7 @@ static void on_request(struct stream2 *st) {
     }
     if (sim_now->bad.goaways && fake_one_in(6) && !b->shutting) {
         if (fake_one_in(3)) nghttp2_submit_shutdown_notice(b->session);
-        say_goodbye(b, fake_one_in(2) ? st->id : st->id - 2);
+        say_goodbye(b, fake_one_in(2) ? st->id : st->id > 2 ? st->id - 2 : 0);
         if (receipt(st)->refused) return;
     }
     if (st->q->expects && fake_one_in(2)) interim(st, "100");
@@ -342,6 +342,7 @@ static int on_close(nghttp2_session *s, int32_t stream, uint32_t code, void *arg
     if (st->q)
         fake_trace("backend %c: the stream of %u.%d is closed, code %u", 'a' + st->b->backend, st->q->id,
                    st->at, code);
+    if (st->q && code == NGHTTP2_REFUSED_STREAM) receipt(st)->refused = true; /* it came behind a GOAWAY */
     if (st->owed) nghttp2_session_consume_connection(s, st->owed);
     forget(st);
     return 0;

@@ -170,7 +170,7 @@ static void on_end(struct sim_h1 *h) {
     else if (c->answer_closes)
         hang_up(c, false, "told to close");
     else if (c->awaited == c->aborts_at)
-        hang_up(c, fake_one_in(2), "it aborts");
+        hang_up(c, fake_unsent(&c->peer) || fake_one_in(2), "it aborts");
     else if (!c->pump.item.place)
         fake_in(&c->pump, fake_one_in(8) ? fake_below(90000000) : fake_below(1000));
 }
@@ -206,7 +206,7 @@ static const struct fake_peer_ops ops = {on_opened, on_bytes, on_ended, on_reset
 static void on_watch(struct fake_event *e) {
     struct sim_client *c = container_of(e, struct sim_client, watch);
     if (c->aborts_at < c->n && c->awaited >= c->aborts_at && fake_one_in(3)) {
-        hang_up(c, fake_one_in(2), "it aborts");
+        hang_up(c, fake_unsent(&c->peer) || fake_one_in(2), "it aborts");
         return;
     }
     if (fake_now->now_us - c->waits_since_us > PATIENCE_US && c->awaited < c->n) {

@@ -16,6 +16,12 @@ static bool met(const struct sim_request *q, enum sim_fault f) {
     return false;
 }
 
+static bool was_torn(const struct sim_request *q) {
+    for (uint32_t i = 0; i < q->receipts_n; i++)
+        if (q->receipts[i].torn) return true;
+    return false;
+}
+
 /* May it have come to that, after all that has happened to it? */
 static bool is_possible(const struct sim *s, const struct sim_request *q, enum http_reason why) {
     const struct sim_mischief *bad = &s->bad;
@@ -30,7 +36,7 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
         if (s->refusals && (q->line_attempts > 1 || q->body_n > SIM_KEPT_BYTES)) return true;
         return bad->closes_idle && (!sim_idempotent(q) || q->body_n || q->chunked || r->ever_retries);
     case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP) || (s->rude && bad->no_http);
-    case REASON_BACKEND_CUT: return met(q, SIM_CUT) || s->rude;
+    case REASON_BACKEND_CUT: return met(q, SIM_CUT) || s->rude || was_torn(q);
     case REASON_BACKEND_TIMEOUT: return bad->black_holes || r->ever_timeouts || q->gave_up;
     case REASON_NO_ENDPOINTS: return bad->changes || bad->refuses || bad->black_holes || bad->out_of_files;
     case REASON_NO_BACKEND: return true; /* weights may all be 0 */
