@@ -189,14 +189,15 @@ static void set_idle(struct upstream_conn *u, bool idle) {
         u->set->counts.idle--;
 }
 
-/* A connection that takes no more ends with its last loan. */
+/* A connection that takes no more ends with its last loan, be it made or not: nobody would close it later. */
 void mux_settle(struct upstream_conn *u) {
     bool open = u->conn.state == CONN_OPEN, room = has_room(u);
+    bool making = u->conn.state == CONN_CONNECTING || u->conn.state == CONN_HANDSHAKING;
     if (u->conn.state == CONN_CLOSED) return;
     if (!room && link_is_on(&u->place)) link_remove(&u->place);
     if (room && !link_is_on(&u->place)) link_append(u->client ? &u->lane->told : &u->lane->open, &u->place);
     if (room && u->set->waiting) queue_wake(u->set);
-    if (u->mux->n || !open) return;
+    if (u->mux->n || (!open && (room || !making))) return;
     if (!room || (u->conns_max && queue_crowds(u))) {
         dial_close(u);
         return;
