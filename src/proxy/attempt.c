@@ -125,8 +125,11 @@ static void queue_up(struct exchange *x) {
     exchange_set_timer(x);
 }
 
+/* Endpoints count as tried from when they are taken; else they do once they have failed. */
+static bool avoids(const struct exchange *x) { return x->rule->retry || x->retry.elsewhere; }
+
 void attempt_start(struct exchange *x, bool fresh) {
-    err e = x->rule->retry || x->retry.elsewhere ? take_another(x, fresh) : take(x, fresh);
+    err e = avoids(x) ? take_another(x, fresh) : take(x, fresh);
     if (e == OK && x->up.state == UPSTREAM_QUEUED) {
         queue_up(x);
         return;
@@ -217,8 +220,9 @@ void attempt_lost(struct exchange *x, enum http_reason why, bool untouched) {
 void attempt_refused(struct exchange *x) {
     bool loyal =
         x->preferred.port && !x->retry.elsewhere; /* it is asked once more before a session changes hands */
+    bool counted = avoids(x);
     x->retry.elsewhere = true;
-    if (!x->rule->retry && !loyal) {
+    if (!counted && !loyal) {
         balance_tried_make_room(&x->tried);
         balance_tried_add(&x->tried, x->up.endpoint);
     }
@@ -262,7 +266,7 @@ static void on_failed(struct upstream_loan *l, enum http_reason why, const char 
         attempt_again(x);
         return;
     }
-    if (!x->rule->retry) balance_tried_add(&x->tried, l->endpoint);
+    if (!avoids(x)) balance_tried_add(&x->tried, l->endpoint);
     attempt_failed(x, why);
 }
 
@@ -281,7 +285,7 @@ static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     struct exchange *x = of(l);
     if (x->state == X_WAIT)
         attempt_lost(x, REASON_BACKEND_PROTOCOL, false);
-    else if (x->state != X_PAUSE)
+    else if (x->state != X_SEND && x->state != X_PAUSE) /* what was whole before is not harmed by what follows */
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
 }
 
