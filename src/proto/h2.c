@@ -94,6 +94,7 @@ static void begin(struct h2 *h) {
 static err fail(struct h2 *h, err e, enum http_reason why) {
     h->failed = e;
     h->why = h->server || why == REASON_OVERLOAD ? why : REASON_BACKEND_PROTOCOL;
+    enum http_reason why_lost = e == ERR_PROTO ? REASON_BACKEND_PROTOCOL : REASON_BACKEND_RESET;
     while (!link_empty(&h->streams)) {
         struct h2_stream *s = container_of(h->streams.next, struct h2_stream, on);
         uint32_t id = s->id;
@@ -103,7 +104,7 @@ static err fail(struct h2 *h, err e, enum http_reason why) {
         if (tell)
             h->codec.sink->reset(h->codec.arg, id,
                                  h->server ? REASON_CLIENT_GONE
-                                 : head    ? REASON_BACKEND_RESET
+                                 : head    ? why_lost
                                            : REASON_BACKEND_CUT);
     }
     return e;

@@ -55,6 +55,7 @@ struct h2_stream {
     bool head_waits;   /* submitted, not written */
     bool end_written;  /* the frame that ends our side was made */
     bool end_came;     /* the frame that ends the peer's side came */
+    bool reset_came;   /* the peer gave it up: whatever its code says, nothing of what it sent was wrong */
     bool tunnel;    /* extended CONNECT, until it is refused: bytes both ways, each for itself [RFC 8441 5] */
     bool refused;   /* a client: it asked for a tunnel, and the answer is another */
     bool early_end; /* H2_IN_ASKED: the peer's side has ended */

@@ -263,6 +263,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (listens(s) && !discards(h, s)) tell_end(h, s, NULL);
         leave_refused(h, find(session, frame->hd.stream_id));
         return 0;
+    case NGHTTP2_RST_STREAM:
+        s = find(session, frame->hd.stream_id);
+        if (s) s->reset_came = true;
+        return 0;
     case NGHTTP2_GOAWAY: h->peer_away = true; return 0;
     case NGHTTP2_SETTINGS: h->settled |= !(frame->hd.flags & NGHTTP2_FLAG_ACK); return 0;
     case NGHTTP2_PING: /* what was sent before the notice reached the client is here */
@@ -279,9 +283,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 static enum http_reason reason_of(const struct h2 *h, const struct h2_stream *s, uint32_t code) {
     if (s->broken) return (enum http_reason)s->broken;
-    if (h->server) return code == NGHTTP2_PROTOCOL_ERROR ? REASON_BAD_REQUEST : REASON_CLIENT_GONE;
+    bool wrong = code == NGHTTP2_PROTOCOL_ERROR && !s->reset_came; /* the library's verdict */
+    if (h->server) return wrong ? REASON_BAD_REQUEST : REASON_CLIENT_GONE;
     if (code == NGHTTP2_REFUSED_STREAM) return REASON_BACKEND_REFUSED;
-    if (code == NGHTTP2_PROTOCOL_ERROR) return REASON_BACKEND_PROTOCOL;
+    if (wrong) return REASON_BACKEND_PROTOCOL;
     return s->in == H2_IN_HEAD ? REASON_BACKEND_RESET : REASON_BACKEND_CUT;
 }
 

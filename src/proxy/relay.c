@@ -159,7 +159,7 @@ static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
     if (x->state == X_WAIT && why == REASON_BACKEND_REFUSED)
         attempt_refused(x);
     else if (x->state == X_WAIT)
-        attempt_lost(x, REASON_BACKEND_RESET, false);
+        attempt_lost(x, why == REASON_BACKEND_PROTOCOL ? why : REASON_BACKEND_RESET, false);
     else if (x->state == X_ASK)
         auth_lost(x);
     else if (x->state == X_TUNNEL)
