@@ -285,7 +285,8 @@ static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     struct exchange *x = of(l);
     if (x->state == X_WAIT)
         attempt_lost(x, REASON_BACKEND_PROTOCOL, false);
-    else if (x->state != X_SEND && x->state != X_PAUSE) /* what was whole before is not harmed by what follows */
+    else if (x->state != X_SEND &&
+             x->state != X_PAUSE) /* what was whole before is not harmed by what follows */
         exchange_fail(x, REASON_BACKEND_PROTOCOL);
 }
 
