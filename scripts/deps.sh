@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing of Debian's packages for one purpose: deps.sh build|run|test|cluster|bench. Says nothing when nothing is missing.
 set -eu
-build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev libnghttp2-dev libc-ares-dev"
+build="gcc cmake ninja-build pkg-config libc6-dev libssl-dev libyaml-dev libpcre2-dev libjansson-dev libcurl4-openssl-dev libnghttp2-dev libc-ares-dev libseccomp-dev"
 run="$build curl openssl ca-certificates"
 test="$run libcmocka-dev python3-prometheus-client mandoc zsh fish clang libclang-rt-14-dev clang-format clang-tidy binutils universal-ctags python3 python3-venv python3-yaml python3-websockets python3-h2 python3-wsproto python3-hypercorn python3-grpcio python3-protobuf nginx-light haproxy strace iproute2 valgrind git nghttp2-client nodejs"
 cluster="$run nftables iproute2 util-linux procps python3 python3-venv"

@@ -8,6 +8,7 @@
 #include "cli/serve_access.h"
 #include "cli/serve_files.h"
 #include "cli/serve_kube.h"
+#include "cli/serve_sandbox.h"
 #include "cli/serve_secret.h"
 #include "control/control.h"
 #include "control/supervisor.h"
@@ -81,6 +82,16 @@ static const struct cli_option options[] = {
     {"access-log-to", 0, "WHERE",
      "A file, opened anew on SIGHUP and when it was renamed; unix:PATH, a socket; or -, standard output "
      "(default)."},
+    {"user", 0, "USER[:GROUP]",
+     "Started as root: become this user, by name or number. Ports below 1024 are still opened; manifests, "
+     "keys "
+     "and the "
+     "access log must be this user's to read and write."},
+    {"sandbox", 0, "WHAT",
+     "on: keep no privileges, and leave the serving process the system calls and files that it needs, where "
+     "the "
+     "kernel can see to that (docs/hardening.md); off (default on).",
+     "on off"},
     {"metrics-series", 0, "N",
      "How many series /metrics has at most (default 1000): what there is no room for is counted under "
      "route=\"other\"."},
@@ -123,6 +134,7 @@ struct settings {
     struct serve_files files;
     struct serve_kube kube;
     struct serve_access access;
+    struct serve_sandbox sandbox;
     struct fact_port_map *maps;
     enum log_level level;
     char socket_path[108];
@@ -230,6 +242,9 @@ static err read_settings(struct settings *s) {
     if (log_parse_level(str_of(level), &s->level) != OK)
         return wrong(
             options_wrong(&serve_command, "--log-level \"%s\" is none of: debug, info, warn, error", level));
+    TRY(serve_secret_read(&s->given, s->config.session_key, &s->ticket_seed));
+    TRY(serve_sandbox_read(
+        &s->given, &s->sandbox)); /* after what root alone may read, before what depends on who we are */
     TRY(read_admin(s));
     s->config.controller_name = options_get(&s->given, "controller-name", "postern.dev/gateway-controller");
     const char *slash = strchr(s->config.controller_name, '/'); /* [GW GatewayController] */
@@ -237,7 +252,6 @@ static err read_settings(struct settings *s) {
         return wrong(options_wrong(&serve_command,
                                    "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
                                    s->config.controller_name));
-    TRY(serve_secret_read(&s->given, s->config.session_key, &s->ticket_seed));
     s->config.ticket_seed = &s->ticket_seed;
     s->config.workers = (unsigned)workers;
     s->config.metrics_series = (uint32_t)series;
@@ -259,10 +273,11 @@ static void read_manager(struct control_config *c) {
 }
 
 static int run(void *arg, int supervisor) {
-    struct control_config *c = arg;
-    c->supervisor = supervisor;
-    read_manager(c);
-    return control_run(c);
+    struct settings *s = arg;
+    s->config.supervisor = supervisor;
+    read_manager(&s->config);
+    serve_sandbox_serving(&s->sandbox, &s->config);
+    return control_run(&s->config);
 }
 
 int serve_main(int argc, char **argv) {
@@ -274,7 +289,8 @@ int serve_main(int argc, char **argv) {
     int status = CLI_USAGE;
     if (e == OK) {
         log_set_level(s.level);
-        status = supervisor_run(run, &s.config);
+        serve_sandbox_supervisor(&s.sandbox);
+        status = supervisor_run(run, &s);
     }
     options_fini(&s.given);
     serve_files_fini(&s.files);

@@ -39,6 +39,33 @@ void kube_config_free(struct kube_config *c) {
     if (c) arena_free(c->a);
 }
 
+bool kube_config_starts_programs(const struct kube_config *c) { return c->exec; }
+
+static void each_of_list(const char *list, void (*each)(void *arg, const char *path), void *arg) {
+    for (str rest = str_of(list); rest.n;) {
+        str one = str_cut(&rest, ':');
+        char *path = str_dup(one);
+        if (one.n) each(arg, path);
+        free(path);
+    }
+}
+
+void kube_config_each_path(const struct kube_config *c, const char *kubeconfig,
+                           void (*each)(void *arg, const char *path), void *arg) {
+    const char *env = getenv("KUBECONFIG"), *home = getenv("HOME");
+    if (!kubeconfig && env && *env) kubeconfig = env;
+    if (kubeconfig) each_of_list(kubeconfig, each, arg);
+    kube_settings_pod_path(each, arg);
+    if (home) {
+        OWNED(arena) a = arena_new();
+        str path = arena_printf(a, "%s/.kube/config", home);
+        if (!kubeconfig && access(path.p, F_OK) == 0) each(arg, path.p);
+    }
+    const struct kube_text *texts[] = {&c->ca, &c->client_cert, &c->client_key, &c->token};
+    for (size_t i = 0; c && i < COUNT_OF(texts); i++)
+        if (texts[i]->path) each(arg, texts[i]->path);
+}
+
 str kube_config_server(const struct kube_config *c) { return c->server; }
 str kube_config_namespace(const struct kube_config *c) { return c->ns; }
 str kube_config_origin(const struct kube_config *c) { return c->origin; }

@@ -18,6 +18,11 @@ err kube_config_load(const struct kube_config_options *o, struct kube_config **r
 void kube_config_free(struct kube_config *c); /* NULL is fine */
 DEFINE_CLEANUP(kube_config)
 
+/* A credential plugin is one. */
+bool kube_config_starts_programs(const struct kube_config *c);
+/* The files that are read, now or when they change; c: NULL when it can not be loaded. kubeconfig: as it was given to kube_config_load(). */
+void kube_config_each_path(const struct kube_config *c, const char *kubeconfig,
+                           void (*each)(void *arg, const char *path), void *arg);
 str kube_config_server(const struct kube_config *c); /* "https://10.0.0.1:6443" */
 /* Of the context, or of the pod; "default" when neither says. */
 str kube_config_namespace(const struct kube_config *c);

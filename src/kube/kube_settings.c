@@ -399,3 +399,7 @@ err kube_settings_from_pod(struct kube_config *c, struct buf *why) {
     while (c->ns.n && c->ns.p[c->ns.n - 1] == '\n') c->ns.n--;
     return OK;
 }
+
+void kube_settings_pod_path(void (*each)(void *arg, const char *path), void *arg) {
+    if (access(POD_FOLDER, F_OK) == 0) each(arg, POD_FOLDER);
+}

@@ -37,5 +37,7 @@ struct kube_config {
 err kube_settings_read_file(struct arena *a, const char *path, str *ret);
 /* Those of a kubeconfig. Errors as kube_config_load() has them. */
 err kube_settings_from_files(const char *paths, const char *context, struct kube_config *c, struct buf *why);
+/* Where they are; nothing when we run in none. */
+void kube_settings_pod_path(void (*each)(void *arg, const char *path), void *arg);
 /* Those of the pod that we run in. ERR_ABSENT: we run in none. */
 err kube_settings_from_pod(struct kube_config *c, struct buf *why);
