@@ -135,6 +135,7 @@ err status_page_read(struct arena *a, str text, struct status_page *ret) {
             const struct node *found = node_get(tail, S("findings")), *warned = node_get(tail, S("warnings"));
             p.findings = found ? found->child : NULL;
             p.warnings = warned ? warned->child : NULL;
+            p.sandbox = node_get_str(tail, S("sandbox"));
             *ret = p;
             return OK;
         }

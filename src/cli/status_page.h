@@ -24,6 +24,7 @@ struct status_page {
     size_t all_n;
     struct status_backend *backends; /* that are routed to, by name */
     size_t backends_n;
+    str sandbox; /* what the serving process may still do (docs/hardening.md); not given: not told */
 };
 /* Into a; the text must live as long. ERR_PROTO: it is no such page. */
 err status_page_read(struct arena *a, str text, struct status_page *ret);

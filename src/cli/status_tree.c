@@ -324,4 +324,5 @@ void status_tree(struct buf *b, const struct status_page *page, const struct sta
     size_t before = b->n;
     walk(&p, a);
     if (b->n == before) buf_add(b, S("No GatewayClass, Gateway or Route of ours.\n"));
+    if (page->sandbox.n) buf_printf(b, "\nSandbox: " STR_FMT "\n", STR_ARG(page->sandbox));
 }

@@ -81,6 +81,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     assert(e == OK);
     b->files = files_new(&config->files);
     pipeline_init(&b->pipeline, str_of(config->controller_name));
+    b->pipeline.sandbox = config->sandbox;
     struct facts *f = &b->pipeline.facts;
     f->serving = true;
     f->port_maps_n = (uint32_t)config->port_maps_n;

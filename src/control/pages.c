@@ -162,6 +162,10 @@ void pages_status(struct buf *b, const struct pipeline *p, const struct findings
     resolve_warnings(p->resolver, p->store, &p->plan, now_s, &warnings);
     add_findings(b, "findings", found);
     add_findings(b, "warnings", &warnings);
+    if (p->sandbox) {
+        add_field(b, "sandbox", str_of(p->sandbox));
+        buf_add(b, S(","));
+    }
     buf_printf(b, "\"findingsTotal\":%u,\"warningsTotal\":%u}\n", found->n, warnings.n);
 }
 

@@ -13,6 +13,7 @@ struct pipeline {
     struct compiler *compiler;
     struct table *table;          /* the newest, NULL before the first pass */
     int64_t again_s;              /* when time alone changes a result */
+    const char *sandbox;          /* what the process that serves it may still do; NULL: not told */
     struct resolve_work resolved; /* of the last pass */
     struct compile_work compiled;
 };

@@ -46,13 +46,16 @@ static void empty_bounding_set(void) {
 }
 
 static err keep(uint64_t capabilities) {
-    TRY(set(capabilities, false)); /* inherited, and passed on, only while the bounding set has it */
+    err e = set(capabilities, false); /* inherited, and passed on, only while the bounding set has it */
     empty_bounding_set();
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    TRY(set(capabilities, true));
+    if (e == OK) e = set(capabilities, true);
+    int why = errno;
     for (unsigned c = 0; c < CAPABILITIES_MAX; c++)
         if (capabilities >> c & 1) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0);
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? ERR_IO : OK;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return ERR_IO;
+    errno = why;
+    return e;
 }
 
 err privileges_keep_ports(void) {
