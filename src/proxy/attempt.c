@@ -20,18 +20,7 @@ void attempt_let_go(struct exchange *x) {
 /* ---- the request goes out ---- */
 
 err attempt_feed(struct exchange *x) {
-    for (str s; (s = kept_next(&x->kept, &x->fed)).n;) {
-        bool last = x->request_ended && !x->trailers && x->fed.n + s.n == x->kept.n;
-        if (upstream_pending(&x->up) > CONN_HIGH_WATER_BYTES) return OK;
-        err e = upstream_submit_body(&x->up, s, last);
-        if (e == ERR_AGAIN) return OK;
-        if (e != OK) return e;
-        kept_step(&x->fed, s.n);
-        x->request_sent = last;
-    }
-    if (!x->request_ended || x->request_sent) return OK;
-    x->request_sent = true;
-    return upstream_submit_end(&x->up, x->trailers);
+    return kept_send(&x->kept, &x->fed, &x->up, x->request_ended, x->trailers, &x->request_sent);
 }
 
 /* The request, as far as it has come, to the backend's codec. */

@@ -7,7 +7,9 @@
 #include "proxy/exchange.h"
 #include "proxy/relay.h"
 
-static struct exchange *of(struct upstream_loan *l) { return container_of(l, struct exchange, up); }
+_Static_assert(offsetof(struct errand, up) == 0, "the exchange's loan is the errand's");
+
+static struct exchange *of(struct errand *e) { return container_of(e, struct exchange, errand); }
 
 /* ---- the question ---- */
 
@@ -51,66 +53,37 @@ static struct http_msg *question(struct exchange *x) {
     return m;
 }
 
-static void feed(struct exchange *x) {
-    if ((x->ask.now->grpc ? auth_grpc_feed(x) : attempt_feed(x)) != OK)
-        auth_fail(x);
-    else
-        upstream_flush(&x->up);
-}
-
-static void start(struct exchange *x, bool again);
-
-/* The server has not looked at it: another connection may take it, or another endpoint. */
-static void again(struct exchange *x) {
-    enum { TRIES = 3 };
-    attempt_drop(x);
-    if (++x->ask.tries < TRIES)
-        start(x, true);
-    else
-        auth_fail(x);
-}
-
-static void send_question(struct exchange *x) {
+static const struct http_msg *request(struct errand *e, bool *ret_whole) {
+    struct exchange *x = of(e);
     bool grpc = x->ask.now->grpc;
     struct http_msg *m = grpc ? auth_grpc_question(x) : question(x);
-    bool bodyless = !grpc && !m->content_length;
-    x->response_begun = x->response_ended = false;
-    x->request_sent = bodyless;
     x->fed = (struct kept_at){0};
-    err e = upstream_submit(&x->up, m, bodyless);
-    if (e == ERR_AGAIN || e == ERR_END)
-        again(x);
-    else if (e != OK)
-        auth_fail(x);
-    else if (bodyless)
-        upstream_flush(&x->up);
-    else
-        feed(x);
+    *ret_whole = !grpc && !m->content_length;
+    return m;
+}
+
+static err feed(struct errand *e) {
+    struct exchange *x = of(e);
+    if (x->ask.now->grpc) return auth_grpc_feed(x);
+    return kept_send(&x->kept, &x->fed, &x->up, x->request_ended, x->trailers, &e->sent);
+}
+
+static err take(struct errand *e, bool again) {
+    struct exchange *x = of(e);
+    struct upstream_want w = {.backend = x->ask.now->backend,
+                              .again = again,
+                              .client = admission_client(x),
+                              .connect_us = x->connect_max_us,
+                              .idle_us = x->backend_idle_us,
+                              .balancing = x->balancing};
+    return errand_take(e, &w);
 }
 
 /* Nobody is asked any more. */
 static void leave(struct exchange *x) {
     x->record.auth_us = proxy_core_now(x->proxy) - x->ask.since_us;
     x->attempt_due_us = UINT64_MAX;
-    x->up.events = attempt_events();
-}
-
-static void start(struct exchange *x, bool again) {
-    struct upstream_want w = {.backend = x->ask.now->backend,
-                              .tried = &x->tried,
-                              .again = again,
-                              .client = admission_client(x),
-                              .fresh = x->ask.fresh,
-                              .connect_us = x->connect_max_us,
-                              .idle_us = x->backend_idle_us,
-                              .balancing = x->balancing};
-    err e;
-    do e = upstream_take(x->proxy->upstream, &w, &x->up);
-    while (e == ERR_IO); /* the endpoint is among the tried now */
-    if (e == OK && x->up.state == UPSTREAM_OPEN) send_question(x);
-    if (e == OK) return;
-    leave(x);
-    if (!exchange_renew(x)) auth_fail(x);
+    errand_leave(&x->errand, attempt_events());
 }
 
 /* ---- one after the other ---- */
@@ -125,14 +98,17 @@ static const struct table_auth *next(struct exchange *x) {
     return NULL;
 }
 
+static const struct errand_ops ops;
+
 static void ask(struct exchange *x) {
     struct proxy *p = x->proxy;
-    x->ask.collects = x->ask.allowed = x->ask.fresh = false;
-    x->ask.tries = 0;
+    x->ask.collects = x->ask.allowed = false;
+    errand_init(&x->errand, &ops, p->upstream, x->arena);
+    x->errand.repeatable = true;
     downstream_hold(x->client, !x->request_ended);
     x->attempt_due_us = proxy_core_now(p) + p->limits.auth_us;
     exchange_set_timer(x);
-    start(x, false);
+    errand_begin(&x->errand);
 }
 
 /* The client sends a body that the server is to be told; who waits for a word before, gets it. */
@@ -180,14 +156,11 @@ static void go_on(struct exchange *x) {
         ask(x);
 }
 
-static const struct upstream_events events;
-
 void auth_begin(struct exchange *x) {
     /* after the listener's filters those of the rule: what they kept and how long they took counts on */
     x->ask = (struct auth){.since_us = x->ask.since_us ? x->ask.since_us : proxy_core_now(x->proxy),
                            .held = x->ask.held,
                            .call = x->ask.call};
-    x->up.events = &events;
     exchange_move(x, X_ASK);
     go_on(x);
 }
@@ -216,12 +189,13 @@ void auth_end(struct exchange *x) {
 void auth_fini(struct exchange *x) {
     x->proxy->auth_bytes -= x->ask.held;
     x->ask.held = 0;
+    balance_tried_fini(&x->errand.tried);
 }
 
 /* ---- the answer ---- */
 
 void auth_fail(struct exchange *x) {
-    attempt_drop(x);
+    errand_drop(&x->errand);
     exchange_fail(x, REASON_AUTH_UNAVAILABLE);
 }
 
@@ -247,10 +221,10 @@ static void take_over(struct exchange *x, const struct http_msg *m) {
     }
 }
 
-void auth_head(struct exchange *x, struct http_msg *m, bool end) {
+static void on_head(struct errand *e, struct http_msg *m, bool end) {
+    struct exchange *x = of(e);
     if (m->status == 101) auth_fail(x);
     if (m->status < 200) return;
-    x->response_ended = end;
     if (x->ask.now->grpc) {
         if (!auth_grpc_head(x, m, end)) auth_fail(x);
         return;
@@ -262,40 +236,19 @@ void auth_head(struct exchange *x, struct http_msg *m, bool end) {
     }
     x->ask.denied = true;
     x->reason = REASON_AUTH_DENIED;
+    x->request_sent = e->sent;
     leave(x);
     relay_answer(x, m, end);
 }
 
-void auth_answer_body(struct exchange *x, str bytes) {
+static void on_body(struct errand *e, str bytes) {
+    struct exchange *x = of(e);
     if (x->ask.now->grpc && !auth_grpc_body(x, bytes)) auth_fail(x);
 }
 
-void auth_answer_end(struct exchange *x, struct http_msg *trailers) {
+static void on_end(struct errand *e, struct http_msg *trailers) {
+    struct exchange *x = of(e);
     if (x->ask.now->grpc && !auth_grpc_end(x, trailers)) auth_fail(x);
-}
-
-void auth_lost(struct exchange *x) {
-    bool closed = x->up.reused && !x->response_begun && !x->ask.fresh;
-    bool untouched = x->up.why == REASON_BACKEND_REFUSED; /* [RFC 9113 8.7] */
-    if (!closed && !untouched) upstream_failed(&x->up);
-    x->ask.fresh |= !untouched;
-    if (closed || untouched) {
-        again(x);
-        return;
-    }
-    attempt_drop(x);
-    auth_fail(x);
-}
-
-/* ---- what upstream/ tells ---- */
-
-static void on_opened(struct upstream_loan *l) { send_question(of(l)); }
-
-static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
-    (void)why, (void)words;
-    struct exchange *x = of(l);
-    balance_tried_add(&x->tried, l->endpoint);
-    start(x, true);
 }
 
 static void deny(struct exchange *x) {
@@ -303,53 +256,38 @@ static void deny(struct exchange *x) {
     auth_grpc_deny(x);
 }
 
-static bool is_answered(const struct exchange *x) {
-    return (x->ask.allowed || x->ask.denied) && x->response_ended;
+static void on_over(struct errand *e, enum errand_end how) {
+    struct exchange *x = of(e);
+    switch (how) {
+    case ERRAND_ANSWERED:
+        if (x->ask.denied)
+            deny(x);
+        else
+            go_on(x);
+        return;
+    case ERRAND_NOBODY:
+    case ERRAND_AWAY:
+    case ERRAND_INVALID:
+    case ERRAND_FULL:
+        leave(x);
+        if (!exchange_renew(x)) auth_fail(x);
+        return;
+    case ERRAND_GONE:
+    case ERRAND_HEAD:
+    case ERRAND_BODY:
+    case ERRAND_PROTOCOL:
+    case ERRAND_LOST: auth_fail(x); return;
+    }
 }
 
-static void conclude(struct exchange *x) {
-    balance_tried_fini(&x->tried);
-    if (x->ask.denied)
-        deny(x);
-    else
-        go_on(x);
-}
-
-static void on_did_read(struct upstream_loan *l) {
-    struct exchange *x = of(l);
-    if (!is_answered(x)) return;
-    attempt_let_go(x);
-    conclude(x);
-}
-
-static void on_wrote(struct upstream_loan *l) {
-    struct exchange *x = of(l);
-    if ((x->ask.now->body_bytes_max || x->ask.now->grpc) && !x->request_sent) feed(x);
-}
-
-static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
-    (void)e, (void)why;
-    auth_fail(of(l));
-}
-
-/* An answer that lasts to the end of the connection ends here; the loan is over already. */
-static void on_ended(struct upstream_loan *l, bool cut) {
-    struct exchange *x = of(l);
-    if (!cut && is_answered(x))
-        conclude(x);
-    else
-        auth_lost(x);
-}
-
-static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
-
-static const struct upstream_events events = {
-    .sink = &relay_sink,
-    .opened = on_opened,
-    .failed = on_failed,
-    .did_read = on_did_read,
-    .wrote = on_wrote,
-    .refused = on_refused,
-    .ended = on_ended,
-    .write_failed = on_write_failed,
+static const struct errand_ops ops = {
+    .take = take,
+    .request = request,
+    .feed = feed,
+    .head = on_head,
+    .body = on_body,
+    .end = on_end,
+    .over = on_over,
+    .repeats = 2,
+    .blames = ERRAND_BLAMES_LOSS,
 };

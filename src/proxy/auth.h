@@ -18,8 +18,6 @@ struct auth {                           /* of an exchange */
     uint64_t since_us;
     bool collects; /* the body comes first */
     bool allowed, denied;
-    bool fresh;             /* no pooled connection any more */
-    uint8_t tries;          /* of this server, that it had not looked at */
     struct auth_call *call; /* gRPC: what was asked last, and before it */
 };
 /* Asks all there are, then exchange_let_in(). */
@@ -27,11 +25,7 @@ void auth_begin(struct exchange *x);
 /* Body bytes are kept; the request is complete. */
 void auth_body(struct exchange *x);
 void auth_end(struct exchange *x);
-/* From the server: a head, a body, its end; the stream is over before that. */
-void auth_head(struct exchange *x, struct http_msg *m, bool end);
-void auth_answer_body(struct exchange *x, str bytes);
-void auth_answer_end(struct exchange *x, struct http_msg *trailers);
-void auth_lost(struct exchange *x);
 /* No answer in time, or none at all. */
 void auth_fail(struct exchange *x);
+/* Of an exchange that has asked. */
 void auth_fini(struct exchange *x);

@@ -90,7 +90,7 @@ err auth_grpc_feed(struct exchange *x) {
         err e = upstream_submit_body(&x->up, c->head, !c->told);
         if (e != OK) return e == ERR_AGAIN ? OK : e;
         c->head_sent = true;
-        x->request_sent = !c->told;
+        x->errand.sent = !c->told;
     }
     for (str s; x->fed.n < c->told && (s = kept_next(&x->kept, &x->fed)).n;) {
         bool last = x->fed.n + s.n == c->told;
@@ -98,7 +98,7 @@ err auth_grpc_feed(struct exchange *x) {
         err e = upstream_submit_body(&x->up, s, last);
         if (e != OK) return e == ERR_AGAIN ? OK : e;
         kept_step(&x->fed, s.n);
-        x->request_sent = last;
+        x->errand.sent = last;
     }
     return OK;
 }

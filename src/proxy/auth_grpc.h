@@ -5,7 +5,7 @@
 /* The same question by gRPC: one call of a Check, on a stream of its own. What is told and what comes back is proto/authz.h's. */
 /* The head of a call, for the authorization server that is asked now; its body follows with auth_grpc_feed(). */
 struct http_msg *auth_grpc_question(struct exchange *x);
-/* OK also when not all of it can go yet: x->request_sent tells. */
+/* OK also when not all of it can go yet: x->errand.sent tells. */
 err auth_grpc_feed(struct exchange *x);
 /* The answer as it comes. false: it is none. */
 bool auth_grpc_head(struct exchange *x, const struct http_msg *m, bool end);

@@ -148,7 +148,7 @@ static void done(struct exchange *x) {
     if (x->balancing) policy_release(p->upstream, x->balancing);
     balance_tried_fini(&x->tried);
     kept_drop(&x->kept, &p->common.buffers);
-    if (x->ask.held) auth_fini(x);
+    if (x->ask.since_us) auth_fini(x);
     link_remove(&x->on_client);
     x->client = NULL;
     link_append(&p->finished, &x->finished);

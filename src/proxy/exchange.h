@@ -6,6 +6,7 @@
 #include "proxy/record.h"
 #include "proxy/retry.h"
 #include "proxy/trace.h"
+#include "upstream/errand.h"
 
 /* One request and its response.
  *
@@ -35,7 +36,10 @@ struct exchange {          /* owner: worker */
     struct proxy *proxy;
     struct downstream *client; /* NULL once it is done */
     uint32_t client_stream;
-    struct upstream_loan up;
+    union {
+        struct upstream_loan up;
+        struct errand errand; /* X_ASK: the same loan, its first, and what it is for */
+    };
     uint8_t state;  /* enum exchange_state */
     uint8_t reason; /* enum http_reason: why it ended as it did */
     uint16_t attempts;

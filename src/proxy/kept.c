@@ -41,6 +41,22 @@ str kept_next(const struct kept *k, struct kept_at *at) {
     return (str){at->piece + sizeof(char *) + from, to - from};
 }
 
+err kept_send(const struct kept *k, struct kept_at *at, struct upstream_loan *to, bool whole,
+              const struct http_msg *trailers, bool *sent) {
+    for (str s; (s = kept_next(k, at)).n;) {
+        bool last = whole && !trailers && at->n + s.n == k->n;
+        if (upstream_pending(to) > CONN_HIGH_WATER_BYTES) return OK;
+        err e = upstream_submit_body(to, s, last);
+        if (e == ERR_AGAIN) return OK;
+        if (e != OK) return e;
+        kept_step(at, s.n);
+        *sent = last;
+    }
+    if (!whole || *sent) return OK;
+    *sent = true;
+    return upstream_submit_end(to, trailers);
+}
+
 size_t kept_trim(struct kept *k, struct pool *buffers, const struct kept_at *at) {
     size_t n = 0;
     while (at->piece && k->first != at->piece) {

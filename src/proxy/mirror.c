@@ -2,13 +2,14 @@
 #include "proxy/mirror.h"
 
 #include "proxy/admission.h"
+#include "upstream/errand.h"
 
 struct mirror { /* owner: worker */
     struct link on_proxy;
     struct exchange *of; /* while it follows that one's body: then it is in its list */
     struct mirror *next;
     struct proxy *proxy;
-    struct upstream_loan up;
+    struct errand errand;
     struct arena *arena;
     size_t arena_usual;
     struct timer timer;
@@ -18,22 +19,16 @@ struct mirror { /* owner: worker */
     const struct table_certificate *client; /* of this generation's table */
     uint64_t client_generation;
     const struct table_balancing *balancing; /* held */
-    struct balance_tried tried;
     struct kept body;
     struct kept_at fed;
     size_t held; /* bytes of body that are in memory */
     uint64_t progress_us;
-    bool bodyless, request_ended, request_sent;
-    bool response_begun, response_ended;
-    bool wrote_any; /* a byte of the request has gone out */
-    bool repeated;  /* on a fresh connection */
-    bool trimmed;   /* its body is not whole any more */
-    uint8_t tries;  /* that came to nothing, unread */
+    bool bodyless, request_ended;
     bool over;
 };
-enum { MIRRORS_KEPT = 1024, TRIES = 3 };
+enum { MIRRORS_KEPT = 1024 };
 
-static struct mirror *of(struct upstream_loan *l) { return container_of(l, struct mirror, up); }
+static struct mirror *of(struct errand *e) { return container_of(e, struct mirror, errand); }
 
 /* ---- the end ---- */
 
@@ -50,9 +45,8 @@ static void over(struct mirror *m) {
     if (m->over) return;
     m->over = true;
     leave(m);
-    upstream_drop(&m->up);
+    errand_drop(&m->errand);
     timer_clear(&m->timer);
-    balance_tried_fini(&m->tried);
     policy_release(p->upstream, m->balancing);
     kept_drop(&m->body, &p->common.buffers);
     p->mirror_bytes -= m->held;
@@ -109,8 +103,8 @@ static void progress(struct mirror *m) {
 }
 
 static bool waits_for_client(const struct mirror *m) {
-    return !m->request_ended && m->up.state == UPSTREAM_OPEN && m->fed.n == m->body.n &&
-           !upstream_pending(&m->up);
+    return !m->request_ended && m->errand.up.state == UPSTREAM_OPEN && m->fed.n == m->body.n &&
+           !upstream_pending(&m->errand.up);
 }
 
 static void on_due(struct timer *t, uint64_t now_us) {
@@ -125,176 +119,74 @@ static void on_due(struct timer *t, uint64_t now_us) {
 
 /* ---- the request ---- */
 
-static err feed(struct mirror *m) {
-    for (str s; (s = kept_next(&m->body, &m->fed)).n;) {
-        bool last = m->request_ended && !m->trailers && m->fed.n + s.n == m->body.n;
-        if (upstream_pending(&m->up) > CONN_HIGH_WATER_BYTES) return OK;
-        err e = upstream_submit_body(&m->up, s, last);
-        if (e == ERR_AGAIN) return OK;
-        if (e != OK) return e;
-        kept_step(&m->fed, s.n);
-        m->request_sent = last;
-    }
-    if (!m->request_ended || m->request_sent) return OK;
-    m->request_sent = true;
-    return upstream_submit_end(&m->up, m->trailers);
-}
-
-static void send_on(struct mirror *m) {
-    if (feed(m) != OK)
-        failed(m);
-    else
-        upstream_flush(&m->up);
-}
-
-static void start(struct mirror *m, bool again);
-
-/* The connection has no room for it, or the mirror has not looked at it: another one may take it. */
-static void again(struct mirror *m) {
-    upstream_drop(&m->up);
-    if (m->trimmed || ++m->tries == TRIES)
-        failed(m);
-    else
-        start(m, true);
-}
-
-static void send_request(struct mirror *m) {
-    m->fed = (struct kept_at){0};
-    m->response_begun = false;
-    m->request_sent = m->bodyless;
-    err e = upstream_submit(&m->up, m->request, m->bodyless);
-    if (e == ERR_AGAIN || e == ERR_END)
-        again(m);
-    else if (e != OK)
-        failed(m);
-    else if (m->bodyless)
-        upstream_flush(&m->up);
-    else
-        send_on(m);
-}
-
-/* A pooled connection that is closed already is passed over. */
-static err take(struct mirror *m, bool again) {
+static err take(struct errand *e, bool again) {
+    struct mirror *m = of(e);
     const struct table *t = m->proxy->table;
     struct upstream_want w = {.backend = m->backend,
-                              .tried = &m->tried,
                               .again = again,
-                              .fresh = m->repeated,
                               .balancing = m->balancing,
                               .client = t && t->generation == m->client_generation ? m->client : NULL};
-    for (;;) {
-        err e = upstream_take(m->proxy->upstream, &w, &m->up);
-        if (e == ERR_IO) continue; /* the endpoint is among the tried now */
-        if (e != OK || !m->up.reused || upstream_alive(&m->up)) return e;
-        upstream_drop(&m->up);
-    }
+    return errand_take(e, &w);
 }
 
-static void start(struct mirror *m, bool again) {
-    err e = take(m, again);
-    if (e == ERR_LIMIT)
-        dropped(m);
-    else if (e != OK)
-        failed(m);
-    else if (m->up.state == UPSTREAM_OPEN)
-        send_request(m);
+static const struct http_msg *request(struct errand *e, bool *ret_whole) {
+    struct mirror *m = of(e);
+    m->fed = (struct kept_at){0};
+    *ret_whole = m->bodyless;
+    return m->request;
 }
 
-/* ---- what upstream/ tells ---- */
-
-static void on_opened(struct upstream_loan *l) { send_request(of(l)); }
-
-static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
-    (void)why, (void)words;
-    struct mirror *m = of(l);
-    balance_tried_add(&m->tried, l->endpoint);
-    start(m, true);
+static err feed(struct errand *e) {
+    struct mirror *m = of(e);
+    return kept_send(&m->body, &m->fed, &e->up, m->request_ended, m->trailers, &e->sent);
 }
 
-static void lost(struct mirror *m, bool untouched) {
-    if (!untouched && !m->up.reused && !m->response_begun) upstream_failed(&m->up);
-    bool twice = retry_idempotent(m->request) || !m->wrote_any; /* it may be sent again [RFC 9110 9.2.2] */
-    bool closed = twice && m->up.reused && !m->response_begun && !m->repeated;
-    m->repeated |= !untouched;
-    if (untouched || closed)
-        again(m);
-    else
-        failed(m);
-}
-
-static void on_did_read(struct upstream_loan *l) {
-    struct mirror *m = of(l);
-    if (!m->response_ended) return;
-    if (m->request_sent) upstream_release(&m->up);
-    over(m);
-}
-
-static void on_wrote(struct upstream_loan *l) {
-    struct mirror *m = of(l);
-    m->wrote_any = true;
+static void on_wrote(struct errand *e) {
+    struct mirror *m = of(e);
     progress(m);
-    if (m->fed.n != m->body.n || (m->request_ended && !m->request_sent)) {
-        send_on(m);
+    if (m->fed.n != m->body.n || (m->request_ended && !e->sent)) {
+        errand_feed(e);
         return;
     }
     if (m->bodyless || m->held <= KEPT_PIECE_BYTES) return;
     size_t n = kept_trim(&m->body, &m->proxy->common.buffers, &m->fed);
-    m->trimmed |= n > 0;
+    if (n) e->repeats = 0; /* the body is not whole any more */
     m->held -= n;
     m->proxy->mirror_bytes -= n;
 }
 
-static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
-    (void)e, (void)why;
-    failed(of(l));
+/* ---- the answer: nobody wants it ---- */
+
+static void on_head(struct errand *e, struct http_msg *head, bool end) {
+    (void)head, (void)end;
+    progress(of(e));
 }
 
-static void on_ended(struct upstream_loan *l, bool cut) {
-    struct mirror *m = of(l);
-    if (m->response_ended && !cut)
-        over(m);
+static void on_body(struct errand *e, str bytes) {
+    (void)bytes;
+    progress(of(e));
+}
+
+static void on_over(struct errand *e, enum errand_end how) {
+    if (how == ERRAND_ANSWERED)
+        over(of(e));
+    else if (how == ERRAND_FULL)
+        dropped(of(e));
     else
-        lost(m, false);
+        failed(of(e));
 }
 
-static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
-
-static struct arena *on_begin(void *arg, uint32_t stream) {
-    (void)stream;
-    struct mirror *m = of(arg);
-    m->response_begun = true;
-    return m->arena;
-}
-static void on_head(void *arg, uint32_t stream, struct http_msg *head, bool end) {
-    (void)stream;
-    progress(of(arg));
-    if (head->status >= 200) upstream_answered(arg, head->status);
-    if (end) of(arg)->response_ended = true;
-}
-static void on_body(void *arg, uint32_t stream, str bytes) {
-    (void)stream;
-    progress(of(arg));
-    upstream_consume(arg, bytes.n);
-}
-static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
-    (void)stream, (void)trailers;
-    of(arg)->response_ended = true;
-}
-static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
-    (void)stream;
-    lost(of(arg), why == REASON_BACKEND_REFUSED); /* [RFC 9113 8.7] */
-}
-static const struct codec_sink sink = {
-    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
-static const struct upstream_events events = {
-    .sink = &sink,
-    .opened = on_opened,
-    .failed = on_failed,
-    .did_read = on_did_read,
+static const struct errand_ops ops = {
+    .take = take,
+    .request = request,
+    .feed = feed,
     .wrote = on_wrote,
-    .refused = on_refused,
-    .ended = on_ended,
-    .write_failed = on_write_failed,
+    .head = on_head,
+    .body = on_body,
+    .over = on_over,
+    .repeats = 2,
+    .blames = ERRAND_BLAMES_SILENCE,
+    .looks = true,
 };
 
 /* ---- what the exchange tells ---- */
@@ -336,7 +228,6 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
         m->arena_usual = arena_size(m->arena);
     }
     *m = (struct mirror){.proxy = p,
-                         .up = {.events = &events},
                          .arena = m->arena,
                          .arena_usual = m->arena_usual,
                          .timer = m->timer,
@@ -349,6 +240,8 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
                          .bodyless = x->bodyless,
                          .request_ended = x->bodyless,
                          .progress_us = proxy_core_now(p)};
+    errand_init(&m->errand, &ops, p->upstream, m->arena);
+    m->errand.repeatable = retry_idempotent(m->request); /* [RFC 9110 9.2.2] */
     proxy_core_use(p, m->rule);
     link_append(&p->mirrors_open, &m->on_proxy);
     p->counts.mirrors++;
@@ -356,7 +249,7 @@ static void begin(struct exchange *x, const struct table_mirror *to) {
     if (!follow_up(x, m)) return;
     if (!m->request_ended) m->of = x, m->next = x->mirrors, x->mirrors = m;
     set_timer(m);
-    start(m, false);
+    errand_begin(&m->errand);
 }
 
 static void begin_each(struct exchange *x, const struct table_filter *v, uint32_t n) {
@@ -386,7 +279,7 @@ void mirror_body(struct exchange *x, str bytes) {
         kept_add(&m->body, &p->common.buffers, bytes);
         m->held += bytes.n;
         p->mirror_bytes += bytes.n;
-        if (m->up.state == UPSTREAM_OPEN) send_on(m);
+        if (m->errand.up.state == UPSTREAM_OPEN) errand_feed(&m->errand);
     }
 }
 
@@ -398,7 +291,7 @@ void mirror_end(struct exchange *x, const struct http_msg *trailers) {
         m->request_ended = true;
         if (trailers) m->trailers = http_msg_copy(m->arena, trailers);
         set_timer(m);
-        if (m->up.state == UPSTREAM_OPEN) send_on(m);
+        if (m->errand.up.state == UPSTREAM_OPEN) errand_feed(&m->errand);
     }
 }
 

@@ -93,10 +93,6 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     (void)stream;
     struct exchange *x = of(arg);
     if (m->status >= 200 || m->status == 101) upstream_answered(&x->up, m->status);
-    if (x->state == X_ASK) {
-        auth_head(x, m, end);
-        return;
-    }
     if (x->state != X_WAIT) return;
     exchange_progress(x);
     if (m->status < 200) {
@@ -123,7 +119,6 @@ static void on_body(void *arg, uint32_t stream, str bytes) {
     struct exchange *x = of(arg);
     if (x->state != X_RELAY && x->state != X_TUNNEL) {
         upstream_consume(&x->up, bytes.n);
-        if (x->state == X_ASK) auth_answer_body(x, bytes);
         return;
     }
     struct conn *client = &x->client->conn;
@@ -144,7 +139,6 @@ static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
         return;
     }
     x->response_ended = true;
-    if (x->state == X_ASK) auth_answer_end(x, trailers);
     if (x->state != X_RELAY) return;
     struct codec *c = x->client->conn.codec;
     if (c->ops->submit_end(c, x->client_stream, trailers) != OK)
@@ -160,8 +154,6 @@ static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
         attempt_refused(x);
     else if (x->state == X_WAIT)
         attempt_lost(x, why == REASON_BACKEND_PROTOCOL ? why : REASON_BACKEND_RESET, false);
-    else if (x->state == X_ASK)
-        auth_lost(x);
     else if (x->state == X_TUNNEL)
         tunnel_backend_lost(x);
     else if (x->state != X_PAUSE)

@@ -7,6 +7,7 @@
 #include "io/log.h"
 #include "proxy/exchange.h"
 #include "table/tracing.h"
+#include "upstream/errand.h"
 
 enum {
     SPAN_BYTES_MAX = 64 << 10,
@@ -51,18 +52,16 @@ struct tracer { /* owner: worker */
     struct buf frame, batch;
     uint32_t batch_n, tries;
     size_t fed;
-    struct upstream_loan up;
-    struct balance_tried tried;
+    struct errand errand;
     struct arena *arena;
     struct buf answer;
     uint64_t due_us; /* its end, or that of the pause */
     uint64_t retry_after_us;
-    bool fresh, request_sent, response_begun, response_ended;
     uint16_t status;
     int64_t grpc_status; /* -1: none came */
 };
 
-static struct tracer *of(struct upstream_loan *l) { return container_of(l, struct tracer, up); }
+static struct tracer *of(struct errand *e) { return container_of(e, struct tracer, errand); }
 static uint64_t now_of(const struct tracer *t) { return proxy_core_now(t->proxy); }
 
 void tracer_lost(struct proxy *p, uint64_t n) { p->counts.spans_dropped += n; }
@@ -88,8 +87,7 @@ static void rest(struct tracer *t) {
 
 /* The export is over, one way or the other. */
 static void close_export(struct tracer *t) {
-    upstream_drop(&t->up);
-    balance_tried_fini(&t->tried);
+    errand_drop(&t->errand);
     arena_reset(t->arena);
     buf_clear(&t->answer);
 }
@@ -156,8 +154,6 @@ static bool may_try_again(const struct tracer *t) {
 static void conclude(struct tracer *t) {
     char why[64];
     bool good = t->status >= 200 && t->status < 300 && (!t->grpc || t->grpc_status == 0);
-    if (upstream_lent(&t->up) && t->request_sent) upstream_release(&t->up);
-    upstream_drop(&t->up);
     if (good) {
         succeed(t);
         return;
@@ -207,39 +203,27 @@ static str next_piece(const struct tracer *t) {
     return str_upto(str_from(batch, t->fed - frame.n), PIECE_BYTES);
 }
 
-static void feed(struct tracer *t) {
+static err feed(struct errand *e) {
+    struct tracer *t = of(e);
     for (str s; (s = next_piece(t)).n;) {
-        if (upstream_pending(&t->up) > CONN_HIGH_WATER_BYTES) break;
+        if (upstream_pending(&e->up) > CONN_HIGH_WATER_BYTES) return OK;
         bool last = t->fed + s.n == t->frame.n + t->batch.n;
-        err e = upstream_submit_body(&t->up, s, last);
-        if (e == ERR_AGAIN) break;
-        if (e != OK) {
-            try_later(t, "the request can not be sent");
-            return;
-        }
+        err how = upstream_submit_body(&e->up, s, last);
+        if (how == ERR_AGAIN) return OK;
+        if (how != OK) return how;
         t->fed += s.n;
-        t->request_sent = last;
+        e->sent = last;
     }
-    upstream_flush(&t->up);
+    return OK;
 }
 
-static void start(struct tracer *t);
-
-static void send_request(struct tracer *t) {
+static const struct http_msg *request(struct errand *e, bool *ret_whole) {
+    struct tracer *t = of(e);
     t->fed = 0;
-    t->request_sent = t->response_begun = t->response_ended = false;
     t->status = 0, t->grpc_status = -1, t->retry_after_us = 0;
     buf_clear(&t->answer);
-    err e = upstream_submit(&t->up, request_of(t), false);
-    if (e == ERR_AGAIN || e == ERR_END) { /* no more streams on this connection */
-        upstream_drop(&t->up);
-        t->fresh = true;
-        start(t);
-    } else if (e != OK) {
-        lose(t, "a header of it can not be sent");
-    } else {
-        feed(t);
-    }
+    *ret_whole = false;
+    return request_of(t);
 }
 
 /* As it stands in this table; NULL: not there any more. */
@@ -253,29 +237,12 @@ static const struct table_listener *listener_of(struct tracer *t) {
     return same ? l : NULL;
 }
 
-static void start(struct tracer *t) {
-    const struct table_listener *l = listener_of(t);
-    if (!l) {
-        lose(t, "no listener is traced so any more");
-        return;
-    }
-    struct upstream_want w = {.backend = l->tracing->collector->backend,
-                              .tried = &t->tried,
-                              .fresh = t->fresh,
-                              .client = l->client};
-    err e;
-    for (;;) {
-        e = upstream_take(t->proxy->upstream, &w, &t->up);
-        if (e == ERR_IO) continue; /* the endpoint is among the tried now */
-        if (e != OK || !t->up.reused || upstream_alive(&t->up)) break;
-        upstream_drop(&t->up);
-    }
-    if (e != OK)
-        try_later(t, e == ERR_REFUSED ? "its TLS is not to be had"
-                     : t->tried.n     ? "no connection"
-                                      : "no endpoints");
-    else if (t->up.state == UPSTREAM_OPEN)
-        send_request(t);
+static err take(struct errand *e, bool again) {
+    (void)again; /* the backend is of the table of now */
+    const struct table_listener *l = listener_of(of(e));
+    if (!l) return ERR_END;
+    struct upstream_want w = {.backend = l->tracing->collector->backend, .client = l->client};
+    return errand_take(e, &w);
 }
 
 static void begin(struct tracer *t) {
@@ -287,12 +254,15 @@ static void begin(struct tracer *t) {
     make_frame(t);
 }
 
+static const struct errand_ops ops;
+
 static void begin_try(struct tracer *t) {
     t->state = TRACER_SENDS;
-    t->fresh = false;
+    errand_init(&t->errand, &ops, t->proxy->upstream, t->arena);
+    t->errand.repeatable = true;
     t->due_us = now_of(t) + (t->proxy->draining ? DRAIN_EXPORT_US : EXPORT_US);
     set_timer(t);
-    start(t);
+    errand_begin(&t->errand);
 }
 
 static void forget(struct tracer *t) {
@@ -329,47 +299,7 @@ static void on_due(struct timer *timer, uint64_t now_us) {
     }
 }
 
-/* ---- what upstream/ tells ---- */
-
-static void on_opened(struct upstream_loan *l) { send_request(of(l)); }
-
-static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
-    (void)why, (void)words;
-    struct tracer *t = of(l);
-    balance_tried_add(&t->tried, l->endpoint);
-    start(t);
-}
-
-/* A pooled connection that was closed meanwhile has carried nothing of it. */
-static void lost(struct tracer *t) {
-    bool again = t->up.reused && !t->response_begun && !t->fresh;
-    upstream_drop(&t->up);
-    t->fresh = true;
-    if (again)
-        start(t);
-    else
-        try_later(t, "the connection was cut");
-}
-
-static void on_did_read(struct upstream_loan *l) {
-    if (of(l)->response_ended) conclude(of(l));
-}
-static void on_wrote(struct upstream_loan *l) {
-    struct tracer *t = of(l);
-    if (!t->request_sent && t->up.state == UPSTREAM_OPEN && t->fed) feed(t);
-}
-static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
-    (void)e, (void)why;
-    try_later(of(l), "it does not speak the protocol");
-}
-static void on_ended(struct upstream_loan *l, bool cut) {
-    struct tracer *t = of(l);
-    if (t->response_ended && !cut)
-        conclude(t);
-    else
-        lost(t);
-}
-static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
+/* ---- the answer ---- */
 
 static void read_grpc_status(struct tracer *t, const struct http_msg *m) {
     const struct http_field *f = m ? http_msg_find(m, S("grpc-status")) : NULL;
@@ -377,17 +307,11 @@ static void read_grpc_status(struct tracer *t, const struct http_msg *m) {
     if (f && num_parse(f->value, 99, &v) == OK) t->grpc_status = (int64_t)v;
 }
 
-static struct arena *on_begin(void *arg, uint32_t stream) {
-    (void)stream;
-    of(arg)->response_begun = true;
-    return of(arg)->arena;
-}
-static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
-    (void)stream;
-    struct tracer *t = of(arg);
+static void on_head(struct errand *e, struct http_msg *m, bool end) {
+    (void)end;
+    struct tracer *t = of(e);
     if (m->status < 200) return;
     t->status = m->status;
-    t->response_ended = end;
     const struct http_field *after = http_msg_find(m, S("retry-after"));
     uint64_t seconds;
     if (after)
@@ -396,31 +320,38 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
                                 : num_min(seconds * 1000000, RETRY_AFTER_US_MAX);
     read_grpc_status(t, m);
 }
-static void on_body(void *arg, uint32_t stream, str bytes) {
-    (void)stream;
-    buf_add(&of(arg)->answer, bytes);
-    upstream_consume(arg, bytes.n);
+
+static void on_body(struct errand *e, str bytes) { buf_add(&of(e)->answer, bytes); }
+
+static void on_end(struct errand *e, struct http_msg *trailers) { read_grpc_status(of(e), trailers); }
+
+static void on_over(struct errand *e, enum errand_end how) {
+    struct tracer *t = of(e);
+    switch (how) {
+    case ERRAND_ANSWERED: conclude(t); return;
+    case ERRAND_GONE: lose(t, "no listener is traced so any more"); return;
+    case ERRAND_NOBODY: try_later(t, "no endpoints"); return;
+    case ERRAND_AWAY:
+    case ERRAND_FULL: try_later(t, "no connection"); return;
+    case ERRAND_INVALID: try_later(t, "its TLS is not to be had"); return;
+    case ERRAND_HEAD: lose(t, "a header of it can not be sent"); return;
+    case ERRAND_BODY: try_later(t, "the request can not be sent"); return;
+    case ERRAND_PROTOCOL: try_later(t, "it does not speak the protocol"); return;
+    case ERRAND_LOST: try_later(t, "the connection was cut"); return;
+    }
 }
-static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
-    (void)stream;
-    read_grpc_status(of(arg), trailers);
-    of(arg)->response_ended = true;
-}
-static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
-    (void)stream, (void)why;
-    lost(of(arg));
-}
-static const struct codec_sink sink = {
-    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
-static const struct upstream_events events = {
-    .sink = &sink,
-    .opened = on_opened,
-    .failed = on_failed,
-    .did_read = on_did_read,
-    .wrote = on_wrote,
-    .refused = on_refused,
-    .ended = on_ended,
-    .write_failed = on_write_failed,
+
+static const struct errand_ops ops = {
+    .take = take,
+    .request = request,
+    .feed = feed,
+    .head = on_head,
+    .body = on_body,
+    .end = on_end,
+    .over = on_over,
+    .repeats = 2,
+    .blames = ERRAND_BLAMES_NOT,
+    .looks = true,
 };
 
 /* ---- the spans ---- */
@@ -430,7 +361,6 @@ static struct tracer *make(struct proxy *p, const struct table_collector *c) {
     t->proxy = p;
     timer_init(&t->timer, on_due);
     memcpy(t->id, c->id, sizeof t->id);
-    t->up.events = &events;
     t->arena = arena_new(), t->words = arena_new();
     t->grpc = c->grpc;
     t->backend = arena_str(t->words, c->backend->name);

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
+#include "upstream/errand.h"
 #include "upstream/upstream_core.h"
 
 /* Checks of a backend's endpoints, while requests come by settings that want them. Each worker that sends to the backend looks after them; the
@@ -26,17 +27,16 @@ struct probe { /* a check under way */
     struct link on_set;
     struct timer timer;
     struct upstream *set;
-    struct upstream_loan loan;
+    struct errand errand;
     struct balance_endpoint *endpoint;
     const struct table_balancing *by; /* both held */
     struct arena *arena;
-    bool over;
 };
 
 /* What a check finds counts as a check. */
 static const struct table_balancing no_fault = {0};
 
-static struct probe *of(void *loan) { return container_of((struct upstream_loan *)loan, struct probe, loan); }
+static struct probe *of(struct errand *e) { return container_of(e, struct probe, errand); }
 
 static uint64_t now_of(const struct upstream *s) { return s->common->loop->now_us; }
 
@@ -44,16 +44,14 @@ static uint64_t now_of(const struct upstream *s) { return s->common->loop->now_u
 
 /* Its memory goes later: the codec may be in the middle of the answer. */
 static void leave(struct probe *p) {
-    p->over = true;
     timer_clear(&p->timer);
-    upstream_drop(&p->loan);
+    errand_drop(&p->errand);
     link_remove(&p->on_set);
     link_append(&p->set->probes_over, &p->on_set);
     p->set->probes_n--;
 }
 
 static void finish(struct probe *p, bool good) {
-    if (p->over) return;
     struct upstream_counts *c = &p->set->counts;
     if (good)
         c->checks_good++;
@@ -87,12 +85,19 @@ static str authority_of(struct arena *a, const struct balance_endpoint *e) {
     return s;
 }
 
-static void on_opened(struct upstream_loan *l) {
-    struct probe *p = of(l);
-    if (p->by->probe == TABLE_PROBE_TCP) {
-        finish(p, true);
-        return;
-    }
+/* On a connection of its own: that one may be made is looked at, too. */
+static err take(struct errand *e, bool again) {
+    struct probe *p = of(e);
+    if (again) return ERR_ABSENT;
+    err how = upstream_take_fresh(p->set, p->endpoint, p->by->probe_timeout_us, &no_fault, &e->up);
+    if (how != OK) health_told(p->endpoint->vital, REASON_BACKEND_REFUSED, errno);
+    return how;
+}
+
+static const struct http_msg *request(struct errand *e, bool *ret_whole) {
+    struct probe *p = of(e);
+    *ret_whole = true;
+    if (p->by->probe == TABLE_PROBE_TCP) return NULL;
     struct http_msg *m = arena_make(p->arena, struct http_msg);
     http_msg_init(m, p->arena, true);
     m->method = S("GET"), m->method_id = HTTP_GET;
@@ -100,41 +105,18 @@ static void on_opened(struct upstream_loan *l) {
     m->path = arena_str(p->arena, str_of(p->by->probe_path)), m->query = S("");
     m->keep_alive = true;
     http_msg_add(m, S("User-Agent"), S("postern-check"));
-    if (upstream_submit(l, m, true) != OK)
-        finish(p, false);
-    else
-        upstream_flush(l);
+    return m;
 }
 
 /* What the endpoint's health is told of why. */
 static void fail(struct probe *p, enum http_reason why, int status) {
-    if (!p->over) health_told(p->endpoint->vital, why, status);
+    health_told(p->endpoint->vital, why, status);
     finish(p, false);
 }
 
-/* Whoever made the connection has told why there is none. */
-static void on_failed(struct upstream_loan *l, enum http_reason why, const char *words) {
-    (void)why, (void)words;
-    finish(of(l), false);
-}
-static void on_did_read(struct upstream_loan *l) { (void)l; }
-static void on_wrote(struct upstream_loan *l) { (void)l; }
-static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
-    (void)e, (void)why;
-    fail(of(l), REASON_BACKEND_PROTOCOL, 0);
-}
-static void on_ended(struct upstream_loan *l, bool cut) {
-    (void)cut;
-    fail(of(l), REASON_BACKEND_RESET, 0);
-}
-static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
-static struct arena *on_begin(void *arg, uint32_t stream) {
-    (void)stream;
-    return of(arg)->arena;
-}
-static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
-    (void)stream, (void)end;
-    struct probe *p = of(arg);
+static void on_head(struct errand *e, struct http_msg *m, bool end) {
+    (void)end;
+    struct probe *p = of(e);
     uint32_t wanted = p->by->probe_status;
     if (m->status < 200) return;
     if (wanted ? m->status == wanted : m->status < 400)
@@ -142,26 +124,18 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     else
         fail(p, REASON_NONE, m->status);
 }
-static void on_body(void *arg, uint32_t stream, str bytes) { (void)arg, (void)stream, (void)bytes; }
-static void on_end(void *arg, uint32_t stream, struct http_msg *trailers) {
-    (void)arg, (void)stream, (void)trailers;
+
+/* An answer is told by its head; of a connection that could not be made, whoever made it has told why. */
+static void on_over(struct errand *e, enum errand_end how) {
+    if (how == ERRAND_PROTOCOL)
+        fail(of(e), REASON_BACKEND_PROTOCOL, 0);
+    else if (how == ERRAND_LOST)
+        fail(of(e), e->up.why ? e->up.why : REASON_BACKEND_RESET, 0);
+    else
+        finish(of(e), how == ERRAND_ANSWERED);
 }
-static void on_reset(void *arg, uint32_t stream, enum http_reason why) {
-    (void)stream;
-    fail(of(arg), why, 0);
-}
-static const struct codec_sink sink = {
-    .begin = on_begin, .head = on_head, .body = on_body, .end = on_end, .reset = on_reset};
-static const struct upstream_events events = {
-    .sink = &sink,
-    .opened = on_opened,
-    .failed = on_failed,
-    .did_read = on_did_read,
-    .wrote = on_wrote,
-    .refused = on_refused,
-    .ended = on_ended,
-    .write_failed = on_write_failed,
-};
+
+static const struct errand_ops ops = {.take = take, .request = request, .head = on_head, .over = on_over};
 
 static void on_late(struct timer *t, uint64_t now_us) {
     (void)now_us;
@@ -170,17 +144,14 @@ static void on_late(struct timer *t, uint64_t now_us) {
 
 static void begin(struct upstream *s, struct balance_endpoint *e, const struct table_balancing *by) {
     struct probe *p = base_zalloc(sizeof *p);
-    *p = (struct probe){.set = s,
-                        .loan = {.events = &events},
-                        .endpoint = balance_hold(e),
-                        .by = policy_hold(s, by),
-                        .arena = arena_new()};
+    *p =
+        (struct probe){.set = s, .endpoint = balance_hold(e), .by = policy_hold(s, by), .arena = arena_new()};
     timer_init(&p->timer, on_late);
     timer_set(&s->common->loop->timers, &p->timer, now_of(s) + by->probe_timeout_us);
     link_append(&s->probes, &p->on_set);
     s->probes_n++;
-    if (upstream_take_fresh(s, e, by->probe_timeout_us, &no_fault, &p->loan) != OK)
-        fail(p, REASON_BACKEND_REFUSED, errno);
+    errand_init(&p->errand, &ops, s, p->arena);
+    errand_begin(&p->errand);
 }
 
 /* ---- a backend's ---- */

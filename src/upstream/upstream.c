@@ -205,6 +205,11 @@ void upstream_drop(struct upstream_loan *l) {
         dial_close(u);
 }
 
+void upstream_hand_over(struct upstream_loan *l, const struct upstream_events *to) {
+    l->events = to;
+    if (l->conn && !l->conn->mux) l->conn->conn.codec->sink = to->sink;
+}
+
 void upstream_release(struct upstream_loan *l) {
     struct upstream_conn *u = l->conn;
     upstream_end(l);

@@ -3,8 +3,8 @@
  * In:    what a user wants: a backend of a rule, its bounds.     Out: a loan: one request and its answer on a connection; the events
  *        of that stream and of the connection, told to the user.
  * Own:   the connections to backends, idle ones too; what this worker knows of each endpoint (outstanding, refusals). A loan is the
- *        user's memory, embedded in whatever it is that asks: an exchange, a mirror, a check. Doors beside this one: balance.h (the choice), told.h (the PROXY
- *        protocol).
+ *        user's memory, embedded in whatever it is that asks: an exchange, a mirror, a check. Doors beside this one: errand.h (requests of our own), balance.h (the
+ *        choice), told.h (the PROXY protocol).
  * Never: a choice of the backend (that is the rule's weights); a connection of one backend lent to another; a wait. */
 #pragma once
 #include "conn/conn.h"
@@ -142,6 +142,8 @@ err upstream_take(struct upstream *s, const struct upstream_want *w, struct upst
 void upstream_release(struct upstream_loan *l);
 /* The user gives it up, whatever it has come to. Nothing happens when it is over. */
 void upstream_drop(struct upstream_loan *l);
+/* Whoever has these events goes on with it; it may be over. */
+void upstream_hand_over(struct upstream_loan *l, const struct upstream_events *to);
 
 /* Of connections that carry many: ERR_AGAIN or ERR_END: this one takes no more, nothing was sent, and another may. */
 err mux_submit(struct upstream_loan *l, const struct http_msg *m, bool end);
