@@ -2,7 +2,7 @@
 /* links: compile */
 #include "upstream/balance.h"
 
-#include "../unit.h"
+#include "asked.h"
 #include "compile/compile.h"
 
 struct world {
@@ -73,16 +73,7 @@ static int setup(void **state) {
     plan_set(&w->plan, PLAN_BACKEND, b.piece.key, plan_pack(&b), &w->delta);
     plan_set(&w->plan, PLAN_ROUTE, r.piece.key, plan_pack(&r), &w->delta);
     apply(w, 1, 3);
-    OWNED(arena) a = arena_new();
-    struct http_msg request;
-    http_msg_init(&request, a, true);
-    request.method = S("GET"), request.method_id = HTTP_GET, request.path = S("/"), request.query = S("");
-    const struct table_socket *sockets;
-    assert_int_equal(table_sockets(w->table, &sockets), 1);
-    const struct table_listener *listener = table_listener_for(table_port(w->table, sockets[0].slot), S(""));
-    struct table_match match;
-    assert_true(table_match(w->table, listener, S(""), &request, a, NULL, &match));
-    w->backend = match.rule->targets[0].backend;
+    w->backend = asked_backend(w->table);
     *state = w;
     return 0;
 }
