@@ -200,6 +200,7 @@ static void sees_what_another_worker_frees(void **state) {
     assert_ok(take_of(s->other, &all->v[0], true, false));
     opens(all, 0);
     assert_ok(take(&all->v[1]));
+    set_pass(s, 10 * SOON_US);
     assert_int_equal(all->v[1].up.state, UPSTREAM_QUEUED);
     upstream_release(&all->v[0].up); /* more than its share, and others wait: it is not kept */
     set_settle(s);
