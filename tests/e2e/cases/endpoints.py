@@ -26,6 +26,12 @@ def start(t, ports, timeouts=None, **data):
                    route(rule('b', matches=[path('/b')], **more), rule('c', matches=[path('/c')], **more)), args=('--workers', '4'))
 
 
+def one_ill(t, handler, **more):
+    """Three endpoints, one of which behaves so."""
+    ill, web = t.backend('ill', handler), [t.backend(f'pod-{i}') for i in range(2)]
+    return start(t, [ill.port, *(b.port for b in web)], **more), ill
+
+
 def statuses(s, n):
     """What n requests get, each on a connection of its own, so of several workers, by both routes in turn."""
     out = {}
@@ -79,8 +85,7 @@ def resetting_endpoint_is_put_out(t):
     """One of three endpoints closes each connection when it was asked: do as many requests fail as the settings allow, of all workers and routes?"""
     def reset(stream, r):
         return False
-    bad, web = t.backend('bad', reset), [t.backend(f'pod-{i}') for i in range(2)]
-    s = start(t, [bad.port, *(b.port for b in web)], ejection_failures='3')
+    s, bad = one_ill(t, reset, ejection_failures='3')
     equal(statuses(s, 200), {200: 197, 502: 3})
     equal(len(bad.requests), 3)
 
@@ -93,8 +98,7 @@ def silent_endpoint_is_put_out(t):
         return False
     t.silence = threading.Event()
     t.finally_(t.silence.set)
-    bad, web = t.backend('bad', silent), [t.backend(f'pod-{i}') for i in range(2)]
-    s = start(t, [bad.port, *(b.port for b in web)], timeouts={'backendRequest': '200ms'}, ejection_failures='2')
+    s, _ = one_ill(t, silent, timeouts={'backendRequest': '200ms'}, ejection_failures='2')
     equal(statuses(s, 100), {200: 98, 504: 2})
 
 
@@ -115,8 +119,7 @@ def statuses_are_the_applications(t):
 @case
 def failing_statuses_put_an_endpoint_out(t):
     """Do as many answers of 5xx as the settings say put an endpoint out?"""
-    bad, web = t.backend('bad', sick), [t.backend(f'pod-{i}') for i in range(2)]
-    s = start(t, [bad.port, *(b.port for b in web)], ejection_statuses='5')
+    s, bad = one_ill(t, sick, ejection_statuses='5')
     equal(statuses(s, 200), {200: 195, 503: 5})
     equal(len(bad.requests), 5)
 
