@@ -72,6 +72,16 @@ class Stream:
         self.send('\r\n'.join(head).encode() + b'\r\n\r\n' + (b'' if method == 'HEAD' else body))
 
 
+def accepted(listener):
+    """The connections that come to a listening socket, until it is closed."""
+    while True:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        yield sock
+
+
 class Backend:
     def __init__(self, name='b', handler=None, port=0, context=None, host='127.0.0.1'):
         """context: an ssl.SSLContext, to be changed while it runs; None: in the clear."""
@@ -83,11 +93,7 @@ class Backend:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
+        for sock in accepted(self.listener):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 
+from backends import accepted
 from h2socket import h2
 
 GOAWAY, RST_STREAM = 7, 3
@@ -97,11 +98,7 @@ class Peer:
         t.finally_(self.close)
 
     def accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
+        for sock in accepted(self.listener):
             self.links.append(Link(self, sock))
             threading.Thread(target=self.links[-1].run, daemon=True).start()
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import manifests
@@ -82,6 +83,14 @@ class Process:
 
     def alive(self):
         return self.p.poll() is None
+
+    def wait_listening(self, *ports):
+        def listens(port):
+            assert self.alive(), f'it ended: {self.text()[-2000:]}'
+            with socket.socket() as s:
+                return s.connect_ex(('127.0.0.1', port)) == 0
+        for port in ports:
+            eventually(lambda: listens(port), f'something listens on {port}')
 
     def end(self, sig=signal.SIGTERM, within=15):
         """Asks it to end; its exit status."""
@@ -229,6 +238,19 @@ class Case:
         """A Gateway on port 80, one route for everything to one backend `b`."""
         self.b = self.backend('b', handler)
         return self.serve(manifests.gateway(), manifests.route(manifests.rule('b')), manifests.service('b', self.b.port), *objects, **more)
+
+    def held(self, *targets):
+        """A handler that holds its answers to these targets back, and the event that they wait for."""
+        go = threading.Event()
+        self.finally_(go.set)
+
+        def handler(stream, r):
+            stream.body(r)
+            if r.target in targets:
+                go.wait(30)
+            stream.answer(200, [], b'done')
+            return True
+        return handler, go
 
     def run(self, *argv, status=0, timeout=30):
         """Runs a program to its end; what it prints."""

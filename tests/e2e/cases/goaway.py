@@ -5,7 +5,7 @@ import threading
 from client import Cut, trusting
 from cases.http2_backend import h2c_service
 from cases.tls_clients import authority, bundle, signed, validation
-from frames import DATA, END_STREAM, GOAWAY, NO_ERROR, Frames
+from frames import GOAWAY, NO_ERROR, Frames
 from h2peer import Peer
 from harness import case, equal, eventually
 from manifests import gateway, gateway_class, listener, route, rule, secret, service, slices
@@ -42,6 +42,16 @@ def in_flight(s, peer, *paths):
     return asks
 
 
+def came_again(asks, peer, p):
+    """What was not looked at is sent on another connection, whole, and answered there."""
+    eventually(lambda: len(peer.of(p)) == 2, f'{p} comes again')
+    first, second = peer.of(p)
+    assert second.link is not first.link
+    equal(second.body, first.body)
+    second.answer()
+    equal(asks[p].result().status, 200)
+
+
 def h2c(t, *peers):
     objects = service('b', *(p.port for p in peers))
     objects[0]['spec']['ports'][0]['appProtocol'] = 'kubernetes.io/h2c'
@@ -58,11 +68,8 @@ def goaway_from_a_backend(t):
     assert len({id(a.link) for a in peer.asked}) == 1
     one.goaway(peer.of('/a')[0].stream)
     for p in ('/b', '/c'):
-        eventually(lambda: len(peer.of(p)) == 2, f'{p} comes again')
-        assert peer.of(p)[1].link is not one
+        came_again(asks, peer, p)
         equal(peer.of(p)[1].body, b'abc')
-        peer.of(p)[1].answer()
-        equal(asks[p].result().status, 200)
     peer.of('/a')[0].answer(b'fine')
     equal((asks['/a'].result().status, asks['/a'].result().body), (200, b'fine'))
     d = in_flight(s, peer, 'POST /d')['/d']
@@ -118,9 +125,7 @@ def goaway_with_an_error(t):
     one.goaway(peer.of('/a')[0].stream, 2)
     one.close()
     equal(asks['/a'].result().status, 502)
-    eventually(lambda: len(peer.of('/b')) == 2, '/b comes again')
-    peer.of('/b')[1].answer()
-    equal(asks['/b'].result().status, 200)
+    came_again(asks, peer, '/b')
     equal(len(peer.of('/a')), 1)
 
 
@@ -143,15 +148,7 @@ def refused_streams_go_elsewhere(t):
 
 
 def slow_backend(t):
-    go = threading.Event()
-    t.finally_(go.set)
-
-    def handler(stream, r):
-        stream.body(r)
-        if r.target == '/slow':
-            go.wait(20)
-        stream.answer(200, [], b'done')
-        return True
+    handler, go = t.held('/slow')
     return t.backend('b', handler), go
 
 

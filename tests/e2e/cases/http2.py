@@ -276,15 +276,7 @@ def h2_smuggling(t):
 @case
 def h2_term(t):
     """Does SIGTERM end an idle connection by GOAWAY and let a stream that runs come to its end?"""
-    go = threading.Event()
-    t.finally_(go.set)
-
-    def handler(stream, r):
-        stream.body(r)
-        if r.target == '/slow':
-            go.wait(20)
-        stream.answer(200, [], b'done')
-        return True
+    handler, go = t.held('/slow')
     s = t.simple(handler=handler)
     idle, busy = Frames(t, s.port[80]), Frames(t, s.port[80])
     equal(idle.status(idle.ask('/')), 200)

@@ -53,15 +53,7 @@ def killed_under_load(t):
 @case
 def term_drains(t):
     """Does SIGTERM let requests under way finish, close kept connections when they rest, and end with status 0?"""
-    import threading
-    go = threading.Event()
-
-    def handler(stream, r):
-        stream.body(r)
-        if r.target == '/slow':
-            go.wait(20)
-        stream.answer(200, [], b'done')
-        return True
+    handler, go = t.held('/slow')
     s = t.simple(handler=handler)
     idle, slow = t.connection(s.port[80]), t.connection(s.port[80])
     equal(idle.ask().status, 200)

@@ -53,15 +53,7 @@ def haproxy(t, *servers):
         for i, (port, words) in enumerate(zip(ports, servers)):
             f.write(f'listen l{i}\n  bind 127.0.0.1:{port}\n  server s 127.0.0.1:{words}\n')
     p = Process(t, ['haproxy', '-db', '-f', conf], 'haproxy.log')
-
-    def opens(port):
-        try:
-            Connection(port).close()
-            return True
-        except ConnectionError:
-            return False
-    for port in ports:
-        eventually(lambda: opens(port), 'HAProxy listens')
+    p.wait_listening(*ports)
     return p, ports
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends that want the PROXY protocol: nginx, and one that tells what it was told."""
-import ssl
 
 from backends import Backend, Stream
 from cases.backend_tls import Authority, bundle, policy
@@ -52,16 +51,7 @@ def nginx(t, *listens):
     with open(conf, 'w') as f:
         f.write(f'daemon off; worker_processes 1; pid {t.dir}/nginx.pid; error_log stderr; user root;\nevents {{ worker_connections 256; }}\n'
                 f'http {{ access_log off; {temp} {servers} }}\n')
-    Process(t, ['nginx', '-p', t.dir, '-c', conf], 'nginx.log')
-
-    def opens(port):
-        try:
-            Connection(port).close()
-            return True
-        except ConnectionError:
-            return False
-    for port in ports:
-        eventually(lambda: opens(port), 'nginx listens')
+    Process(t, ['nginx', '-p', t.dir, '-c', conf], 'nginx.log').wait_listening(*ports)
     return ports
 
 

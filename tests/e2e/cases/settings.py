@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings by parametersRef: read, changed while requests run, and kept when they are broken."""
 import json
-import threading
 
 from harness import case, equal, eventually, holds
 from manifests import gateway, path, route, rule, service, thing
@@ -37,14 +36,7 @@ def start(t, *objects, handler=None):
 @case
 def settings_changed_live(t):
     """Do timeouts of a class change while requests run, is a broken change told while the old one stays, and is no connection dropped?"""
-    go = threading.Event()
-
-    def handler(stream, r):
-        stream.body(r)
-        if r.target in ('/slow', '/longer'):
-            go.wait(30)
-        stream.answer(200, [], b'done')
-        return True
+    handler, go = t.held('/slow', '/longer')
     t.put('settings.yaml', settings(timeouts_request='100ms'))
     s = start(t, gateway(), route(rule('b', matches=[path('/longer')], timeouts={'request': '400ms'}), rule('b')), handler=handler)
     load, c = t.load(s.port[80]), t.connection(s.port[80])
