@@ -33,7 +33,8 @@ struct errand_ops {
     const struct http_msg *(*request)(struct errand *e, bool *ret_whole);
     /* Of the body, what is there and is taken; e->sent is set with the last. */
     err (*feed)(struct errand *e);
-    void (*wrote)(struct errand *e); /* NULL: it is fed */
+    void (*wrote)(
+        struct errand *e); /* NULL: it is fed, until all is sent; of who has all of the body from the start */
     /* The answer. NULL: it is of no interest. */
     void (*head)(struct errand *e, struct http_msg *m, bool end);
     void (*body)(struct errand *e, str bytes); /* these are consumed already */
