@@ -96,13 +96,8 @@ static void reaches(struct talk *t, int listener, int *fd, const char *end) {
     until(&t->w, has(*fd, &t->got, end));
 }
 static void is_told(struct talk *t, const char *begins, const char *end, enum http_reason why) {
-    until(&t->w, has(t->fd, &t->client, end) && t->w.finished == 1);
-    if (!str_starts(reply_text(&t->client), str_of(begins)))
-        fail_msg("%.*s", (int)t->client.bytes.n, t->client.bytes.p);
+    world_is_told(&t->w, t->fd, &t->client, begins, end);
     assert_int_equal(t->w.reason, why);
-}
-static bool is_untouched(int listener) {
-    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) < 0;
 }
 static void finish(struct talk *t) {
     for (uint32_t i = 0; i < t->w.rig.table->rule_slots; i++)
@@ -140,7 +135,7 @@ static void matches_what_the_filter_made_of_it(void **state) {
     assert_false(reply_has(&t.got, "forged") || reply_has(&t.got, "evil"));
     rig_send(t.mine, S(OK_HI));
     is_told(&t, "HTTP/1.1 200", "hi", REASON_NONE);
-    assert_true(is_untouched(t.w.backend));
+    assert_true(world_is_untouched(t.w.backend));
     finish(&t);
     /* and what the client says of itself counts for nothing */
     begin(&t, (struct filters_of){.n = 1}, NULL, "GET / HTTP/1.1\r\nHost: h\r\nX-Tenant: a\r\n\r\n");
@@ -149,7 +144,7 @@ static void matches_what_the_filter_made_of_it(void **state) {
     reaches(&t, t.w.backend, &t.backend, "\r\n\r\n");
     rig_send(t.backend, S(OK_HI));
     is_told(&t, "HTTP/1.1 200", "hi", REASON_NONE);
-    assert_true(is_untouched(t.w.others[0]));
+    assert_true(world_is_untouched(t.w.others[0]));
     finish(&t);
 }
 
@@ -158,7 +153,7 @@ static void asks_in_the_order_of_the_list(void **state) {
     struct talk t;
     begin(&t, (struct filters_of){.n = 2}, NULL, GET);
     is_asked(&t, 0, "\r\n\r\n");
-    assert_true(reply_has(&t.question[0], "X-Tenant: forged\r\n") && is_untouched(t.w.others[2]));
+    assert_true(reply_has(&t.question[0], "X-Tenant: forged\r\n") && world_is_untouched(t.w.others[2]));
     rig_send(t.server[0], S(LET_IN("a")));
     is_asked(&t, 1, "\r\n\r\n");
     assert_true(reply_has(&t.question[1], "X-Tenant: a\r\n")); /* what the first has said */
@@ -191,8 +186,8 @@ static void answers_before_it_is_matched(void **state) {
             rig_send(t.server[1], str_of(cases[i].answer));
         }
         is_told(&t, cases[i].begins, cases[i].end, cases[i].why);
-        assert_true(is_untouched(t.w.backend) && is_untouched(t.w.others[0]));
-        assert_true(i == 2 || is_untouched(t.w.others[2]));
+        assert_true(world_is_untouched(t.w.backend) && world_is_untouched(t.w.others[0]));
+        assert_true(i == 2 || world_is_untouched(t.w.others[2]));
         finish(&t);
     }
     struct talk t;
@@ -251,7 +246,7 @@ static void goes_by_the_table_of_now(void **state) {
     reaches(&t, t.w.others[0], &t.mine, "\r\n\r\n");
     rig_send(t.mine, S(OK_HI));
     is_told(&t, "HTTP/1.1 200", "hi", REASON_NONE);
-    assert_true(is_untouched(t.w.others[2]));
+    assert_true(world_is_untouched(t.w.others[2]));
     finish(&t);
 }
 

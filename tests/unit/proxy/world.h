@@ -146,6 +146,16 @@ static inline bool has(int fd, struct reply *y, const char *text) {
     return reply_has(y, text);
 }
 static inline bool ended(int fd, struct reply *y) { return has(fd, y, ""), y->end; }
+/* The answer to the only request of this world, and its exchange over. */
+static inline void world_is_told(struct world *w, int fd, struct reply *y, const char *begins,
+                                 const char *end) {
+    until(w, has(fd, y, end) && w->finished == 1);
+    if (!str_starts(reply_text(y), str_of(begins))) fail_msg("%.*s", (int)y->bytes.n, y->bytes.p);
+}
+/* Nobody has come there. */
+static inline bool world_is_untouched(int listener) {
+    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) < 0;
+}
 /* The backend's side of one request up to its head. */
 static inline int world_take_request(struct world *w) {
     struct reply q = {0};
