@@ -58,14 +58,19 @@ def h2c(t, *peers):
     return t.serve(gateway(), route(rule('b')), objects, args=('--workers', '1'))
 
 
+def on_one_connection(t, *paths):
+    """Requests that a backend has got by one connection: s, the backend, the requests, the connection."""
+    peer = Peer(t)
+    s = h2c(t, peer)
+    asks = in_flight(s, peer, *paths)
+    equal(len({id(a.link) for a in peer.asked}), 1)
+    return s, peer, asks, peer.asked[0].link
+
+
 @case
 def goaway_from_a_backend(t):
     """Of requests on their way, are those above its last stream sent again on another connection, even POST, and those up to it left to be answered?"""
-    peer = Peer(t)
-    s = h2c(t, peer)
-    asks = in_flight(s, peer, 'POST /a', 'POST /b', 'POST /c')
-    one = peer.of('/a')[0].link
-    assert len({id(a.link) for a in peer.asked}) == 1
+    s, peer, asks, one = on_one_connection(t, 'POST /a', 'POST /b', 'POST /c')
     one.goaway(peer.of('/a')[0].stream)
     for p in ('/b', '/c'):
         came_again(asks, peer, p)
@@ -83,10 +88,7 @@ def goaway_from_a_backend(t):
 @case
 def goaway_from_a_backend_in_two_steps(t):
     """Does one that only announces the end stop nothing that runs, and get nothing new?"""
-    peer = Peer(t)
-    s = h2c(t, peer)
-    asks = in_flight(s, peer, 'POST /a', 'POST /b')
-    one = peer.of('/a')[0].link
+    s, peer, asks, one = on_one_connection(t, 'POST /a', 'POST /b')
     one.goaway(FIRST)
     asks |= in_flight(s, peer, 'POST /c')
     assert peer.of('/c')[0].link is not one
@@ -100,10 +102,7 @@ def goaway_from_a_backend_in_two_steps(t):
 @case
 def goaway_from_a_backend_that_ends(t):
     """What it may have processed and never answered: is a POST not sent twice, and a GET answered from elsewhere?"""
-    peer = Peer(t)
-    s = h2c(t, peer)
-    asks = in_flight(s, peer, 'POST /a', 'GET /g', 'POST /b')
-    one = peer.of('/a')[0].link
+    _, peer, asks, one = on_one_connection(t, 'POST /a', 'GET /g', 'POST /b')
     one.goaway(peer.of('/g')[0].stream)
     eventually(lambda: len(peer.of('/b')) == 2, '/b comes again')
     one.close()
@@ -118,10 +117,7 @@ def goaway_from_a_backend_that_ends(t):
 @case
 def goaway_with_an_error(t):
     """Is GOAWAY that blames us for something treated as the end that it is: nothing is sent twice that may have been processed?"""
-    peer = Peer(t)
-    s = h2c(t, peer)
-    asks = in_flight(s, peer, 'POST /a', 'POST /b')
-    one = peer.of('/a')[0].link
+    _, peer, asks, one = on_one_connection(t, 'POST /a', 'POST /b')
     one.goaway(peer.of('/a')[0].stream, 2)
     one.close()
     equal(asks['/a'].result().status, 502)
