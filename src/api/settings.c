@@ -79,6 +79,20 @@ bool settings_header(str *lines, str *ret_name, str *ret_value) {
     return false;
 }
 
+/* A token, and perhaps a port; what is nearly Off or On is taken for a mistake.      [RFC 9110 7.6.3 received-by] */
+static bool is_via(str s) {
+    static const char *const near[] = {"on", "off", "true", "false", "yes", "no", "none"};
+    if (str_eq(s, S("Off")) || str_eq(s, S("On"))) return true;
+    for (size_t i = 0; i < COUNT_OF(near); i++)
+        if (str_ieq(s, str_of(near[i]))) return false;
+    size_t colon = str_find(s, ':');
+    uint16_t port;
+    return pattern_header_name.holds(str_upto(s, colon)) &&
+           (colon == s.n || num_parse_port(str_from(s, colon + 1), &port) == OK);
+}
+static const struct pattern via = {
+    NULL, is_via, "must be Off, On, or a name of this gateway's own: a token, as edge-1, and perhaps :PORT"};
+
 static const char *const parents[] = {"Follow", "Ignore", NULL};
 static const char *const proxy_protocols[] = {"Off", "Required", "FromTrusted", NULL};
 static const char *const switches[] = {"Off", "On", NULL};
@@ -102,6 +116,7 @@ static const struct field fields[] = {
      .max = 256, .item_max = 64, .pattern = &network},
     {"trustedHops", FIELD_OPT_INT, AT(settings, trusted_hops), .min = 1, .max = 32},
     {"forwarded", FIELD_ENUM, AT(settings, forwarded), .values = switches},
+    {"via", FIELD_STR, AT(settings, via), .min = 1, .max = 64, .pattern = &via},
     {"requestId", FIELD_ENUM, AT(settings, request_id), .values = request_ids},
     {"upgrades", FIELD_STR_LIST, AT(settings, upgrades), .flags = FIELD_UNIQUE, .min = 1, .max = 16,
      .item_max = 64, .pattern = &upgrade},

@@ -19,6 +19,7 @@
     X(TRUSTED_PROXIES, "trustedProxies", 1)                                                                  \
     X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
     X(FORWARDED, "forwarded", 1)                                                                             \
+    X(VIA, "via", 1)                                                                                         \
     X(REQUEST_ID, "requestId", 1)                                                                            \
     X(UPGRADES, "upgrades", 1)                                                                               \
     X(PROXY_PROTOCOL, "proxyProtocol", 1)                                                                    \
@@ -104,6 +105,7 @@ struct settings { /* each "not set" when not given: the built-in default holds, 
     uint8_t check;              /* enum settings_check */
     str check_path;
     uint8_t proxy_protocol, balancing, service, request_id, forwarded;
+    str via;        /* Off, On, or a pseudonym */
     str access_log; /* a format of http/access_format.h */
     /* A Service that spans are sent to, "NS/NAME:PORT"; a share as settings_share() reads it; a line "Name: value" for each header. */
     str tracing_collector, tracing_sampling, tracing_service, tracing_headers;

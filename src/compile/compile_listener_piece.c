@@ -68,7 +68,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
     struct ip_net *proxies = compile_block_array(b, (uint32_t)(p->proxy_trusted.n * sizeof *nets + 7) / 8, 8);
     const struct table_balancing *balancing = put_balancing(b, p->balancing);
     str *upgrades = compile_block_strs(b, p->upgrades.p, p->upgrades.n);
-    str program = compile_block_str(b, words->access_program);
+    str program = compile_block_str(b, words->access_program), via = compile_block_str(b, p->via);
     if (!to) return NULL;
     *to = (struct table_settings){
         .request_timeout_us = number_of(p->request_timeout),
@@ -85,6 +85,10 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .proxy_protocol = p->proxy_protocol,
         .proxy_trusted = proxies,
         .forwarded = p->forwarded,
+        .via = via,
+        .via_own = p->via_own,
+        .tells_more = p->forwarded || p->via.n,
+        .looks_first = p->request_id || p->via_own,
         .request_id = p->request_id,
         .balancing = balancing,
         .upgrades_n = p->upgrades.n,

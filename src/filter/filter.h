@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What filters do to a message; one file each. Used by proxy/ and by `explain`, which shows what would be done.
  * In:    a rule's filters, a message, what is known of the request.     Out: the changed message, or a redirect to answer with.
- * Own:   what is added lives in the message's arena. Door beside this one: forwarded.h, what a backend is told of the client.
+ * Own:   what is added lives in the message's arena. Doors beside this one: forwarded.h, what a backend is told of the client; via.h.
  * Never: a socket, a clock; a hop-by-hop field or the framing set by a user. */
 #pragma once
 #include "http/http_msg.h"

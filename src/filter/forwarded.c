@@ -2,6 +2,7 @@
 #include "filter/forwarded.h"
 
 #include "base/num.h"
+#include "filter/via.h"
 #include "http/http_chars.h"
 #include "http/http_forwarded.h"
 #include "http/http_uri.h"
@@ -186,16 +187,25 @@ static void set_both(struct http_msg *m, const struct forwarded *f, bool trusted
     http_msg_add_known(m, FIELD_FORWARDED, S("Forwarded"), forwarded);
 }
 
+static inline void set_plain(struct http_msg *m, const struct forwarded *f, bool trusted,
+                             struct ip *ret_client) {
+    str chain = trusted ? plain_chain(m, f, ret_client) : f->peer_text;
+    drop(m, trusted ? DROPPED & ~VOUCHED : DROPPED);
+    add_all(m, f, trusted, chain, scheme_of(f), m->authority);
+}
+
 /* Most requests are of nobody who is trusted, and get X-Forwarded-* alone. */
 void forwarded_set(struct http_msg *m, const struct forwarded *f, struct ip *ret_client) {
     const struct table_settings *s = f->settings;
     bool trusted = (s->trusted_n || s->trusted_hops) && is_trusted(s, f->peer, 1);
     *ret_client = *f->peer;
-    if (s->forwarded) {
-        set_both(m, f, trusted, ret_client);
+    if (s->tells_more) {
+        if (s->forwarded)
+            set_both(m, f, trusted, ret_client);
+        else
+            set_plain(m, f, trusted, ret_client);
+        if (s->via.n) via_add(m, s->via);
         return;
     }
-    str chain = trusted ? plain_chain(m, f, ret_client) : f->peer_text;
-    drop(m, trusted ? DROPPED & ~VOUCHED : DROPPED);
-    add_all(m, f, trusted, chain, scheme_of(f), m->authority);
+    set_plain(m, f, trusted, ret_client);
 }

@@ -8,7 +8,7 @@
  * word counts: its -Proto, -Host and -Port stay, and of its -For the addresses from the client on, which is the last one that no trusted
  * proxy stands behind. Forwarded, where it is wanted, counts in the same way: where a request has it alone, X-Forwarded-* are made of it;
  * where both came and do not name the same addresses, X-Forwarded-For is right. Where it is not wanted it is removed, as
- * Proxy-Authorization always is. Before any filter: a filter may change the result. */
+ * Proxy-Authorization always is. Then Via, where it is wanted. Before any filter: a filter may change the result. */
 struct forwarded {
     const struct ip *peer;
     str peer_text; /* must live as long as the message */

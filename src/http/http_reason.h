@@ -45,6 +45,7 @@
     X(TUNNEL_IDLE, "tunnel_idle", 0, "nothing moved on the upgraded connection")                             \
     X(CLIENT_GONE, "client_gone", 0, "the client went before the response was complete")                     \
     X(VERSION, "version", 505, "an HTTP version that is not served")                                         \
+    X(LOOP, "loop", 508, "the request has come by this gateway before: its Via names it")                    \
     X(TLS_HANDSHAKE, "tls_handshake", 0, "there was no request: the client's TLS handshake failed")
 #define HTTP_REASON_ID(id, name, status, words) REASON_##id,
 enum http_reason { HTTP_REASONS(HTTP_REASON_ID) HTTP_REASON_COUNT };

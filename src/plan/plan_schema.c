@@ -65,6 +65,8 @@ static const struct field settings_fields[] = {
      .values = proxy_protocols},
     {.name = "proxyTrusted", .type = FIELD_STR_LIST, .offset = AT(plan_settings, proxy_trusted)},
     {.name = "forwarded", .type = FIELD_BOOL, .offset = AT(plan_settings, forwarded)},
+    {.name = "via", .type = FIELD_STR, .offset = AT(plan_settings, via)},
+    {.name = "viaOwn", .type = FIELD_BOOL, .offset = AT(plan_settings, via_own)},
     {.name = "requestId", .type = FIELD_ENUM, .offset = AT(plan_settings, request_id), .values = request_ids},
     {.name = "balancing", .type = FIELD_OPT_STRUCT, .offset = AT(plan_settings, balancing), .of = &balancing},
     {.name = "upgrades", .type = FIELD_STR_LIST, .offset = AT(plan_settings, upgrades)},

@@ -36,6 +36,8 @@ struct plan_settings {
     uint8_t proxy_protocol;           /* enum plan_proxy_protocol: which connections begin with its header */
     LIST_OF(str) proxy_trusted;       /* networks; REQUIRED: empty: all */
     bool forwarded;                   /* Forwarded is told, and believed of those whose word counts */
+    str via;                          /* the name that Via gets; "" = none is added */
+    bool via_own;                     /* nobody else's: a request with it in its Via has come back */
     uint8_t request_id;               /* enum plan_request_id: when X-Request-Id is made anew */
     struct plan_balancing *balancing; /* NULL: as usual */
     LIST_OF(str) upgrades; /* protocols besides WebSocket that requests may ask backends for, by Upgrade */

@@ -5,6 +5,7 @@
 #include "filter/filter.h"
 #include "filter/forwarded.h"
 #include "filter/upgrade.h"
+#include "filter/via.h"
 #include "http/http_uri.h"
 #include "proxy/affinity.h"
 
@@ -126,6 +127,21 @@ static void name_request(struct exchange *x, const struct table_settings *s) {
         request_id_put(x->request, request_id_new(&x->proxy->ids, x->arena));
 }
 
+/* Before it is matched. */
+static enum http_reason look_first(struct exchange *x, const struct table_settings *s) {
+    if (s->via_own && via_has(x->request, s->via)) return REASON_LOOP;
+    if (s->request_id) name_request(x, s);
+    return REASON_NONE;
+}
+
+/* The response gets it, too; the listener may be gone by then. */
+static void note_via(struct exchange *x, str name) {
+    str *copy = arena_make(x->arena, str);
+    *copy = arena_str(x->arena, name);
+    x->via = copy;
+    x->edits_response = true;
+}
+
 static void tell_backend(struct exchange *x, const struct table_settings *s) {
     const struct downstream *d = x->client;
     struct forwarded f = {.peer = &d->peer,
@@ -134,6 +150,7 @@ static void tell_backend(struct exchange *x, const struct table_settings *s) {
                           .port = x->listener_port,
                           .settings = s};
     forwarded_set(x->request, &f, &x->sender);
+    if (s->tells_more && s->via.n) note_via(x, s->via);
     if (x->trace) trace_tell(x);
 }
 
@@ -155,7 +172,10 @@ enum http_reason admission_check(struct exchange *x, enum admission how) {
     const struct table_listener *l = NULL;
     why = find_listener(x, &l);
     if (why != REASON_NONE) return why;
-    if (l->settings->request_id && how == ADMISSION_FRESH) name_request(x, l->settings);
+    if (l->settings->looks_first && how == ADMISSION_FRESH) {
+        why = look_first(x, l->settings);
+        if (why != REASON_NONE) return why;
+    }
     if (x->request->path.p[0] != '/') return REASON_OPTIONS; /* of the server as a whole [RFC 9110 9.3.7] */
     bool gate = l->gate && !(passed && l->id == x->gate_of);
     if (gate)

@@ -66,6 +66,7 @@ struct http_msg *auth_grpc_question(struct exchange *x) {
     struct auth_call *c = arena_make(x->arena, struct auth_call);
     c->before = x->ask.call;
     x->ask.call = c;
+    x->edits_response = true;
     c->told = a->body_bytes_max ? x->kept.n : 0;
     c->head = make_head(x, c->told);
     struct http_msg *m = arena_make(x->arena, struct http_msg);

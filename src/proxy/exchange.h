@@ -64,6 +64,8 @@ struct exchange {          /* owner: worker */
     str origin;                          /* as the client sent it, with cors */
     bool preflight;                      /* of cors: the answer */
     bool tells_id;                       /* our own answers carry its X-Request-Id */
+    bool edits_response;                 /* besides the filters of its rule and target: ask.call, via */
+    const str *via;                      /* the name that the response's Via gets; NULL: it gets none */
     struct table_match match;
     const struct table_certificate *client_certificate; /* of the listener, in the table of the generation */
     uint64_t client_generation;

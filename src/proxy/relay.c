@@ -3,6 +3,7 @@
 
 #include "filter/filter.h"
 #include "filter/upgrade.h"
+#include "filter/via.h"
 #include "proxy/affinity.h"
 #include "proxy/attempt.h"
 #include "proxy/auth_grpc.h"
@@ -78,6 +79,7 @@ void relay_answer(struct exchange *x, struct http_msg *m, bool end) {
     x->record.response = m;
     date(x, m);
     if (m->upgrade.n) upgrade_response(m);
+    if (x->via) via_add(m, *x->via);
     if (x->cors) filter_cors(x->cors, x->origin, m);
     send_head(x, m, end);
 }
@@ -87,6 +89,7 @@ static void filtered(struct exchange *x, struct http_msg *m) {
     if (x->target->filters_n) filter_response(x->target->filters, x->target->filters_n, m);
     if (x->rule->filters_n) filter_response(x->rule->filters, x->rule->filters_n, m);
     if (x->ask.call) auth_grpc_response(x, m);
+    if (x->via) via_add(m, *x->via);
 }
 
 static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
@@ -108,7 +111,7 @@ static void on_head(void *arg, uint32_t stream, struct http_msg *m, bool end) {
     x->record.response = m;
     date(x, m);
     if (m->upgrade.n) upgrade_response(m);
-    if (x->target->filters_n || x->rule->filters_n || x->ask.call) filtered(x, m);
+    if (x->target->filters_n || x->rule->filters_n || x->edits_response) filtered(x, m);
     if (x->cors) filter_cors(x->cors, x->origin, m);
     if (x->target->session) affinity_say(x, m);
     send_head(x, m, end);

@@ -82,13 +82,16 @@ static struct plan_balancing *plan_balancing(struct arena *a, const struct setti
     return to;
 }
 
+static bool tells_via(const struct settings *s) { return s->via.n && !str_eq(s->via, S("Off")); }
+
 struct plan_settings *parameters_plan(struct arena *a, const struct settings *s) {
     struct plan_balancing *balancing = plan_balancing(a, s);
     bool any = balancing || s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
                s->backend_idle.set || s->upgraded_idle.set || s->head.set || s->head_bytes.set ||
                s->body_bytes.set || s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n ||
                s->upgrades.n || s->request_id > SETTINGS_REQUEST_ID_OFF ||
-               s->proxy_protocol > SETTINGS_PROXY_OFF || s->forwarded == SETTINGS_FORWARDED_ON;
+               s->proxy_protocol > SETTINGS_PROXY_OFF || s->forwarded == SETTINGS_FORWARDED_ON ||
+               tells_via(s);
     if (!any) return NULL;
     struct plan_settings *to = arena_make(a, struct plan_settings);
     static_assert((int)SETTINGS_REQUEST_ID_ALWAYS - SETTINGS_REQUEST_ID_OFF == PLAN_REQUEST_ID_ALWAYS,
@@ -113,6 +116,10 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
         to->proxy_trusted.p = copy_all(a, s->proxy_trusted.p, to->proxy_trusted.n = s->proxy_trusted.n);
     }
     if (s->request_id) to->request_id = (uint8_t)(s->request_id - SETTINGS_REQUEST_ID_OFF);
+    if (tells_via(s)) {
+        to->via_own = !str_eq(s->via, S("On"));
+        to->via = to->via_own ? arena_str(a, s->via) : S("postern");
+    }
     to->trusted_proxies.p = copy_all(a, s->trusted_proxies.p, to->trusted_proxies.n = s->trusted_proxies.n);
     to->upgrades.p = copy_all(a, s->upgrades.p, to->upgrades.n = s->upgrades.n);
     return to;

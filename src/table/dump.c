@@ -328,6 +328,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
     if (s->proxy_protocol) buf_printf(b, "proxy-protocol=%s  ", proxies[s->proxy_protocol]);
     add_nets(b, "proxy", s->proxy_trusted, s->proxy_trusted_n);
     if (s->forwarded) buf_add(b, S("forwarded  "));
+    if (s->via.n) buf_printf(b, "via=" STR_FMT "%s  ", STR_ARG(s->via), s->via_own ? "" : " (shared)");
     if (s->request_id) buf_printf(b, "request-id=%s  ", ids[s->request_id]);
     if (s->balancing) add_balancing(b, s->balancing);
     for (uint32_t i = 0; i < s->upgrades_n; i++)
@@ -340,7 +341,7 @@ static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
            s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id ||
-           s->forwarded || s->proxy_protocol || s->balancing;
+           s->forwarded || s->via.n || s->proxy_protocol || s->balancing;
 }
 
 /* A share of all traces, in percent of them. */

@@ -28,6 +28,10 @@ struct table_settings {
     uint32_t proxy_trusted_n;
     const struct ip_net *proxy_trusted;
     bool forwarded;     /* Forwarded is told beside X-Forwarded-*, and believed with it */
+    str via;            /* the name that Via gets; "" = none is added */
+    bool via_own;       /* a request with it in its Via has come back: nobody else is named so */
+    bool tells_more;    /* forwarded, or via */
+    bool looks_first;   /* request_id, or via_own */
     uint8_t request_id; /* enum table_request_id */
     str access_program; /* ACCESS_OWN */
     const struct table_balancing *balancing; /* NULL: as usual */

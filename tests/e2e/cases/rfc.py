@@ -5,8 +5,8 @@ import ssl
 
 from cases.backend_tls import Authority, bundle, policy
 from client import Connection, Cut
-from harness import case, equal
-from manifests import gateway, route, rule, service
+from harness import case, equal, eventually
+from manifests import gateway, route, rule, service, thing
 
 
 def values(told, name):
@@ -27,6 +27,36 @@ def rfc_max_forwards(t):
     equal([s.ask('/', method=m, headers={'Max-Forwards': '0'}).status for m in ('OPTIONS', 'TRACE')], [200, 501])
     equal(s.ask('*', method='OPTIONS').status, 200)
     equal(len(t.b.requests), before)
+
+
+@case
+def rfc_via(t):
+    """With the setting, do requests and responses get Via behind what they had, by the version each came in, and is a request that has come back refused?"""
+    said = []
+
+    def handler(stream, r):
+        stream.body(r)
+        said.append([v for k, v in r.fields if k.lower() == 'via'])
+        stream.answer(200, [('Via', '1.1 inner')] if r.target == '/inner' else [])
+        return True
+    b = t.backend('b', handler)
+    t.put('edge.yaml', thing('ConfigMap', 'edge', version='v1', data={'via': 'edge-1'}))
+    g = gateway()
+    g['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'edge'}}
+    s = t.serve(g, service('b', b.port), route(rule('b')))
+    via = lambda a: [v for k, v in a.fields if k.lower() == 'via']
+    equal((via(s.ask('/')), said.pop()), (['1.1 edge-1'], ['1.1 edge-1']))
+    a = s.ask('/inner', headers={'Via': '1.0 fred, 1.1 other (edge-1)'})
+    equal((via(a), said.pop()), (['1.1 inner', '1.1 edge-1'], ['1.0 fred, 1.1 other (edge-1)', '1.1 edge-1']))
+    before = len(b.requests)
+    a = s.ask('/', headers={'Via': '1.1 other, 1.1 EDGE-1'})
+    equal((a.status, len(b.requests), s.metric('postern_reasons_total', reason='loop')), (508, before, 1))
+    t.put('edge.yaml', thing('ConfigMap', 'edge', version='v1', data={'via': 'On'}))
+    eventually(lambda: via(s.ask('/')) == ['1.1 postern'], 'the usual name')
+    equal(s.ask('/', headers={'Via': '1.1 postern'}).status, 200)
+    t.put('edge.yaml', thing('ConfigMap', 'edge', version='v1', data={'via': 'Off'}))
+    eventually(lambda: via(s.ask('/')) == [], 'none')
+    equal(said.pop(), [])
 
 
 @case

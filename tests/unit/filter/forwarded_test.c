@@ -134,7 +134,7 @@ static void test_both(void **state) {
         OWNED(arena) a = arena_new();
         struct http_msg m;
         struct ip_net net;
-        struct table_settings s = {.trusted = &net, .forwarded = true};
+        struct table_settings s = {.trusted = &net, .forwarded = true, .tells_more = true};
         if (*k->net) {
             assert_ok(ip_parse_net(str_of(k->net), &net));
             s.trusted_n = 1;
@@ -161,7 +161,7 @@ static void test_translated(void **state) {
     (void)state;
     OWNED(arena) a = arena_new();
     struct http_msg m;
-    struct table_settings s = {.trusted_hops = 2, .forwarded = true};
+    struct table_settings s = {.trusted_hops = 2, .forwarded = true, .tells_more = true};
     struct ip peer = {.family = 4, .bytes = {10, 0, 0, 1}}, client;
     struct forwarded f = {.peer = &peer, .peer_text = S("10.0.0.1"), .port = 80, .settings = &s};
     http_msg_init(&m, a, true);
