@@ -12,7 +12,6 @@
 #include "resolve/grants.h"
 #include "resolve/xbackends.h"
 
-#define PROXY_ANNOTATION "postern.dev/proxy-protocol"
 /* What follows the port in a key, by enum plan_backend_protocol. */
 static const char *const suffixes[] = {"", "", "+h2c", "+tls", "+tcp", "+udp"};
 
@@ -99,21 +98,25 @@ static struct verdict judge_protocol(struct pass *p, enum api_kind from, bool gr
     return judge_transport(a, port, udp, where, service);
 }
 
-/* What its annotation says: 0 none, 1 or 2 a version. No field of a Service says it.                       [PROXY 2] */
+err backends_proxy(const struct object *o, uint8_t *ret, str *ret_said) {
+    *ret_said = schema_map_get(&o->meta.annotations, S(BACKENDS_PROXY_ANNOTATION));
+    *ret = str_eq(*ret_said, S("v1")) ? 1 : str_eq(*ret_said, S("v2")) ? 2 : 0;
+    return *ret || !ret_said->p ? OK : ERR_PROTO;
+}
+
 static err proxy_of(const struct service *s, uint8_t *ret) {
-    str said = schema_map_get(&s->obj.meta.annotations, S(PROXY_ANNOTATION));
-    *ret = str_eq(said, S("v1")) ? 1 : str_eq(said, S("v2")) ? 2 : 0;
-    return *ret || !said.p ? OK : ERR_PROTO;
+    str said;
+    return backends_proxy(&s->obj, ret, &said);
 }
 
 static struct verdict judge_proxy(struct arena *a, const struct service *s, str where, str service) {
     uint8_t version;
-    if (proxy_of(s, &version) == OK) return (struct verdict){0};
+    str said;
+    if (backends_proxy(&s->obj, &version, &said) == OK) return (struct verdict){0};
     return resolver_refuse(a, "UnsupportedProtocol",
-                           STR_FMT ": Service " STR_FMT " has the annotation " PROXY_ANNOTATION
+                           STR_FMT ": Service " STR_FMT " has the annotation " BACKENDS_PROXY_ANNOTATION
                                    " with \"" STR_FMT "\"; write v1 or v2, or remove it",
-                           STR_ARG(where), STR_ARG(service),
-                           STR_ARG(schema_map_get(&s->obj.meta.annotations, S(PROXY_ANNOTATION))));
+                           STR_ARG(where), STR_ARG(service), STR_ARG(said));
 }
 
 bool backends_annotated_anew(struct pass *p, str ns, str name) {

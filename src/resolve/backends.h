@@ -11,6 +11,10 @@
  * "NS/NAME:PORT+h2c", in p->scratch when they can. */
 struct verdict backends_judge(struct pass *p, enum api_kind from, str from_ns, bool grpc,
                               const struct backend_object_ref *ref, str where, str *ret_key);
+/* What the annotation of a Service or an XBackend says, which has no field for it: 0 none, 1 or 2 a version of the header that connections to it
+ * begin with. ERR_PROTO: it says another thing.                                                        [PROXY 2] */
+#define BACKENDS_PROXY_ANNOTATION "postern.dev/proxy-protocol"
+err backends_proxy(const struct object *o, uint8_t *ret, str *ret_said);
 struct backend_state *backends_use(struct pass *p, str key);
 void backends_release(struct pass *p, struct backend_state *b);
 /* Marks the backends of a Service. */

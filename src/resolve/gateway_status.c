@@ -7,6 +7,7 @@
 #include "resolve/gateway_addresses.h"
 #include "resolve/listener_verdicts.h"
 #include "resolve/set_status.h"
+#include "resolve/telemetry.h"
 
 static const struct schema *status_schema(void) { return api_type_of(KIND_GATEWAY)->status_schema; }
 
@@ -73,6 +74,7 @@ static struct verdict build(struct pass *p, const struct gateway_state *g, struc
             resolver_refuse(p->scratch, "ListenersNotResolved",
                             "%u of %u listeners have references that are not resolved; see status.listeners",
                             t.unresolved, g->own_n);
+    if (!refs.reason) refs = telemetry_judge_settings(p, g);
     struct verdict programmed = judge_gateway(p, g, &t);
     struct conditions c = conditions_begin(p->scratch, g->generation);
     add_accepted(&c, g, &t);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve/telemetry.h"
 
+#include "api/settings.h"
 #include "api/xbackend.h"
 #include "api/xtelemetry_policy.h"
+#include "base/num.h"
 #include "resolve/backends.h"
 #include "resolve/gateways.h"
 #include "resolve/policies.h"
@@ -159,6 +161,33 @@ struct plan_tracing *telemetry_map(struct pass *p, const struct gateway_state *g
     return t && t->mode == TRACING_ENABLED ? map_policy(p, policy) : map_settings(p, g->tracing);
 }
 
+/* By its settings: no policy has another word on it. */
+static bool goes_by_settings(const struct pass *p, const struct gateway_state *g) {
+    const struct xtelemetry_policy *policy =
+        features_served(p->facts, FEATURE_XTELEMETRY) ? find(p, g) : NULL;
+    const struct tracing *t = policy ? policy->spec.tracing : NULL;
+    return g->tracing && !(t && (t->mode == TRACING_DISABLED || t->mode == TRACING_ENABLED));
+}
+
+/* It is of the ConfigMap's namespace, so no grant is asked for. Requests are served in any case: only the spans have nowhere to go. */
+struct verdict telemetry_judge_settings(struct pass *p, const struct gateway_state *g) {
+    if (!g->collector || !goes_by_settings(p, g)) return (struct verdict){0};
+    str key = g->tracing->backend, ns = backends_ns(g->collector);
+    uint64_t port = 0;
+    err e = num_parse(str_from(key, str_rfind(key, ':') + 1), UINT16_MAX, &port);
+    assert(e == OK); /* the schema has seen it */
+    struct backend_object_ref ref = {.name = backends_name(g->collector),
+                                     .port = {.set = true, .v = (int64_t)port}};
+    str where = g->own && g->own->tracing_collector.n
+                    ? S("spec.infrastructure.parametersRef: tracing.collector")
+                    : S("the class's parametersRef: tracing.collector");
+    str known;
+    struct verdict v = backends_judge(p, KIND_XTELEMETRY_POLICY, ns, false, &ref, where, &known);
+    if (!v.reason) return v;
+    return resolver_refuse(p->scratch, v.reason, STR_FMT "; until then spans are dropped",
+                           STR_ARG(v.message));
+}
+
 /* ---- what is said of it ---- */
 
 const struct gateway_state *telemetry_target(const struct pass *p, const struct object *policy, uint32_t i) {
@@ -222,9 +251,11 @@ void telemetry_mark_referrers(struct pass *p, enum api_kind kind, str ns, str na
 void telemetry_mark_collectors(struct pass *p, str ns, str name) {
     if (!p->r->collectors) return;
     map_each (e, &p->r->gateways) {
-        const struct gateway_state *g = e->value;
-        if (g->collector && g->tracing && str_eq(backends_name(g->collector), name) &&
-            str_eq(backends_ns(g->collector), ns))
-            backends_mark_one(p->r, g->collector);
+        struct gateway_state *g = e->value;
+        if (!g->collector || !g->tracing || !str_eq(backends_name(g->collector), name) ||
+            !str_eq(backends_ns(g->collector), ns))
+            continue;
+        backends_mark_one(p->r, g->collector);
+        gateways_mark_status(p->r, g);
     }
 }

@@ -98,6 +98,13 @@ static struct verdict judge_fields(struct pass *p, const struct xbackend *b) {
         return not_served(a, "spec.sessionPersistence", FEATURE_SESSION);
     if (b->spec.protocol == XBACKEND_MCP)
         return resolver_refuse(a, "Invalid", "spec.protocol: MCP is not served by this version; use HTTP");
+    uint8_t version;
+    str said;
+    if (backends_proxy(&b->obj, &version, &said) != OK)
+        return resolver_refuse(a, "Invalid",
+                               "metadata.annotations: " BACKENDS_PROXY_ANNOTATION " is \"" STR_FMT
+                               "\"; write v1 or v2, or remove it",
+                               STR_ARG(said));
     return (struct verdict){0};
 }
 
@@ -201,6 +208,9 @@ void xbackends_write(struct pass *p, struct backend_state *state, struct plan_ba
                                       STR_ARG(piece->ns), STR_ARG(piece->name), STR_ARG(v.message));
         return;
     }
+    str said;
+    if (piece->protocol != PLAN_BACKEND_UDP && backends_proxy(&b->obj, &piece->proxy_protocol, &said) != OK)
+        piece->proxy_protocol = 0; /* judged above */
     if (b->spec.external_hostname) {
         piece->external = resolver_lower(p->scratch, b->spec.external_hostname->hostname);
         add_addresses(p, piece->external, piece->port, all);
