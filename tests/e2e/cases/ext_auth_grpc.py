@@ -8,7 +8,7 @@ import time
 from cases.backend_tls import Authority, bundle, policy
 from client import Connection
 from harness import Process, case, equal, eventually, holds
-from manifests import documents, gateway, gateway_class, headers, route, rule, service
+from manifests import documents, gateway, gateway_class, headers, listener, path, route, rule, service
 
 SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'authz_server.py')
 
@@ -149,6 +149,35 @@ def grpc_auth_fails_closed(t):
     t.authz.kill()
     equal(s.ask('/fine').status, 503)
     equal(s.ask('/fine').status, 503)
+
+
+@case
+def grpc_auth_of_listener(t):
+    """Asked by a listener's filter over gRPC: do its fields decide the match, does its refusal come before any route, do body and query go on as it says, and does
+    nobody pass when it is gone?"""
+    t.b, other = t.backend('b'), t.backend('other')
+    by = lambda value: [{**path('/'), 'headers': [{'name': 'X-Set', 'value': value}]}]
+    entry = {**listener(), 'filters': {'requests': [auth(forwardBody={'maxSize': 1000})]}}
+    s = t.serve(gateway(entry), service('auth', server(t)), service('b', t.b.port), service('other', other.port),
+                route(rule('b', matches=by('new')), rule('other', matches=by('old'))), args=('--workers', '1'))
+    with Connection(s.port[80]) as c:
+        a = c.ask('/changed?b=1&c=2', headers={'X-Set': 'old', 'X-Gone': '1'})  # forged: as it is set, it counts
+        equal((a.status, a.all('X-Response'), len(other.requests)), (200, ['told'], 0))
+        told = a.json()
+        f = {k.lower(): v for k, v in told['headers']}
+        equal((f.get('x-set'), f.get('x-gone'), told['query']), ('new', None, 'b=new%20one&d=%26'))
+        a = c.ask('/denied')
+        equal((a.status, a.body, a.get('WWW-Authenticate')), (401, b'who are you', 'Basic'))
+        equal(c.ask('/none').status, 404, 'let in, and no rule takes it')
+        equal(c.ask('/none', headers={'X-Set': 'old'}).status, 200, 'what it does not speak of stays as it came')
+        a = c.ask('/told', method='POST', body=b'abc')
+        equal((a.status, a.json().get('body')), (200, hashlib.sha256(b'abc').hexdigest()))
+        a = c.ask('/changed', method='POST', body=b'x' * 1000)
+        equal((a.status, a.json()['bodyBytes']), (200, 1000))
+        equal(c.ask('/changed', method='POST', body=b'x' * 1001).status, 413)
+    equal((len(t.b.requests), len(other.requests)), (2, 1))
+    t.authz.kill()
+    equal((s.ask('/changed').status, s.ask('/none').status), (503, 503))
 
 
 @case

@@ -4,9 +4,10 @@
 from backends import Backend, Stream
 from cases.backend_tls import Authority, bundle, policy
 from cases.settings import named_class, settings
+from cases.xbackend import to, xbackend
 from client import Connection
 from harness import Process, case, equal, eventually, holds
-from manifests import gateway, gateway_class, path, route, rule, service
+from manifests import gateway, gateway_class, path, route, rule, service, slices
 
 
 def wanting(version, name, *ports, protocol=None):
@@ -121,3 +122,20 @@ def proxy_protocol_changed(t):
     holds(s.page('/status').text(), 'postern.dev/proxy-protocol', 'write v1 or v2')
     t.put('all.yaml', gateway(), wanting('v1', 'b', b.port), route(rule('b')))
     eventually(lambda: s.ask().get('X-Told', '').startswith('PROXY TCP4 127.0.0.1'), 'well again')
+
+
+@case
+def proxy_protocol_xbackend(t):
+    """Is an XBackend with the annotation told of the client, too, and a bad value by its own status?"""
+    b = Told()
+    x = xbackend('x', b.port)
+    pods = slices('x', [b.port])
+    pods[0]['metadata']['labels'] = {'postern.dev/xbackend': 'x'}
+    annotated = lambda version: {**x, 'metadata': {**x['metadata'], 'annotations': {'postern.dev/proxy-protocol': version}}}
+    t.put('class.yaml', gateway_class())
+    t.put('all.yaml', gateway(), annotated('v1'), pods, route(rule(to('x'))))
+    s = t.serve()
+    holds(s.ask().get('X-Told', ''), 'PROXY TCP4 127.0.0.1')
+    t.put('all.yaml', gateway(), annotated('v9'), pods, route(rule(to('x'))))
+    eventually(lambda: s.ask().status == 503, 'refused')
+    holds(s.page('/status').text(), 'postern.dev/proxy-protocol is \\"v9\\"; write v1 or v2')
