@@ -88,7 +88,7 @@ static const struct table_settings *put_settings(struct compile_block *b, const 
         .via = via,
         .via_own = p->via_own,
         .tells_more = p->forwarded || p->via.n,
-        .looks_first = p->request_id || p->via_own,
+        .looks_first = p->request_id || p->via.n,
         .request_id = p->request_id,
         .balancing = balancing,
         .upgrades_n = p->upgrades.n,

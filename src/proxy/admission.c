@@ -127,19 +127,20 @@ static void name_request(struct exchange *x, const struct table_settings *s) {
         request_id_put(x->request, request_id_new(&x->proxy->ids, x->arena));
 }
 
-/* Before it is matched. */
-static enum http_reason look_first(struct exchange *x, const struct table_settings *s) {
-    if (s->via_own && via_has(x->request, s->via)) return REASON_LOOP;
-    if (s->request_id) name_request(x, s);
-    return REASON_NONE;
-}
-
 /* The response gets it, too; the listener may be gone by then. */
 static void note_via(struct exchange *x, str name) {
     str *copy = arena_make(x->arena, str);
     *copy = arena_str(x->arena, name);
     x->via = copy;
     x->edits_response = true;
+}
+
+/* Before it is matched. */
+static enum http_reason look_first(struct exchange *x, const struct table_settings *s) {
+    if (s->via_own && via_has(x->request, s->via)) return REASON_LOOP;
+    if (s->via.n) note_via(x, s->via);
+    if (s->request_id) name_request(x, s);
+    return REASON_NONE;
 }
 
 static void tell_backend(struct exchange *x, const struct table_settings *s) {
@@ -150,7 +151,6 @@ static void tell_backend(struct exchange *x, const struct table_settings *s) {
                           .port = x->listener_port,
                           .settings = s};
     forwarded_set(x->request, &f, &x->sender);
-    if (s->tells_more && s->via.n) note_via(x, s->via);
     if (x->trace) trace_tell(x);
 }
 

@@ -31,7 +31,7 @@ struct table_settings {
     str via;            /* the name that Via gets; "" = none is added */
     bool via_own;       /* a request with it in its Via has come back: nobody else is named so */
     bool tells_more;    /* forwarded, or via */
-    bool looks_first;   /* request_id, or via_own */
+    bool looks_first;   /* request_id, or via */
     uint8_t request_id; /* enum table_request_id */
     str access_program; /* ACCESS_OWN */
     const struct table_balancing *balancing; /* NULL: as usual */

@@ -13,11 +13,12 @@ enum { CONNS_KEPT = 4096 };
 
 /* Where a connection has one loan at a time, its user hears the codec itself. */
 static inline void begin(struct upstream_conn *u, struct upstream_loan *l) {
-    l->conn = u, l->endpoint = u->endpoint;
+    struct balance_endpoint *e = u->endpoint;
+    l->conn = u, l->endpoint = e;
     bool open = u->conn.state == CONN_OPEN && (!u->mux || mux_ready(u, l));
     l->state = open ? UPSTREAM_OPEN : UPSTREAM_WAITS;
-    u->endpoint->load->outstanding++;
-    u->endpoint->requests++;
+    e->requests++;
+    e->load->outstanding++;
     if (u->mux) {
         l->stream = 0;
         mux_begin(u, l);
