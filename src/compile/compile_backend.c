@@ -10,13 +10,13 @@ static struct compiler_backend *of(const struct table_backend *b) {
 }
 
 const struct table_backend *compile_backend_hold(struct compiler *c, str key) {
-    struct compiler_backend *s = map_get(&c->backends, key);
+    struct compiler_backend *s = index_get(&c->backends, key);
     if (!s) {
         s = base_zalloc(sizeof *s + key.n);
         memcpy(s->name, key.p, key.n);
         s->b = (struct table_backend){
             .slot = compiler_take_slot(&c->backend_slots), .id = ++c->ids, .name = {s->name, key.n}};
-        map_put(&c->backends, s->b.name, s);
+        index_put(&c->backends, s);
     }
     s->b.holds++;
     return &s->b;
@@ -27,7 +27,7 @@ void compile_backend_release(struct compiler *c, const struct table_backend *b) 
     assert(s->b.holds);
     if (--s->b.holds) return;
     assert(!s->endpoints && !s->budget);
-    map_take(&c->backends, s->b.name);
+    index_take(&c->backends, s->b.name);
     compiler_give_slot(&c->backend_slots, s->b.slot);
     free(s);
 }
@@ -73,7 +73,7 @@ static void change_reach(struct compiler *c, struct compiler_backend *s, const s
 /* The plan's own hold goes when no table shows the backend any more, so that its slot is not taken again before all workers know. */
 void compile_backend_change(struct compiler *c, const struct plan_change *change) {
     str key = change->after ? change->after->key : change->before->key;
-    struct compiler_backend *s = map_get(&c->backends, key);
+    struct compiler_backend *s = index_get(&c->backends, key);
     if (change->after && (!s || !s->in_plan)) {
         s = of(compile_backend_hold(c, key));
         s->in_plan = true;
@@ -87,7 +87,7 @@ void compile_backend_change(struct compiler *c, const struct plan_change *change
 
 void compile_backend_change_endpoints(struct compiler *c, const struct plan_change *change) {
     str key = change->after ? change->after->key : change->before->key;
-    struct compiler_backend *s = map_get(&c->backends, key);
+    struct compiler_backend *s = index_get(&c->backends, key);
     if (!change->after && (!s || !s->has_endpoints)) return;
     if (!s || !s->has_endpoints) {
         s = of(compile_backend_hold(c, key));
@@ -103,13 +103,12 @@ void compile_backend_change_endpoints(struct compiler *c, const struct plan_chan
 }
 
 void compile_backend_free_all(struct compiler *c) {
-    map_each (e, &c->backends) {
-        struct compiler_backend *s = e->value;
+    index_each (struct compiler_backend, s, &c->backends) {
         compile_endpoints_free(c, (struct table_endpoints *)s->endpoints);
         free((void *)s->budget);
         free(s);
     }
-    map_fini(&c->backends);
+    index_fini(&c->backends);
     assert(!c->healths.n);
-    map_fini(&c->healths);
+    index_fini(&c->healths);
 }

@@ -5,12 +5,12 @@ static struct health *hold(struct compiler *c, const struct ip *ip, uint16_t por
     char key[sizeof *ip + sizeof port];
     memcpy(key, ip, sizeof *ip);
     memcpy(key + sizeof *ip, &port, sizeof port);
-    struct compiler_health *s = map_get(&c->healths, (str){key, sizeof key});
+    struct compiler_health *s = index_get(&c->healths, (str){key, sizeof key});
     if (!s) {
         s = base_zalloc(sizeof *s);
         memcpy(s->key, key, sizeof key);
         s->h.among = &c->health_tally;
-        map_put(&c->healths, (str){s->key, sizeof key}, s);
+        index_put(&c->healths, s);
     }
     s->holds++;
     return &s->h;
@@ -21,7 +21,7 @@ static void release(struct compiler *c, struct health *h) {
     assert(s->holds);
     if (--s->holds) return;
     health_end(h);
-    map_take(&c->healths, (str){s->key, sizeof s->key});
+    index_take(&c->healths, (str){s->key, sizeof s->key});
     free(s);
 }
 
@@ -66,6 +66,6 @@ const struct health_tally *compile_endpoints_health(const struct compiler *c) { 
 uint32_t compile_endpoints_count(const struct compiler *c) { return (uint32_t)c->healths.n; }
 
 const struct table_endpoints *compile_endpoints_of(const struct compiler *c, str backend) {
-    const struct compiler_backend *b = map_get(&c->backends, backend);
+    const struct compiler_backend *b = index_get(&c->backends, backend);
     return b ? b->endpoints : NULL;
 }

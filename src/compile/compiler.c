@@ -125,11 +125,18 @@ void compiler_home(struct compiler *c, struct table *t) {
 }
 
 static str key_of_route(const void *route) { return ((const struct compiler_route *)route)->piece->key; }
+static str key_of_backend(const void *backend) { return ((const struct compiler_backend *)backend)->b.name; }
+static str key_of_health(const void *health) {
+    const struct compiler_health *h = health;
+    return (str){h->key, sizeof h->key};
+}
 
 struct compiler *compiler_new(void) {
     struct compiler *c = base_zalloc(sizeof *c);
     c->scratch = arena_new();
     c->routes.key = key_of_route;
+    c->backends.key = key_of_backend;
+    c->healths.key = key_of_health;
     return c;
 }
 

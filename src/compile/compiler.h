@@ -148,14 +148,15 @@ struct compiler {
     uint64_t stamp;
     uint32_t listener_ids;
     uint64_t clients_version; /* table.clients_version */
-    struct map listeners, backends, certificates, ports;
+    struct map listeners, certificates, ports;
     struct map expressions;         /* text -> struct compiler_expression */
     struct index routes;            /* struct compiler_route */
     struct compiler_tally *tallies; /* by number, from TABLE_TALLY_FIRST */
     uint32_t tallies_n, tallies_max, tally_news_n, tally_news_at;
     struct compiler_pool tally_slots;
     struct health_tally health_tally;
-    struct map healths;    /* address and port -> struct compiler_health */
+    struct index healths;  /* address and port -> struct compiler_health */
+    struct index backends; /* struct compiler_backend */
     struct map reaches;    /* content -> struct compiler_reach */
     uint32_t system_trust; /* of them, how many go by the system's certificates */
     uint32_t budgets;      /* backends that have one */
