@@ -70,13 +70,12 @@ static bool put_out(struct health *h, const struct table_balancing *b, struct he
                     uint64_t now_us) {
     uint64_t out = load(&h->out_us);
     if (out > now_us && !(out & 1)) return false; /* requests that began before */
-    uint32_t times = atomic_load_explicit(&h->times, memory_order_relaxed);
+    uint8_t times = atomic_load_explicit(&h->times, memory_order_relaxed);
     if (!out && now_us - load(&h->since_us) > b->out_us_max) times = 0;
-    uint32_t doublings = times < DOUBLINGS_MAX ? times : DOUBLINGS_MAX;
-    uint64_t us = b->out_us > b->out_us_max >> doublings ? b->out_us_max : b->out_us << doublings;
+    uint64_t us = b->out_us > b->out_us_max >> times ? b->out_us_max : b->out_us << times;
     if (!change(h, out, (now_us + us) & ~UINT64_C(1))) return false;
     keep_why(h, why);
-    atomic_store_explicit(&h->times, times + 1, memory_order_relaxed);
+    atomic_store_explicit(&h->times, (uint8_t)(times + (times < DOUBLINGS_MAX)), memory_order_relaxed);
     if (!out) tell(h, 1);
     return true;
 }

@@ -69,14 +69,14 @@ struct health {
     struct health_tally *among; /* NULL: counted nowhere */
     _Atomic uint64_t out_us;    /* until when it is out; 0: it is in; odd: a trial is under way */
     _Atomic uint64_t since_us;  /* it came, or came back; 0: it is not known */
-    _Atomic uint32_t faults;    /* in a row: failures, and in the upper half statuses */
     _Atomic uint64_t probe_us;  /* when the next check is due */
+    _Atomic uint64_t why;       /* struct health_why: it was put out for */
+    _Atomic uint64_t slow_us;   /* its start takes, by whoever sent to it last */
+    _Atomic uint32_t faults;    /* in a row: failures, and in the upper half statuses */
     _Atomic uint32_t probes;    /* in a row: good ones, and in the upper half bad ones */
-    _Atomic uint32_t unfit;     /* 1: checks say that it is to be out */
-    _Atomic uint32_t times;     /* it was put out, since it was in for long */
-    _Atomic uint32_t last;    /* what went wrong last: health_why.reason, and in the upper half its detail */
-    _Atomic uint64_t why;     /* struct health_why: it was put out for */
-    _Atomic uint64_t slow_us; /* its start takes, by whoever sent to it last */
+    _Atomic uint32_t last; /* what went wrong last: health_why.reason, and in the upper half its detail */
+    _Atomic uint8_t unfit; /* 1: checks say that it is to be out */
+    _Atomic uint8_t times; /* it was put out, since it was in for long: 32 at most */
 };
 static inline bool health_is_in(const struct health *h) {
     return !atomic_load_explicit(&h->out_us, memory_order_relaxed);
