@@ -14,6 +14,7 @@
 #include "control/supervisor.h"
 #include "io/dns.h"
 #include "io/log.h"
+#include "io/memory.h"
 
 enum {
     WORKERS_MAX = 1024,
@@ -82,6 +83,11 @@ static const struct cli_option options[] = {
     {"access-log-to", 0, "WHERE",
      "A file, opened anew on SIGHUP and when it was renamed; unix:PATH, a socket; or -, standard output "
      "(default)."},
+    {"memory", 0, "BYTES",
+     "How much memory the serving process may hold, as in 512Mi: before that, what is idle is closed, then "
+     "requests "
+     "are refused "
+     "(default: what its control groups allow; 0: no bound)."},
     {"user", 0, "USER[:GROUP]",
      "Started as root: become this user, by name or number. Ports below 1024 are still opened; manifests, "
      "keys "
@@ -192,6 +198,16 @@ static err read_admin(struct settings *s) {
     return OK;
 }
 
+static err read_memory(struct settings *s) {
+    const char *text = options_get(&s->given, "memory", NULL);
+    if (!text) {
+        s->config.memory_limit = memory_limit();
+        return OK;
+    }
+    if (memory_parse(str_of(text), &s->config.memory_limit) == OK) return OK;
+    return wrong(options_wrong(&serve_command, "--memory \"%s\" is no number of bytes, as in 512Mi", text));
+}
+
 /* c-ares takes them as one text. */
 static err read_dns(struct settings *s) {
     size_t n;
@@ -237,6 +253,7 @@ static err read_settings(struct settings *s) {
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
     linger_s = kube ? LINGER_S_KUBE : 0;
     TRY(read_number(s, "linger", 0, DRAIN_S_MAX, &linger_s));
+    TRY(read_memory(s));
     TRY(serve_access_read(&s->given, &s->access));
     const char *level = options_get(&s->given, "log-level", "info");
     if (log_parse_level(str_of(level), &s->level) != OK)

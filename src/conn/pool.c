@@ -28,8 +28,7 @@ static void drop(struct pool *p, void *item) {
     free(item);
 }
 
-void pool_fini(struct pool *p) {
-    assert(p->lent == 0);
+void pool_trim(struct pool *p) {
     while (p->first) {
         struct kept *k = p->first;
         p->first = k->next;
@@ -37,6 +36,11 @@ void pool_fini(struct pool *p) {
         drop(p, k);
     }
     p->kept = 0;
+}
+
+void pool_fini(struct pool *p) {
+    assert(p->lent == 0);
+    pool_trim(p);
 }
 
 void *pool_take(struct pool *p, bool *ret_fresh) {

@@ -15,6 +15,8 @@ struct pool {
 void pool_init(struct pool *p, size_t bytes, uint32_t keep_max, void (*fini)(void *item));
 /* Everything must have been given back. */
 void pool_fini(struct pool *p);
+/* What is kept goes back to the system. */
+void pool_trim(struct pool *p);
 /* fresh: all zero, never used; otherwise as it was given back, but for its first pointer. */
 void *pool_take(struct pool *p, bool *ret_fresh);
 void pool_give(struct pool *p, void *item);

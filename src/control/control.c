@@ -12,6 +12,8 @@
 #include "admin/metrics.h"
 #include "base/num.h"
 #include "control/builder.h"
+
+#include "control/memory_watch.h"
 #include "control/scrape.h"
 #include "io/clock.h"
 #include "io/log.h"
@@ -50,6 +52,7 @@ struct control {
     struct metrics *metrics;
     struct scrape *scrape;
     uint32_t series;
+    struct memory_watch memory;
     struct timer linger_timer, watchdog;
     uint64_t drain_until_us;
     int64_t start_s;
@@ -231,6 +234,10 @@ static void answer_metrics(void *arg, struct admin_request *r) {
         .workers = k->workers_n,
         .start_s = (uint64_t)k->start_s,
         .access_dropped = access_writer_dropped(k->access),
+        .memory_resident = memory_watch_resident(&k->memory),
+        .memory_limit = k->memory.limit,
+        .memory_pressure = k->memory.level,
+        .memory_sheds = k->memory.sheds,
         .findings = stats_get(&s->findings),
         .reloads = stats_get(&s->reloads),
         .conditions_false = stats_get(&s->conditions_false),
@@ -373,6 +380,7 @@ static err start(struct control *k) {
     else
         watch_files(k); /* before they are read, so that no change falls between */
     TRY(start_workers(k));
+    memory_watch_init(&k->memory, &k->loop, k->c->memory_limit, k->workers, k->workers_n);
     TRY(open_access(k));
     if (thread_start(&k->builder_thread, "builder", builder_run, &k->builder) != OK) {
         log_error("builder thread err=\"%s\"", strerror(errno));
@@ -403,6 +411,7 @@ static void join_workers(struct control *k) {
 
 static void end(struct control *k) {
     scrape_answer(k->scrape); /* while there are workers to read from */
+    memory_watch_fini(&k->memory);
     join_workers(k);
     if (k->builder_thread) builder_post_stop(&k->builder);
     thread_join(k->builder_thread);

@@ -24,6 +24,7 @@ struct control_config {
     const char *notify_socket; /* of a service manager (io/notify.h); NULL: none */
     uint64_t watchdog_us;      /* in which it wants to hear of us; 0: never */
     uint32_t metrics_series;   /* that /metrics has at most; 0: as usual */
+    uint64_t memory_limit;     /* bytes; 0: none */
     const char *sandbox;       /* what holds of it (io/sandbox.h), for `status` */
     struct ip admin_ip;
     uint16_t admin_port;

@@ -410,7 +410,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     const struct table_port_settings *settings = port ? table_port_settings(port) : &none;
     enum downstream_proxy_verdict header = downstream_proxy_judge(p, port_slot, settings, peer);
     p->counts.connections_accepted++;
-    if (header == DOWNSTREAM_PROXY_REFUSED) {
+    if (header == DOWNSTREAM_PROXY_REFUSED || (p->sheds && tls)) { /* a handshake is the dearest of all beginnings */
         close(fd);
         return;
     }

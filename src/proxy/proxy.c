@@ -48,6 +48,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->matching = table_work_new();
     if (c->session_key) memcpy(p->session_key, c->session_key, sizeof p->session_key);
     p->limits = c->limits ? *c->limits : proxy_limits_usual;
+    p->exchanges_max = p->limits.exchanges_max;
     p->upstream = upstream_new(&p->common, &(struct upstream_config){.codec = backend_limits,
                                                                      .connect_us = p->limits.connect_us,
                                                                      .idle_us = p->limits.upstream_idle_us,

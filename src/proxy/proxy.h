@@ -56,6 +56,7 @@ struct proxy_counts {
     uint64_t handshakes_untold;                                      /* of those, how many have no record */
     uint64_t headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT]; /* of the PROXY protocol, by version */
     uint64_t requests_open, tunnels_open;                            /* tunnels are among the requests */
+    uint64_t pressure_closed;      /* idle connections of clients, for want of memory */
     uint64_t expressions_given_up; /* searches that reached the bound of their request */
     uint64_t mirrors, mirrors_dropped,
         mirrors_failed; /* begun; not begun or cut at a bound; cut by their backend */

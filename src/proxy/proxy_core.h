@@ -55,6 +55,8 @@ struct proxy { /* owner: worker */
     uint8_t session_key[SEAL_KEY_BYTES];
     struct proxy_counts counts;
     uint64_t arena_misses;
+    uint32_t exchanges_max; /* when memory is not short: pressure.h */
+    bool sheds;             /* it is very short */
     int64_t wall_offset_us; /* wall clock less monotonic, read again every second */
     uint64_t wall_until_us;
     char date[40];

@@ -275,6 +275,11 @@ static void drain(void *arg, struct balance_endpoint *e) {
     lane_close_idle(e);
 }
 
+void upstream_close_idle(struct upstream *s) {
+    balance_each(&s->balance, drain, s);
+    pool_trim(&s->conns);
+}
+
 void upstream_drain(struct upstream *s) {
     s->draining = true;
     probe_end_all(s);

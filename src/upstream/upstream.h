@@ -181,6 +181,8 @@ static inline bool upstream_alive(const struct upstream_loan *l) {
     return l->conn->mux || conn_alive(&l->conn->conn);
 }
 
+/* Closes what is idle. */
+void upstream_close_idle(struct upstream *s);
 /* Closes what is idle, and pools nothing more. */
 void upstream_drain(struct upstream *s);
 void upstream_count(const struct upstream *s, struct upstream_counts *ret);

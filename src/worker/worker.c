@@ -243,6 +243,20 @@ static void deliver_socket(struct post *p, void *worker) {
     send_home(w, p, home_socket);
 }
 
+/* ---- memory ---- */
+
+struct pressure_post {
+    struct post post;
+    enum pressure level;
+};
+
+static void deliver_pressure(struct post *p, void *worker) {
+    struct worker *w = worker;
+    struct pressure_post *m = container_of(p, struct pressure_post, post);
+    if (w->state != WORKER_ENDED) pressure_set(w->proxy, m->level);
+    free(m);
+}
+
 /* ---- what is told of exchanges ---- */
 
 /* How the line is printed; not given: not at all. */
@@ -298,6 +312,7 @@ static void publish_counts(struct worker *w) {
     for (int i = 0; i < 2; i++) stats_set(&s->headers[i], c.headers[i]);
     for (int i = 0; i < PROXY_PROTOCOL_FAULT_COUNT; i++)
         stats_set(&s->headers_failed[i], c.headers_failed[i]);
+    stats_set(&s->pressure_closed, c.pressure_closed);
     stats_set(&s->requests_open, c.requests_open);
     stats_set(&s->expressions_given_up, c.expressions_given_up);
     stats_set(&s->tunnels_open, c.tunnels_open);
@@ -481,6 +496,13 @@ void worker_post_drain(struct worker *w, struct worker_drain *m) {
 
 void worker_post_census(struct worker *w, struct worker_census *m) {
     m->post.deliver = deliver_census;
+    mailbox_post(&w->box, &m->post);
+}
+
+void worker_post_pressure(struct worker *w, enum pressure level) {
+    struct pressure_post *m = base_alloc(sizeof *m);
+    *m = (struct pressure_post){.level = level};
+    m->post.deliver = deliver_pressure;
     mailbox_post(&w->box, &m->post);
 }
 

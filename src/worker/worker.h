@@ -8,6 +8,7 @@
 #include "http/access_format.h"
 #include "io/mailbox.h"
 #include "io/tls_seed.h"
+#include "proxy/pressure.h"
 #include "table/census.h"
 #include "table/table.h"
 #include "worker/tally.h"
@@ -85,6 +86,9 @@ struct worker_census {
     struct worker *by;
 };
 void worker_post_census(struct worker *w, struct worker_census *m);
+
+/* Memory is so short from now on. */
+void worker_post_pressure(struct worker *w, enum pressure level);
 
 /* Readable from any thread. */
 const struct worker_stats *worker_stats(const struct worker *w);
