@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compile/compile_rule.h"
 
+#include "base/hash.h"
+
 #include "base/num.h"
 #include "compile/compile_backend.h"
 #include "compile/compile_filters.h"
@@ -68,6 +70,14 @@ static bool has(const struct plan_filter *v, uint32_t n, enum plan_filter_type t
     return false;
 }
 
+/* Tenants are namespaces. Two may get the same share: it is then as if they were one. */
+static uint8_t share_of(str key) {
+    enum { SHARES = 63 };
+    str ns = key;
+    str_cut(&ns, '/'); /* "HTTPRoute/ns/name" */
+    return (uint8_t)(1 + hash_str(str_cut(&ns, '/')) % SHARES);
+}
+
 static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
                                    const struct plan_route *route, const struct plan_rule *r) {
     struct table_rule *to = compile_block_array(b, 1, sizeof *to);
@@ -85,6 +95,7 @@ static struct table_rule *put_rule(struct compiler *c, struct compile_block *b,
         .retry = put_retry(b, r->retry),
         .mirrors = has(r->filters.p, r->filters.n, PLAN_FILTER_MIRROR),
         .asks = has(r->filters.p, r->filters.n, PLAN_FILTER_AUTH),
+        .share = share_of(route->piece.key),
     };
     for (uint32_t i = 0; i < r->targets.n; i++) {
         const struct plan_target *t = &r->targets.p[i];

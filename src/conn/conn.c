@@ -28,6 +28,8 @@ void conn_common_init(struct conn_common *k, struct loop *l) {
     pool_init(&k->large, CONN_LARGE_BYTES, CONN_LARGE_KEPT, NULL);
     link_init(&k->soon);
     link_init(&k->later);
+    link_init(&k->owed);
+    for (int i = 0; i < CONN_SHARES; i++) link_init(&k->shares[i].waiting);
     link_init(&k->flush);
     link_init(&k->gathered);
     link_init(&k->dead);
@@ -43,6 +45,23 @@ void conn_common_turn(struct conn_common *k) {
     k->turn++;
     k->handshakes = 0;
     for (struct link *l; (l = link_pop(&k->later));) link_append(&k->soon, l);
+    struct link owed;
+    link_init(&owed);
+    for (struct link *l; (l = link_pop(&k->owed));) link_append(&owed, l);
+    for (struct link *l; (l = link_pop(&owed));) {
+        struct conn_share *s = container_of(l, struct conn_share, owed);
+        struct link *run;
+        for (int i = 0; i < CONN_SHARE_WORK / 2 && (run = link_pop(&s->waiting)); i++)
+            link_append(&k->soon, run);
+        if (!link_empty(&s->waiting)) link_append(&k->owed, &s->owed);
+    }
+}
+
+void conn_wait_for_share(struct conn *c) {
+    struct conn_share *s = &c->common->shares[c->share];
+    if (link_is_on(&c->run)) return;
+    link_append(&s->waiting, &c->run);
+    if (!link_is_on(&s->owed)) link_append(&c->common->owed, &s->owed);
 }
 
 static void begin_open(struct conn *c) {
@@ -89,11 +108,17 @@ static void connect_step(struct conn *c) {
 }
 
 static void handshake_step(struct conn *c) {
+    struct conn_share *s = conn_share_now(c);
+    if (c->share && s->handshakes >= CONN_SHARE_HANDSHAKES) {
+        conn_wait_for_share(c);
+        return;
+    }
     if (c->common->handshakes >= CONN_TURN_HANDSHAKES) {
         if (!link_is_on(&c->run)) link_append(&c->common->later, &c->run);
         return;
     }
     c->common->handshakes++;
+    s->handshakes++;
     err e = tls_handshake(c->tls);
     if (e == OK) {
         begin_open(c);

@@ -17,9 +17,14 @@ enum {
     CONN_LARGE_BYTES = 32 << 10, /* of a buffer for a body in bulk; twice as many cost more than they saved */
     CONN_TURN_BYTES = 64 << 10,  /* read from one connection in one turn */
     CONN_TURN_READS = 16,        /* requests, or reads, of one connection in one turn */
-    CONN_TURN_HANDSHAKES = 8,    /* steps of TLS handshakes in one turn of the worker */
-    CONN_LINGER_US = 2000000,    /* how long what the peer still sends is thrown away */
-    CONN_LINGER_BYTES = 1 << 20, /* and how much of it */
+    /* Of those who share in a turn as one (a tenant's routes, a port before that is known): work beyond it waits for the next turn, so that whoever
+     * else has something to do comes in between. A read counts one, and a request one more. */
+    CONN_SHARES = 64,
+    CONN_SHARE_WORK = 128,
+    CONN_SHARE_HANDSHAKES = 4,
+    CONN_TURN_HANDSHAKES = 8,         /* steps of TLS handshakes in one turn of the worker */
+    CONN_LINGER_US = 2000000,         /* how long what the peer still sends is thrown away */
+    CONN_LINGER_BYTES = 1 << 20,      /* and how much of it */
     CONN_HIGH_WATER_BYTES = 64 << 10, /* waiting to be written: the source is not read further */
     CONN_PIECES = 64,                 /* of one write */
     CONN_GATHER_BYTES =
@@ -70,17 +75,26 @@ struct conn_ops {
     void (*gone)(struct conn *c);
 };
 
+struct conn_share {
+    struct link waiting; /* conn.run, in the order in which they came to wait */
+    struct link owed;    /* on conn_common.owed while somebody waits */
+    uint64_t turn;       /* the two below are of this turn */
+    uint32_t work, handshakes;
+};
+
 /* What all connections of a worker share. */
 struct conn_common { /* owner: worker */
     struct loop *loop;
     struct pool buffers, large;
     struct link soon;     /* to be run before this turn ends */
     struct link later;    /* over their budget: next turn */
+    struct link owed;     /* conn_share.owed */
     struct link flush;    /* their codecs have something to write */
     struct link gathered; /* the same, at the end of the turn */
     struct link dead;     /* closed, to be told gone() */
     uint64_t turn;
     uint32_t handshakes; /* this turn */
+    struct conn_share shares[CONN_SHARES];
     bool settling;
     void (*settled)(
         void *arg); /* nothing of this event is on the stack any more; NULL: nobody wants to know */
@@ -98,6 +112,7 @@ struct conn { /* owner: who embeds it */
     char *in; /* a pooled buffer while it holds something */
     uint32_t in_at, in_n;
     uint8_t state;   /* enum conn_state */
+    uint8_t share;   /* by the owner: below CONN_SHARES; 0: nobody's, without a bound but its own */
     bool connected;  /* CONNECTING ended well */
     bool readable;   /* a read may give something */
     bool writable;   /* a write may take something */
@@ -124,16 +139,28 @@ struct conn { /* owner: who embeds it */
 
 void conn_common_init(struct conn_common *k, struct loop *l);
 void conn_common_fini(struct conn_common *k);
+static inline struct conn_share *conn_share_now(struct conn *c) {
+    struct conn_share *s = &c->common->shares[c->share];
+    if (s->turn != c->common->turn) s->turn = c->common->turn, s->work = s->handshakes = 0;
+    return s;
+}
+/* What it does from now on is the work of this share, and so is a request that came. */
+static inline void conn_charge(struct conn *c, uint8_t share, uint32_t work) {
+    c->share = share;
+    conn_share_now(c)->work += work;
+}
 /* A new turn begins: those over their budget get another. */
 void conn_common_turn(struct conn_common *k);
+/* The share has had its part of this turn: it goes on in the next one, with others of it first who wait already. */
+void conn_wait_for_share(struct conn *c);
 /* Runs what was asked for, writes what waits, ends what was closed. At the end of every event and turn. */
 void conn_settle(struct conn_common *k);
 /* Writes what was gathered: when the turn's events were handled. */
 void conn_flush_gathered(struct conn_common *k);
 /* Is there work that must not wait for an event? */
 static inline bool conn_busy(const struct conn_common *k) {
-    return !link_empty(&k->soon) || !link_empty(&k->later) || !link_empty(&k->dead) ||
-           !link_empty(&k->flush) || !link_empty(&k->gathered);
+    return !link_empty(&k->soon) || !link_empty(&k->later) || !link_empty(&k->owed) ||
+           !link_empty(&k->dead) || !link_empty(&k->flush) || !link_empty(&k->gathered);
 }
 
 /* Takes fd over. fresh: the memory was never a connection (its timer is on no heap). state: CONN_PREAMBLE or

@@ -73,6 +73,14 @@ const struct table_certificate *admission_client(const struct exchange *x) {
     return l && l->tls == x->client->tls ? l->client : NULL;
 }
 
+/* The work of this turn is its tenant's: one for the request, and one for as many steps of expressions as take as long. */
+static void charge(struct exchange *x, const struct table_rule *r) {
+    enum { STEPS = 1024 };
+    struct table_work *w = x->proxy->matching;
+    conn_charge(&x->client->conn, r->share, (uint32_t)(1 + w->spent / STEPS));
+    w->spent %= STEPS;
+}
+
 /* One share of the rule's targets, by weight.                                                        [GW HTTPBackendRef.weight] */
 static const struct table_target *choose_target(struct rng *rng, const struct table_rule *r) {
     if (r->weight_sum == 0) return NULL;
@@ -183,7 +191,7 @@ enum http_reason admission_check(struct exchange *x, enum admission how) {
     else if (!table_match(x->proxy->table, l, x->host, x->request, x->arena, x->proxy->matching, &x->match))
         return REASON_NO_ROUTE;
     else
-        x->rule = x->match.rule;
+        charge(x, x->rule = x->match.rule);
     assert(x->rule->slot < x->proxy->uses_n);
     x->proxy->uses[x->rule->slot]++;
     if (x->match.closed) return REASON_EXPRESSION_LIMIT;

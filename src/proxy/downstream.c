@@ -410,7 +410,8 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     const struct table_port_settings *settings = port ? table_port_settings(port) : &none;
     enum downstream_proxy_verdict header = downstream_proxy_judge(p, port_slot, settings, peer);
     p->counts.connections_accepted++;
-    if (header == DOWNSTREAM_PROXY_REFUSED || (p->sheds && tls)) { /* a handshake is the dearest of all beginnings */
+    if (header == DOWNSTREAM_PROXY_REFUSED ||
+        (p->sheds && tls)) { /* a handshake is the dearest of all beginnings */
         close(fd);
         return;
     }
@@ -423,6 +424,8 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         return;
     }
     p->counts.connections_open++;
+    d->conn.share =
+        (uint8_t)(1 + port_slot % (CONN_SHARES - 1)); /* until it is known whose route it asks for */
     d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = d->ending = false;
     d->listener_id = 0;
     told_init(&d->told, &d->conn);

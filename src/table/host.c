@@ -59,7 +59,9 @@ void host_request_init(struct host_request *q, const struct http_msg *m, struct 
 
 static enum regex_verdict ask(const struct host_regex *r, str text, struct host_request *q) {
     if (!q->work) q->work = q->own = table_work_new();
+    uint32_t before = q->budget;
     enum regex_verdict v = r->code ? regex_takes(r->code, text, q->work->regex, &q->budget) : REGEX_GIVEN_UP;
+    q->work->spent += before - q->budget;
     q->work->searches++;
     q->work->given_up += v == REGEX_GIVEN_UP;
     return v;

@@ -114,7 +114,8 @@ struct table_rule {              /* one for each rule there is: every byte count
     uint32_t slot;               /* index of a worker's count of exchanges that use it */
     uint32_t tally, tally_epoch; /* its route's number, and which of the routes that had the number it is */
     int16_t index;               /* in its route; -1: a listener's gate */
-    bool mirrors, asks;          /* a filter of it or of a target is a mirror, an authorization */
+    bool mirrors : 1, asks : 1;  /* a filter of it or of a target is a mirror, an authorization */
+    uint8_t share;               /* of a worker's turn: 1 to 63, that of its namespace */
     uint64_t hash;               /* of the content but for what it matches */
     str route;                   /* "HTTPRoute/ns/name"; a gate's: the listener's key */
     str name;
@@ -254,6 +255,7 @@ struct table_match {
 struct table_work {
     struct regex_work *regex;
     uint64_t searches;
+    uint64_t spent;    /* of the budget of expressions (text/regex.h); the caller's to lower */
     uint64_t given_up; /* searches that reached the bound of their request: they count as no match */
 };
 struct table_work *table_work_new(void);

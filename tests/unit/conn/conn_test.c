@@ -107,35 +107,36 @@ static void world_turn(struct world *w) {
 #define until(w, condition)                                                                                  \
     while (!(condition)) world_turn(w)
 
+static void owner_init(struct owner *o, struct world *w) {
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    o->peer = fds[1];
+    o->bytes = (struct bytes){.codec = {.ops = &bytes_ops}, .next = OK, .reusable = true};
+    buf_init(&o->bytes.in, 16 << 20);
+    buf_init(&o->bytes.out, 16 << 20);
+    o->conn.codec = &o->bytes.codec;
+    assert_ok(conn_open(&o->conn, true, &w->common, &ops, fds[0], CONN_OPEN, NULL));
+}
+static void owner_fini(struct owner *o, struct world *w) {
+    conn_close(&o->conn);
+    conn_settle(&w->common);
+    assert_int_equal(o->gone, 1);
+    conn_forget(&o->conn);
+    if (o->peer >= 0) close(o->peer);
+    buf_fini(&o->bytes.in);
+    buf_fini(&o->bytes.out);
+}
+
 static void world_init(struct world *w) {
     *w = (struct world){0};
     loop_init(&w->loop);
     conn_common_init(&w->common, &w->loop);
     timer_init(&w->guard, on_guard);
     timer_set(&w->loop.timers, &w->guard, w->loop.now_us + 60000000);
-    for (size_t i = 0; i < COUNT_OF(w->owners); i++) {
-        struct owner *o = &w->owners[i];
-        int fds[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-        o->peer = fds[1];
-        o->bytes = (struct bytes){.codec = {.ops = &bytes_ops}, .next = OK, .reusable = true};
-        buf_init(&o->bytes.in, 16 << 20);
-        buf_init(&o->bytes.out, 16 << 20);
-        o->conn.codec = &o->bytes.codec;
-        assert_ok(conn_open(&o->conn, true, &w->common, &ops, fds[0], CONN_OPEN, NULL));
-    }
+    for (size_t i = 0; i < COUNT_OF(w->owners); i++) owner_init(&w->owners[i], w);
 }
 static void world_fini(struct world *w) {
-    for (size_t i = 0; i < COUNT_OF(w->owners); i++) {
-        struct owner *o = &w->owners[i];
-        conn_close(&o->conn);
-        conn_settle(&w->common);
-        assert_int_equal(o->gone, 1);
-        conn_forget(&o->conn);
-        if (o->peer >= 0) close(o->peer);
-        buf_fini(&o->bytes.in);
-        buf_fini(&o->bytes.out);
-    }
+    for (size_t i = 0; i < COUNT_OF(w->owners); i++) owner_fini(&w->owners[i], w);
     timer_forget(&w->loop.timers, &w->guard);
     conn_common_fini(&w->common);
     loop_fini(&w->loop);
@@ -170,6 +171,95 @@ static void reads_within_a_turn_no_more_than_its_share(void **state) {
     until(&w, much->bytes.in.n == n);
     assert_int_equal(much->ended + much->refused, 0);
     world_fini(&w);
+}
+
+/* ---- shares ---- */
+
+enum { CROWD = 3 * CONN_SHARE_WORK };
+struct crowd {
+    struct world w;
+    struct owner owners[CROWD];
+};
+
+/* Each of the crowd has something to read, and only then somebody of another share. */
+static struct crowd *crowd_new(uint8_t share) {
+    struct crowd *c = base_zalloc(sizeof *c);
+    world_init(&c->w);
+    for (size_t i = 0; i < CROWD; i++) {
+        struct owner *o = &c->owners[i];
+        owner_init(o, &c->w);
+        o->conn.share = share;
+        say(o->peer, S("x"));
+    }
+    c->w.owners[0].conn.share = 2;
+    say(c->w.owners[0].peer, S("y"));
+    return c;
+}
+
+static void crowd_free(struct crowd *c) {
+    for (size_t i = 0; i < CROWD; i++) owner_fini(&c->owners[i], &c->w);
+    world_fini(&c->w);
+    free(c);
+}
+
+static size_t count_served(const struct crowd *c) {
+    size_t n = 0;
+    for (size_t i = 0; i < CROWD; i++) n += c->owners[i].bytes.in.n > 0;
+    return n;
+}
+
+/* However many one share has to read, another's work comes within a turn's events; and everybody's comes in the end, once. */
+static void a_crowd_of_one_share_leaves_others_their_turn(void **state) {
+    (void)state;
+    struct crowd *c = crowd_new(1);
+    struct owner *other = &c->w.owners[0];
+    size_t before = 0, turns = 0;
+    for (; count_served(c) < CROWD; turns++) {
+        world_turn(&c->w);
+        size_t now = count_served(c);
+        assert_true(now - before <= CONN_SHARE_WORK);
+        before = now;
+        if (other->bytes.in.n == 0) assert_true(turns < 2); /* as many turns as epoll needs to tell of all */
+    }
+    assert_int_equal(other->bytes.in.n, 1);
+    assert_true(turns >= 3);
+    for (size_t i = 0; i < CROWD; i++) assert_int_equal(c->owners[i].bytes.in.n, 1);
+    assert_false(conn_busy(&c->w.common));
+    crowd_free(c);
+}
+
+/* What was charged counts: a request that took long leaves less for its share in this turn. */
+static void what_was_charged_counts(void **state) {
+    (void)state;
+    struct crowd *c = crowd_new(1);
+    conn_charge(&c->owners[0].conn, 1, CONN_SHARE_WORK - 1);
+    world_turn(&c->w);
+    assert_int_equal(count_served(c), 1);
+    world_turn(&c->w); /* a new turn, a new share */
+    assert_true(count_served(c) > 1);
+    while (count_served(c) < CROWD) world_turn(&c->w);
+    crowd_free(c);
+}
+
+static void nobodys_share_is_not_bounded(void **state) {
+    (void)state;
+    struct crowd *c = crowd_new(0);
+    size_t turns = 0;
+    while (count_served(c) < CROWD) world_turn(&c->w), turns++;
+    assert_true(turns <= 2); /* epoll tells of 256 at once */
+    crowd_free(c);
+}
+
+static void one_that_waits_may_end(void **state) {
+    (void)state;
+    struct crowd *c = crowd_new(1);
+    world_turn(&c->w);
+    assert_true(conn_busy(&c->w.common));
+    for (size_t i = 0; i < CROWD; i++) conn_close(&c->owners[i].conn);
+    for (int i = 0; i < 2 && conn_busy(&c->w.common); i++) world_turn(&c->w);
+    assert_false(conn_busy(&c->w.common));
+    assert_true(count_served(c) <= CONN_SHARE_WORK);
+    crowd_free(c);
 }
 
 /* Where the owner expects it, and once there is much. */
@@ -428,6 +518,10 @@ static void gathers_what_a_turn_has_to_write(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_within_a_turn_no_more_than_its_share),
+        cmocka_unit_test(a_crowd_of_one_share_leaves_others_their_turn),
+        cmocka_unit_test(what_was_charged_counts),
+        cmocka_unit_test(nobodys_share_is_not_bounded),
+        cmocka_unit_test(one_that_waits_may_end),
         cmocka_unit_test(reads_in_bulk),
         cmocka_unit_test(reads_nothing_while_it_is_held_or_blocked),
         cmocka_unit_test(tells_the_end_and_whether_it_cuts),
