@@ -12,7 +12,6 @@
 #include "admin/metrics.h"
 #include "base/num.h"
 #include "control/builder.h"
-
 #include "control/memory_watch.h"
 #include "control/scrape.h"
 #include "io/clock.h"
