@@ -27,8 +27,8 @@ def gateway_of_several_addresses(t):
     load = t.load(asked[0], conns=1)
     gw['spec']['addresses'] = [{'type': 'IPAddress', 'value': a} for a in asked]
     t.apply(gw)
+    t.until(lambda: addresses(t) == asked, 'the second address is told')
     programmed(t)
-    equal(addresses(t), asked)
     t.told(asked[1])
     gw['spec']['addresses'] = [{'type': 'IPAddress', 'value': asked[0]}]
     t.apply(gw)
@@ -46,7 +46,7 @@ def gateway_on_node_ports(t):
     gw['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'node-ports'}}
     t.apply(config_map('node-ports', **{'addresses.service': 'NodePort'}), *echo('e'), gw, here(t, route(rule('e'))))
     g = programmed(t)
-    equal(sorted(addresses(t)), sorted(NODE))
+    t.until(lambda: sorted(addresses(t)) == sorted(NODE), 'the addresses of the node are told')
     t.told(NODE[0], 30080)
     t.told(NODE[1], 30080)
     port = next(p['nodePort'] for p in t.get('Service', 'gw-postern')['spec']['ports'] if p['port'] == 8080)
@@ -73,7 +73,7 @@ def gateway_on_the_nodes_own_ports(t):
     t.apply(role('lease', 'get', 'create', 'update', 'patch', resources=('leases',), groups=('coordination.k8s.io',)), role_binding('lease', 'lease', account='default', namespace=t.ns),
             klass, deployment('p', main, hostNetwork=True, grace=20), *echo('e'), gw, here(t, route(rule('e'))))
     programmed(t)
-    equal(sorted(addresses(t)), sorted(NODE))
+    t.until(lambda: sorted(addresses(t)) == sorted(NODE), 'the addresses of the node are told')
     for ip in NODE:
         t.told(ip, 8085)
     assert t.get('Lease', 'other', 'coordination.k8s.io/v1')['spec']['holderIdentity'].startswith('p-')
@@ -120,9 +120,9 @@ def gateway_of_inner_addresses(t):
         t.told(ip)
 
     ask({'type': 'IPAddress', 'value': '10.99.0.1', 'routability': 'Cluster'}, {'type': 'IPAddress', 'routability': 'example.com/inner'})
-    t.until(lambda: reported(t)[1].get('AddressesAssigned') == 'False/NotAssigned', 'none is there')
-    found, conditions, message = reported(t)
-    equal((found, conditions['Programmed']), ({}, 'False/AddressNotAssigned'))
+    none = ({}, 'False/NotAssigned', 'False/AddressNotAssigned')
+    t.until(lambda: (reported(t)[0], *map(reported(t)[1].get, ('AddressesAssigned', 'Programmed'))) == none, 'none is there, and what was there has gone')
+    _, _, message = reported(t)
     holds(message, '2 of 2 addresses', 'spec.addresses[0]', 'spec.addresses[1]')
 
     ask({'type': 'IPAddress', 'routability': 'testing.x-k8s.io/sentinel'})
