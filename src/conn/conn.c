@@ -44,6 +44,7 @@ void conn_common_fini(struct conn_common *k) {
 void conn_common_turn(struct conn_common *k) {
     k->turn++;
     k->handshakes = 0;
+    k->turn_from += UINT64_C(1) << 32;
     for (struct link *l; (l = link_pop(&k->later));) link_append(&k->soon, l);
     struct link owed;
     link_init(&owed);
@@ -108,8 +109,8 @@ static void connect_step(struct conn *c) {
 }
 
 static void handshake_step(struct conn *c) {
-    struct conn_share *s = conn_share_now(c);
-    if (c->share && s->handshakes >= CONN_SHARE_HANDSHAKES) {
+    uint64_t *mine = &c->common->share_handshakes[c->share];
+    if (c->share && conn_share_add(c->common, mine, 0) >= CONN_SHARE_HANDSHAKES) {
         conn_wait_for_share(c);
         return;
     }
@@ -118,7 +119,7 @@ static void handshake_step(struct conn *c) {
         return;
     }
     c->common->handshakes++;
-    s->handshakes++;
+    conn_share_add(c->common, mine, 1);
     err e = tls_handshake(c->tls);
     if (e == OK) {
         begin_open(c);

@@ -18,7 +18,7 @@ enum {
     CONN_TURN_BYTES = 64 << 10,  /* read from one connection in one turn */
     CONN_TURN_READS = 16,        /* requests, or reads, of one connection in one turn */
     /* Of those who share in a turn as one (a tenant's routes, a port before that is known): work beyond it waits for the next turn, so that whoever
-     * else has something to do comes in between. A read counts one, and a request one more. */
+     * else has something to do comes in between. A read counts one. */
     CONN_SHARES = 64,
     CONN_SHARE_WORK = 128,
     CONN_SHARE_HANDSHAKES = 4,
@@ -78,8 +78,6 @@ struct conn_ops {
 struct conn_share {
     struct link waiting; /* conn.run, in the order in which they came to wait */
     struct link owed;    /* on conn_common.owed while somebody waits */
-    uint64_t turn;       /* the two below are of this turn */
-    uint32_t work, handshakes;
 };
 
 /* What all connections of a worker share. */
@@ -94,6 +92,9 @@ struct conn_common { /* owner: worker */
     struct link dead;     /* closed, to be told gone() */
     uint64_t turn;
     uint32_t handshakes; /* this turn */
+    /* Counts begin anew with a turn by its beginning at a number above all of before. */
+    uint64_t turn_from;
+    uint64_t share_work[CONN_SHARES], share_handshakes[CONN_SHARES];
     struct conn_share shares[CONN_SHARES];
     bool settling;
     void (*settled)(
@@ -139,15 +140,14 @@ struct conn { /* owner: who embeds it */
 
 void conn_common_init(struct conn_common *k, struct loop *l);
 void conn_common_fini(struct conn_common *k);
-static inline struct conn_share *conn_share_now(struct conn *c) {
-    struct conn_share *s = &c->common->shares[c->share];
-    if (s->turn != c->common->turn) s->turn = c->common->turn, s->work = s->handshakes = 0;
-    return s;
+/* Adds to a count of this turn; what it is then. */
+static inline uint64_t conn_share_add(const struct conn_common *k, uint64_t *count, uint32_t work) {
+    uint64_t from = *count < k->turn_from ? k->turn_from : *count;
+    return (*count = from + work) - k->turn_from;
 }
-/* What it does from now on is the work of this share, and so is a request that came. */
-static inline void conn_charge(struct conn *c, uint8_t share, uint32_t work) {
-    c->share = share;
-    conn_share_now(c)->work += work;
+/* Its share pays for more than the read. */
+static inline void conn_charge(struct conn *c, uint32_t work) {
+    conn_share_add(c->common, &c->common->share_work[c->share], work);
 }
 /* A new turn begins: those over their budget get another. */
 void conn_common_turn(struct conn_common *k);

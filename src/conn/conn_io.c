@@ -194,7 +194,8 @@ static void feed(struct conn *c) {
 static bool within_budget(struct conn *c) {
     if (c->turn != c->common->turn) c->turn = c->common->turn, c->turn_bytes = c->turn_reads = 0;
     if (c->turn_bytes < CONN_TURN_BYTES && c->turn_reads < CONN_TURN_READS) {
-        if (conn_share_now(c)->work++ < CONN_SHARE_WORK || !c->share) return true;
+        if (!c->share || conn_share_add(c->common, &c->common->share_work[c->share], 1) <= CONN_SHARE_WORK)
+            return true;
         conn_wait_for_share(c);
         return false;
     }

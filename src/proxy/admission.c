@@ -73,12 +73,14 @@ const struct table_certificate *admission_client(const struct exchange *x) {
     return l && l->tls == x->client->tls ? l->client : NULL;
 }
 
-/* The work of this turn is its tenant's: one for the request, and one for as many steps of expressions as take as long. */
+/* What the connection does is its tenant's work from now on, and so are the steps of expressions: one for as many as take as long as a request. */
 static void charge(struct exchange *x, const struct table_rule *r) {
     enum { STEPS = 1024 };
     struct table_work *w = x->proxy->matching;
-    conn_charge(&x->client->conn, r->share, (uint32_t)(1 + w->spent / STEPS));
-    w->spent %= STEPS;
+    x->client->conn.share = r->share;
+    if (w->spent < STEPS) return;
+    conn_charge(&x->client->conn, (uint32_t)(w->spent / STEPS));
+    w->spent = 0;
 }
 
 /* One share of the rule's targets, by weight.                                                        [GW HTTPBackendRef.weight] */

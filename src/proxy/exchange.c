@@ -123,7 +123,10 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     x->body_bytes_max = UINT64_MAX;
     x->still_us = p->limits.progress_us;
     x->sender = d->peer;
-    if (!link_empty(&d->exchanges) && !downstream_is_shared(d)) note_end(d);
+    if (!link_empty(&d->exchanges)) { /* a read brought several */
+        conn_charge(&d->conn, 1);
+        if (!downstream_is_shared(d)) note_end(d);
+    }
     link_append(&d->exchanges, &x->on_client);
     return x;
 }

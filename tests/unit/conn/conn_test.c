@@ -232,7 +232,7 @@ static void a_crowd_of_one_share_leaves_others_their_turn(void **state) {
 static void what_was_charged_counts(void **state) {
     (void)state;
     struct crowd *c = crowd_new(1);
-    conn_charge(&c->owners[0].conn, 1, CONN_SHARE_WORK - 1);
+    conn_charge(&c->owners[0].conn, CONN_SHARE_WORK - 1);
     world_turn(&c->w);
     assert_int_equal(count_served(c), 1);
     world_turn(&c->w); /* a new turn, a new share */
