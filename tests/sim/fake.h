@@ -53,6 +53,7 @@ enum fake_welcome { FAKE_ACCEPTED, FAKE_REFUSED, FAKE_NO_ANSWER, FAKE_UNREACHABL
 struct fake_file;
 struct fake { /* owner: the run */
     uint64_t seed, now_us;
+    uint64_t hours; /* that the wall clock is ahead: it jumps, ahead and back, and nothing may come of it */
     struct rng rng;
     struct heap events;
     struct fake_file *files[FAKE_FDS_MAX];

@@ -52,7 +52,9 @@ CALL(int, epoll_wait, int epoll, struct epoll_event *out, int most, int timeout_
 CALL(int, clock_gettime, clockid_t id, struct timespec *ret) {
     if (!fake_now) return __real_clock_gettime(id, ret);
     if (fake_one_in(8)) fake_now->now_us += fake_below(5);
-    uint64_t us = fake_now->now_us + (id == CLOCK_REALTIME ? UINT64_C(1800000000000000) : 0);
+    if (id == CLOCK_REALTIME && fake_one_in(4)) fake_now->hours = fake_below(3);
+    uint64_t wall_us = UINT64_C(1800000000000000) + fake_now->hours * UINT64_C(3600000000);
+    uint64_t us = fake_now->now_us + (id == CLOCK_REALTIME ? wall_us : 0);
     *ret = (struct timespec){.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000 * 1000)};
     return 0;
 }
