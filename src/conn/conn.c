@@ -41,11 +41,8 @@ void conn_common_fini(struct conn_common *k) {
     pool_fini(&k->large);
 }
 
-void conn_common_turn(struct conn_common *k) {
-    k->turn++;
-    k->handshakes = 0;
-    k->turn_from += UINT64_C(1) << 32;
-    for (struct link *l; (l = link_pop(&k->later));) link_append(&k->soon, l);
+/* Of each share that waits, in turn, as many as its part of this turn is sure to do. */
+static void let_in(struct conn_common *k) {
     struct link owed;
     link_init(&owed);
     for (struct link *l; (l = link_pop(&k->owed));) link_append(&owed, l);
@@ -56,6 +53,14 @@ void conn_common_turn(struct conn_common *k) {
             link_append(&k->soon, run);
         if (!link_empty(&s->waiting)) link_append(&k->owed, &s->owed);
     }
+}
+
+void conn_common_turn(struct conn_common *k) {
+    k->turn++;
+    k->handshakes = 0;
+    k->turn_from += UINT64_C(1) << 32;
+    for (struct link *l; (l = link_pop(&k->later));) link_append(&k->soon, l);
+    if (!link_empty(&k->owed)) let_in(k);
 }
 
 void conn_wait_for_share(struct conn *c) {

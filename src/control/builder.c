@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/builder.h"
 
+#include <errno.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "control/follower.h"
@@ -72,6 +74,22 @@ static void on_hold(struct timer *t, uint64_t now_us) {
     pass(container_of(t, struct builder, hold));
 }
 
+/* What time decides is looked at anew: when to look again was reckoned by the clock of before. */
+static void on_clock(struct loop_fd *f, uint32_t events) {
+    struct builder *b = container_of(f, struct builder, clock);
+    (void)events;
+    if (!clock_was_set(f->fd)) return;
+    log_info("clock was set");
+    if (b->ready) pass(b);
+}
+
+static void watch_clock(struct builder *b) {
+    b->clock = (struct loop_fd){.fd = -1, .on_ready = on_clock};
+    b->clock_fd = clock_watch();
+    if (b->clock_fd < 0 || loop_add_level(&b->loop, &b->clock, b->clock_fd) != OK)
+        log_warn("clock is not watched err=\"%s\"", strerror(errno));
+}
+
 void builder_init(struct builder *b, const struct control_config *config, struct mailbox *to,
                   void (*deliver)(struct post *p, void *receiver)) {
     *b = (struct builder){.config = config, .to = to, .deliver = deliver};
@@ -91,6 +109,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     b->names = name_watch_new(&b->loop, &b->pipeline, config->dns);
     b->found_arena = arena_new();
     finding_init(&b->found, b->found_arena);
+    watch_clock(b);
     timer_init(&b->again, on_again);
     timer_init(&b->flush, on_flush);
     timer_init(&b->hold, on_hold);
@@ -108,6 +127,8 @@ void builder_fini(struct builder *b) {
     mailbox_fini(&b->box);
     if (b->publish.c.loop) publish_fini(&b->publish);
     timer_forget(&b->loop.timers, &b->again);
+    loop_remove(&b->loop, &b->clock);
+    if (b->clock_fd >= 0) close(b->clock_fd);
     timer_forget(&b->loop.timers, &b->flush);
     timer_forget(&b->loop.timers, &b->hold);
     follower_free(b->follower);

@@ -48,9 +48,11 @@ struct builder {
     struct findings found;
     struct map told;       /* findings that were logged and still stand: by print */
     struct map false_ones; /* objects with conditions that say "not so": by key */
-    struct timer again;    /* when time alone changes a result */
-    struct timer flush;    /* when statuses are due */
-    struct timer hold;     /* until when the newest table waits for objects that it names */
+    struct loop_fd clock;  /* set by somebody */
+    int clock_fd;
+    struct timer again; /* when time alone changes a result */
+    struct timer flush; /* when statuses are due */
+    struct timer hold;  /* until when the newest table waits for objects that it names */
     uint64_t hold_until_us, flushed_us;
     bool is_settled;   /* nothing is on its way: what statuses say is so */
     uint64_t began_us; /* of the change that is on its way; 0: none */
