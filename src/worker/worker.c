@@ -303,14 +303,18 @@ static void publish_counts(struct worker *w) {
     struct proxy_counts c;
     struct worker_stats *s = &w->stats;
     proxy_count(w->proxy, &c);
+    /* Whoever fails to begin closes a connection: while these two stand, so do the reasons. */
+    bool moved = stats_get(&s->connections_accepted) != c.connections_accepted ||
+                 stats_get(&s->connections_open) != c.connections_open;
     stats_set(&s->connections_accepted, c.connections_accepted);
     stats_set(&s->connections_open, c.connections_open);
     stats_set(&s->handshakes_full, c.handshakes_full);
     stats_set(&s->handshakes_resumed, c.handshakes_resumed);
-    for (int i = 0; i < TLS_REASON_COUNT; i++) stats_set(&s->handshakes_failed[i], c.handshakes_failed[i]);
+    for (int i = 0; moved && i < TLS_REASON_COUNT; i++)
+        stats_set(&s->handshakes_failed[i], c.handshakes_failed[i]);
     stats_set(&s->handshakes_untold, c.handshakes_untold);
     for (int i = 0; i < 2; i++) stats_set(&s->headers[i], c.headers[i]);
-    for (int i = 0; i < PROXY_PROTOCOL_FAULT_COUNT; i++)
+    for (int i = 0; moved && i < PROXY_PROTOCOL_FAULT_COUNT; i++)
         stats_set(&s->headers_failed[i], c.headers_failed[i]);
     stats_set(&s->pressure_closed, c.pressure_closed);
     stats_set(&s->requests_open, c.requests_open);
