@@ -52,6 +52,7 @@ static struct spine *make_spine(const struct compiler *c, uint64_t revision, uin
     s->table.port_slots = (uint32_t)c->ports.n;
     s->table.system_trust = c->system_trust > 0;
     s->table.budgets = c->budgets > 0;
+    s->table.checks = c->checks > 0;
     s->sockets = c->sockets;
     s->ports = put_array(&at, &c->port_array);
     s->hosts = put_array(&at, &c->host_array);

@@ -234,8 +234,13 @@ static void make_gate(struct compiler *c, struct compiler_listener *l, const str
     if (rule.filters.n) l->gate = compile_rule_make(c, &route, &rule, hash);
 }
 
+static bool wants_checks(const struct table_listener *t) {
+    return t->settings->balancing && t->settings->balancing->probe;
+}
+
 /* The block dies last: what it names is read from it. */
 static void retire_piece(struct compiler *c, const struct table_listener *t) {
+    c->checks -= t && wants_checks(t);
     if (t && t->tracing && t->tracing->collector)
         compiler_die(c, DEATH_BACKEND, (void *)t->tracing->collector->backend);
     compiler_die(c, DEATH_BLOCK, (void *)t);
@@ -266,6 +271,7 @@ static void make_piece(struct compiler *c, struct compiler_listener *l) {
     if (!same_clients(l->piece, t)) c->clients_version++;
     retire_piece(c, l->piece);
     l->piece = t;
+    c->checks += wants_checks(t);
     l->dirty = false;
     c->work->listeners++;
 }

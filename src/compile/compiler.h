@@ -160,6 +160,7 @@ struct compiler {
     struct map reaches;    /* content -> struct compiler_reach */
     uint32_t system_trust; /* of them, how many go by the system's certificates */
     uint32_t budgets;      /* backends that have one */
+    uint32_t checks;       /* listeners that want endpoints to be checked */
     struct compiler_pool rule_slots, backend_slots, host_slots;
     struct compiler_array port_array, host_array, endpoint_array;
     struct spine_sockets *sockets;

@@ -19,7 +19,7 @@ struct plan_balancing {
     struct opt_int conns, waiting;     /* most connections of a backend; most requests that wait for one */
     struct opt_int wait;               /* how long */
     struct opt_int slow_start;         /* how long the share of one that came grows */
-    uint8_t check;                     /* enum plan_check: of endpoints, while requests come */
+    uint8_t check;                     /* enum plan_check: of endpoints that routes name */
     str check_path;                    /* HTTP; "" = "/" */
     struct opt_int check_status;       /* HTTP; not set: 200 to 399 */
     struct opt_int check_interval, check_timeout, check_failures, check_successes;

@@ -124,6 +124,12 @@ bool health_probe_due(struct health *h, const struct table_balancing *b, uint64_
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
+void health_probe_first(struct health *h, uint64_t due_us) {
+    uint64_t never = 0;
+    atomic_compare_exchange_strong_explicit(&h->probe_us, &never, due_us, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+
 /* Out until some checks later: when they end, a trial follows as after any time out. */
 static void hold_out(struct health *h, const struct table_balancing *b, uint64_t now_us) {
     enum { INTERVALS = 3 };

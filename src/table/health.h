@@ -98,6 +98,8 @@ enum { HEALTH_SHARE_FULL = 1 << 16, HEALTH_SHARE_LEAST = HEALTH_SHARE_FULL / 10 
 uint32_t health_share(const struct health *h, uint64_t slow_start_us, uint64_t now_us);
 /* A check is due: true for one caller, who makes it. */
 bool health_probe_due(struct health *h, const struct table_balancing *b, uint64_t now_us);
+/* When the first check is due, unless one was made or is set already. */
+void health_probe_first(struct health *h, uint64_t due_us);
 /* What came of it. Out by checks is out until they say otherwise, or end. */
 void health_probed(struct health *h, const struct table_balancing *b, bool good, uint64_t now_us);
 /* What goes wrong now; to be told before it is counted. */

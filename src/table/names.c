@@ -72,6 +72,19 @@ const void *names_next(struct names_walk *w) {
     return NULL;
 }
 
+const void *names_each(const struct names *names, struct names_cursor *c) {
+    for (; names && c->shard < names->shards_n; c->shard++, c->at = 0) {
+        const struct names_shard *s = names->shards[c->shard];
+        while (s && c->at <= s->mask) {
+            const struct names_entry *e = &s->v[c->at++];
+            if (e->p) return e->value;
+        }
+    }
+    bool any = names && c->shard == names->shards_n;
+    c->shard += any;
+    return any ? names->any : NULL;
+}
+
 static int in_order(const void *a, const void *b) {
     const struct names_item *x = a, *y = b;
     bool x_wild = x->key.p[0] == '.', y_wild = y->key.p[0] == '.';

@@ -35,6 +35,11 @@ struct names_walk {
 /* names may be NULL (nothing in it). host: lower case, without port. */
 void names_start(struct names_walk *w, const struct names *names, str host);
 const void *names_next(struct names_walk *w);
+/* The next of all values, in no order; NULL: there was the last. It holds while these names do. */
+struct names_cursor { /* all zero: before the first */
+    uint32_t shard, at;
+};
+const void *names_each(const struct names *names, struct names_cursor *c);
 /* All values in the order of matching: exact names by their bytes, wildcards by labels and bytes, ""; to free(). */
 struct names_item {
     str key; /* as in names_entry; "" for the last */

@@ -4,7 +4,7 @@
  * In:    a socket's slot, a server name, a request.     Out: listener, rule, backend, endpoints, certificates.
  * Own:   the builder makes and frees (compile_home); workers read. A piece lives as long as a table that shows it. A worker keeps a
  *        rule, and with it the backends it names, past its table by counting it in its own array (rule->slot), see compile_retired.
- *        Doors beside this one: table_settings.h; to show endpoints: health_view.h census.h; for compile/: spine.h names.h host.h; for filter/: dump.h; for proxy/: tracing.h.
+ *        Doors beside this one: table_settings.h; to show endpoints: health_view.h census.h; for upstream/: walk.h; for compile/: spine.h names.h host.h; for filter/: dump.h; for proxy/: tracing.h.
  * Never: a lock, a copy or an allocation in a lookup (but for repeated fields joined in scratch); an API object. */
 #pragma once
 #include <stdatomic.h>
@@ -216,6 +216,7 @@ struct table {           /* owner: builder; immutable once published */
         port_slots;    /* one past the highest in use in this generation or any before */
     bool system_trust; /* some backend's certificate is to be signed by whom the system trusts */
     bool budgets;      /* some backend has a budget of retries */
+    bool checks;       /* some listener wants endpoints to be checked */
     /* Backends whose endpoints are not those of the table before (or that are gone), so that workers close what is idle to them. */
     const uint32_t *touched;
     uint32_t touched_n;

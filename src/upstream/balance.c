@@ -157,6 +157,11 @@ static struct balance_backend *state_of(struct balance *b, const struct table_ba
     return s;
 }
 
+struct balance_backend *balance_state(struct balance *b, const struct table_backend *backend,
+                                      uint64_t now_us) {
+    return state_of(b, backend, false, now_us);
+}
+
 const struct table_reach *balance_reach(const struct balance *b, const struct table_backend *backend) {
     const struct balance_backend *s = backend->slot < b->backends_n ? b->backends[backend->slot] : NULL;
     return s && s->id == backend->id ? s->reach : NULL;

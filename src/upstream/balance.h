@@ -81,6 +81,9 @@ struct balance_endpoint *balance_pick(struct balance *b, const struct table_back
 struct balance_endpoint *balance_find(struct balance *b, const struct table_backend *backend,
                                       const struct table_endpoint *at, const struct balance_tried *tried,
                                       bool known, uint64_t now_us);
+/* The state of a backend of the table that was adopted last, brought up to date. */
+struct balance_backend *balance_state(struct balance *b, const struct table_backend *backend,
+                                      uint64_t now_us);
 /* How a backend is reached, if any endpoint of it is known. */
 const struct table_reach *balance_reach(const struct balance *b, const struct table_backend *backend);
 /* Every endpoint that is known. */

@@ -5,7 +5,7 @@
 #include "upstream/errand.h"
 #include "upstream/upstream_core.h"
 
-/* Checks of a backend's endpoints, while requests come by settings that want them. Each worker that sends to the backend looks after them; the
+/* Checks of a backend's endpoints, while requests come by settings that want them, or routes name it (probe_scan.c). Each worker that sends to the backend looks after them; the
  * health says which one makes the next check, so there is one an interval, whoever makes it, and all know what came of it. */
 enum {
     OPEN_MAX = 32, /* at once, of a worker */

@@ -250,6 +250,7 @@ struct upstream *upstream_new(struct conn_common *k, const struct upstream_confi
     link_init(&s->probes);
     link_init(&s->probes_over);
     timer_init(&s->look, queue_look);
+    probe_scan_init(s);
     pool_init(&s->conns, sizeof(struct upstream_conn), CONNS_KEPT, drop_memory);
     return s;
 }
@@ -259,6 +260,7 @@ void upstream_free(struct upstream *s) {
     probe_end_all(s);
     assert(!s->waiting);
     timer_forget(&s->common->loop->timers, &s->look);
+    timer_forget(&s->common->loop->timers, &s->scan);
     balance_fini(&s->balance);
     policy_free_all(s);
     pool_fini(&s->conns);
@@ -268,6 +270,7 @@ void upstream_free(struct upstream *s) {
 
 void upstream_adopt(struct upstream *s, const struct table *t) {
     balance_adopt(&s->balance, t, s->common->loop->now_us);
+    probe_scan_adopt(s, t);
 }
 
 static void drain(void *arg, struct balance_endpoint *e) {
@@ -282,6 +285,7 @@ void upstream_close_idle(struct upstream *s) {
 
 void upstream_drain(struct upstream *s) {
     s->draining = true;
+    timer_clear(&s->scan);
     probe_end_all(s);
     balance_each(&s->balance, drain, s);
 }

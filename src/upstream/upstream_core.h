@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "io/tls_client.h"
+#include "table/walk.h"
 #include "upstream/upstream.h"
 
 /* What the files of this folder share. upstream.c: the set and its loans; lane.c: which connections an endpoint has;
@@ -19,6 +20,8 @@ struct upstream { /* owner: worker */
     uint32_t waiting;
     struct link watches, probes, probes_over; /* probe.c's */
     uint32_t probes_n;
+    struct timer scan; /* probe_scan.c's */
+    struct walk scanned;
     bool draining;
 };
 
@@ -116,6 +119,11 @@ struct upstream_conn *queue_any_ready(const struct upstream_want *w, struct bala
 void probe_want(struct upstream *s, struct balance_backend *b, const struct table_balancing *by);
 void probe_end(struct balance_backend *b);
 void probe_end_all(struct upstream *s);
+
+/* probe_scan.c */
+void probe_scan_init(struct upstream *s);
+/* The set has adopted it; NULL: none. */
+void probe_scan_adopt(struct upstream *s, const struct table *t);
 
 /* policy.c */
 void policy_free_all(struct upstream *s);

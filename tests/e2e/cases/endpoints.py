@@ -330,6 +330,26 @@ def checks_put_endpoints_out_and_back(t):
 
 
 @case
+def checks_begin_with_the_routes(t):
+    """Are endpoints checked before any request, those of a route that comes later too, so that the first request meets none that is not well?"""
+    seen = []
+    bad, good, later = t.backend('bad', checked('bad', threading.Event(), seen)), t.backend('good'), t.backend('later', checked('later', threading.Event(), seen))
+    objects = [*tuned(gateway(), check_protocol='HTTP', check_path='/healthz', check_interval='100ms', check_failures='2'), service('b', bad.port, good.port)]
+    t.put('class.yaml', gateway_class())
+    t.put('all.yaml', *objects, route(rule('b')))
+    s = t.serve(args=('--workers', '3'))
+    eventually(lambda: s.metric('postern_endpoints', state='out') == 1, 'one is out', 20)
+    equal(s.metric('postern_requests_total'), 0)
+    equal(s.metric('postern_endpoint_state', state='checks_failed', endpoint=f'127.0.0.1:{bad.port}'), 1)
+    equal({s.ask().get('X-Served-By') for _ in range(20)}, {'good'})
+    before = len(seen)
+    t.put('all.yaml', *objects, service('c', later.port), route(rule('b'), rule('c', matches=[path('/c')])))
+    eventually(lambda: s.metric('postern_endpoints', state='out') == 2, 'that of the new rule is out, too', 30)
+    equal(sum(r.target != '/healthz' for r in later.requests), 0)
+    assert len(seen) > before
+
+
+@case
 def checks_by_connection(t):
     """With TCP checks, is an endpoint that refuses put out by them alone, when requests put none out?"""
     good, port = t.backend('good'), t.port()

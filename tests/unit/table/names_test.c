@@ -84,6 +84,19 @@ static void test_walk_and_order(void **state) {
     assert_int_equal(n, COUNT_OF(sorted));
     for (unsigned i = 0; i < n; i++) assert_str(items[i].key, sorted[i]);
     free(items);
+    struct names_cursor c = {0};
+    bool seen[COUNT_OF(given)] = {0};
+    const void *v;
+    for (unsigned i = 0; i < COUNT_OF(given); i++) {
+        assert_non_null(v = names_each(names, &c));
+        unsigned k = 0;
+        while (given[k] != v) k++;
+        assert_false(seen[k]);
+        seen[k] = true;
+    }
+    assert_null(names_each(names, &c));
+    assert_null(names_each(names, &c));
+    assert_null(names_each(NULL, &(struct names_cursor){0}));
     names_free(names);
 }
 
