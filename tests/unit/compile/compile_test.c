@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include "base/num.h"
+#include "table/walk.h"
 #include "world.h"
 
 struct route_case {
@@ -467,6 +469,64 @@ static void test_backend_slots(void **state) {
     world_fini(&w);
 }
 
+static void checked_listener(struct world *w, const char *section, int port, enum plan_check check) {
+    struct plan_balancing *b = arena_make(w->a, struct plan_balancing);
+    struct plan_settings *s = arena_make(w->a, struct plan_settings);
+    *b = (struct plan_balancing){.check = (uint8_t)check};
+    *s = (struct plan_settings){.balancing = b};
+    world_set(w, &(struct plan_listener){.piece = {.kind = PLAN_LISTENER,
+                                                   .key = arena_printf(w->a, "Gateway/infra/gw/%s", section)},
+                                         .gateway = S("infra/gw"),
+                                         .section = str_of(section),
+                                         .bind_port = port,
+                                         .port = port,
+                                         .protocol = PLAN_HTTP,
+                                         .settings = s});
+}
+
+static void note_rule(void *seen, const struct table_rule *r, const struct table_balancing *by) {
+    assert_int_equal(by->probe, TABLE_PROBE_TCP);
+    str route = str_from(r->route, sizeof "HTTPRoute/ns/r" - 1);
+    uint64_t number;
+    assert_ok(num_parse(route, 99, &number));
+    ((uint32_t *)seen)[number]++;
+}
+
+/* The rules of listeners that want checks, each as often as it is attached, in few steps and in many. */
+static void test_walk_of_those_that_want_checks(void **state) {
+    (void)state;
+    static const uint32_t steps[] = {1, 7, UINT32_MAX};
+    struct world w;
+    world_init(&w);
+    world_listener(&w, "plain", 80, "");
+    checked_listener(&w, "off", 81, PLAN_CHECK_OFF);
+    world_apply(&w, NULL);
+    assert_false(w.table->checks);
+    checked_listener(&w, "one", 82, PLAN_CHECK_TCP);
+    checked_listener(&w, "two", 83, PLAN_CHECK_TCP);
+    for (unsigned i = 0; i < 100; i++) {
+        static const char *const listeners[] = {"plain", "one", "off", "one two"};
+        char name[8], rule[16], host[16];
+        snprintf(name, sizeof name, "r%u", i), snprintf(rule, sizeof rule, "P /%u", i);
+        snprintf(host, sizeof host, i % 10 < 5 ? "h%u.test" : "-", i % 5);
+        world_route(&w, name, i, listeners[i % 4], host, rule);
+    }
+    world_apply(&w, NULL);
+    assert_true(w.table->checks);
+    for (size_t k = 0; k < COUNT_OF(steps); k++) {
+        uint32_t seen[100] = {0};
+        struct walk walk = {0};
+        while (walk_rules(w.table, &walk, steps[k], note_rule, seen)) {}
+        for (unsigned i = 0; i < 100; i++) assert_int_equal(seen[i], i % 4 == 3 ? 2 : i % 4 == 1);
+    }
+    checked_listener(&w, "one", 82, PLAN_CHECK_OFF);
+    world_remove(&w, PLAN_LISTENER, "Gateway/infra/gw/two");
+    world_apply(&w, NULL);
+    assert_false(w.table->checks);
+    assert_false(walk_rules(w.table, &(struct walk){0}, 1, note_rule, NULL));
+    world_fini(&w);
+}
+
 /* Graves given out and never buried end with the compiler. */
 static void test_end_with_open_grave(void **state) {
     (void)state;
@@ -493,6 +553,7 @@ int main(void) {
         cmocka_unit_test(test_work),
         cmocka_unit_test(test_retire_and_bury),
         cmocka_unit_test(test_backend_slots),
+        cmocka_unit_test(test_walk_of_those_that_want_checks),
         cmocka_unit_test(test_end_with_open_grave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
