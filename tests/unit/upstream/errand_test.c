@@ -164,6 +164,23 @@ static void takes_an_answer_that_ends_with_its_connection(void **state) {
     boy_free(b);
 }
 
+static void is_not_harmed_by_what_follows_its_answer(void **state) {
+    (void)state;
+    static const char *const more[] = {"HTTP/1.1 200 OK\r\n", "no HTTP at all\r\n\r\n"};
+    for (size_t i = 0; i < COUNT_OF(more); i++) {
+        struct boy *b = boy_new();
+        begin(b, &plain, true);
+        int fd = asked(b);
+        rig_printf(fd, "%s%s", OK_HI, more[i]);
+        shutdown(fd, SHUT_WR);
+        ends(b, ERRAND_ANSWERED);
+        assert_str(buf_str(&b->answer), "hi");
+        assert_int_equal(set_counts(b->set.upstream).open, 0);
+        close(fd);
+        boy_free(b);
+    }
+}
+
 /* Its end may have been on the way: once more, on a new one; unless it may have been looked at, and must not be twice. */
 static void begins_again_when_a_kept_connection_ends(void **state) {
     (void)state;
@@ -375,6 +392,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_the_connection_for_the_next),
         cmocka_unit_test(takes_an_answer_that_ends_with_its_connection),
+        cmocka_unit_test(is_not_harmed_by_what_follows_its_answer),
         cmocka_unit_test(begins_again_when_a_kept_connection_ends),
         cmocka_unit_test(looks_first_where_that_is_wanted),
         cmocka_unit_test(says_why_it_came_to_nothing),
