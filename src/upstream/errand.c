@@ -112,9 +112,13 @@ static bool is_to_blame(const struct errand *e, bool closed) {
     return e->ops->blames == ERRAND_BLAMES_LOSS && !closed;
 }
 
-/* A pooled connection that was closed meanwhile has most likely carried nothing of it. untouched: nobody has looked at it, they say.
+/* An answer that lasts to the end of the connection ends with it. A pooled connection that was closed meanwhile has most likely carried nothing of it. untouched: nobody has looked at it, they say.
  *                                                                                                [RFC 9110 9.2.2] [RFC 9113 8.7] */
 static void lost(struct errand *e, bool untouched) {
+    if (e->ended) { /* what follows a whole answer does it no harm */
+        complete(e);
+        return;
+    }
     bool closed = (e->repeatable || !e->wrote_any) && e->up.reused && !e->begun && !e->fresh;
     if (!untouched && is_to_blame(e, closed)) upstream_failed(&e->up);
     e->fresh |= !untouched;
@@ -139,16 +143,15 @@ static void on_wrote(struct upstream_loan *l) {
 
 static void on_refused(struct upstream_loan *l, err e, enum http_reason why) {
     (void)e, (void)why;
-    stop(of(l), ERRAND_PROTOCOL);
+    if (of(l)->ended)
+        complete(of(l));
+    else
+        stop(of(l), ERRAND_PROTOCOL);
 }
 
-/* An answer that lasts to the end of the connection ends here. */
 static void on_ended(struct upstream_loan *l, bool cut) {
-    struct errand *e = of(l);
-    if (e->ended && !cut)
-        complete(e);
-    else
-        lost(e, false);
+    (void)cut;
+    lost(of(l), false);
 }
 
 static void on_write_failed(struct upstream_loan *l) { (void)l; /* its end is read next */ }
