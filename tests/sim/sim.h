@@ -35,7 +35,7 @@ struct sim_h1 {
     struct buf b;
     uint8_t state;
     uint64_t left;
-    bool request, no_body, stopped; /* no_body: set by head() */
+    bool request, no_body, raw, stopped; /* no_body, raw: set by head(); raw: what follows is no HTTP */
     void (*head)(struct sim_h1 *h, str head);
     void (*body)(struct sim_h1 *h, str bytes);
     void (*end)(struct sim_h1 *h);
@@ -63,8 +63,17 @@ struct sim_receipt { /* a backend has got it, once */
     bool no_body;
     bool refused; /* told that nothing was done for it [RFC 9113 8.7] */
     bool torn;    /* closed with some of the request unread: a reset may be what comes */
+    bool told;    /* how long it is, and its end comes apart: a client may be through with it before */
     bool whole;   /* all of the answer was sent, and its end */
     bool request; /* and all of the request came */
+};
+/* What went through a tunnel, both ways. */
+enum { SIM_UP, SIM_DOWN }; /* from the client, from the backend */
+struct sim_flows {
+    size_t wanted[2], sent[2], got[2];
+    bool begun[2], ended[2], end_seen[2];
+    bool torn, hung; /* a side, or what carries it, ended it by force; a side says no more */
+    uint64_t moved_us;
 };
 struct sim_request {
     uint32_t id; /* from 1 */
@@ -72,8 +81,10 @@ struct sim_request {
     uint8_t route;
     size_t body_n;
     bool chunked, expects, old, closes; /* old: HTTP/1.0 */
-    bool begun, sent;                   /* the first byte, all of it */
-    bool spoiled;                       /* its client aborts, is slow, shuts its side: much is forgiven */
+    bool tunnel;                        /* asks for WebSocket */
+    struct sim_flows flows;
+    bool begun, sent; /* the first byte, all of it */
+    bool spoiled;     /* its client aborts, is slow, shuts its side: much is forgiven */
     bool gave_up;
     bool unhurried;    /* its client has hardly a window */
     bool after_idle;   /* its connection may have been closed meanwhile */
@@ -90,6 +101,7 @@ struct sim_request {
     uint32_t lines;        /* of the access log */
     uint16_t line_status;
     enum http_reason line_reason;
+    uint64_t line_at_us;
     uint64_t line_attempts, line_in, line_out, line_us;
 };
 static inline uint64_t sim_request_key(const struct sim_request *q) { return q->id; }
@@ -122,8 +134,9 @@ struct sim {
     bool listens, ending, drained;
     bool drain_early; /* while clients are at it */
     unsigned adopted, released, published;
-    bool h2c[SIM_BACKENDS];
-    uint64_t refusals; /* streams that backends would not look at */
+    uint64_t tunnel_idle_us;
+    bool h2c[SIM_BACKENDS], connects[SIM_BACKENDS]; /* connects: takes WebSocket over HTTP/2 [RFC 8441] */
+    uint64_t refusals;                              /* streams that backends would not look at */
     bool
         rude; /* a backend ended a connection of HTTP/2 without a word: with what was on its way, to it and from it */
     struct sim_route routes[SIM_ROUTES];
@@ -141,6 +154,7 @@ extern struct sim *sim_now;
 
 /* sim_answer.c: what is asked, and what is looked at in an answer. from: X-Sim-Answer; not given: the gateway's own */
 void sim_request_roll(struct sim_request *q, uint32_t id);
+void sim_request_to_tunnel(struct sim_request *q);
 void sim_answer_head(struct sim_request *q, uint16_t status, str from);
 void sim_answer_body(struct sim_request *q, str bytes);
 void sim_answer_end(struct sim_request *q);
@@ -158,6 +172,28 @@ void sim_client_done(void);                         /* one of them */
 enum fake_welcome sim_backend_welcome(void *arg, const struct ip *ip, uint16_t port,
                                       struct fake_peer **ret_peer);
 struct fake_peer *sim_backend2_new(uint8_t backend); /* HTTP/2 */
+/* sim_tunnel.c: its side, embedded in whatever carries it. A call of ops may stop it. */
+struct sim_tunnel {
+    const struct sim_tunnel_ops *ops;
+    struct sim_request *q; /* NULL: not begun */
+    bool client, resets, hangs, waits, out_over, in_over, stopped;
+    uint64_t out_key, in_key;
+    size_t out_n, sent, got, resets_at;
+    uint64_t gives_up_us; /* of one that hangs, when the other side has ended */
+    struct fake_event event;
+};
+struct sim_tunnel_ops {
+    void (*send)(struct sim_tunnel *t, str bytes);
+    void (*end)(struct sim_tunnel *t); /* our direction */
+    void (*reset)(struct sim_tunnel *t);
+    void (*close)(struct sim_tunnel *t); /* both have ended */
+};
+void sim_tunnel_begin(struct sim_tunnel *t, struct sim_request *q, int at); /* at: the receipt that agreed */
+void sim_tunnel_got(struct sim_tunnel *t, str bytes);
+void sim_tunnel_ended(struct sim_tunnel *t); /* the other direction */
+void sim_tunnel_tear(struct sim_tunnel *t);  /* what carries it is going to end it by force */
+void sim_tunnel_stop(struct sim_tunnel *t);  /* what carries it is gone */
+void sim_tunnel_judge(const struct sim *s, const struct sim_request *q);
 /* sim_world.c: manifests, tables, what comes home, the end */
 void sim_world_run(struct sim *s);
 void sim_world_between(void *arg);

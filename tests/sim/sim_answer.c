@@ -65,3 +65,10 @@ void sim_request_roll(struct sim_request *q, uint32_t id) {
     q->chunked = body && !q->old && fake_one_in(2);
     q->expects = q->body_n && !q->old && fake_one_in(4);
 }
+
+void sim_request_to_tunnel(struct sim_request *q) {
+    q->method = "GET";
+    q->body_n = 0;
+    q->chunked = q->expects = q->old = q->closes = false;
+    q->tunnel = true;
+}

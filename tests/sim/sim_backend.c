@@ -2,6 +2,7 @@
 /* Backends: each connection reads requests and does to each what the seed says. */
 #include <stdlib.h>
 
+#include "io/ws_key.h"
 #include "sim.h"
 
 struct backend { /* one connection */
@@ -16,12 +17,16 @@ struct backend { /* one connection */
     struct buf answer;
     size_t sent, cut; /* cut: where it ends; SIZE_MAX: whole */
     struct fake_event event;
+    struct sim_tunnel tunnel;
+    char accept[WS_KEY_ACCEPT_CHARS]; /* to the key of a request that asks for WebSocket */
+    bool asked;
 };
 
 static struct sim_receipt *receipt(const struct backend *b) { return &b->q->receipts[b->at]; }
 
 static void destroy(struct backend *b) {
     b->h1.stopped = true;
+    sim_tunnel_stop(&b->tunnel);
     fake_not(&b->event);
     b->event.run = NULL;
 }
@@ -40,6 +45,7 @@ static void leave(struct backend *b) {
 }
 
 static void hang_up(struct backend *b, bool hard) {
+    sim_tunnel_tear(&b->tunnel);
     if (hard)
         fake_reset(&b->peer);
     else
@@ -72,7 +78,10 @@ static size_t compose(struct backend *b) {
     if (b->closes) buf_add(a, S("Connection: close\r\n"));
     uint32_t form = fake_below(b->closes ? 3 : 2);
     uint64_t key = sim_answer_key(b->q, b->at);
-    if (r->status == 204 || r->status == 304)
+    if (r->status == 101)
+        buf_printf(a, "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %.*s\r\n\r\n",
+                   WS_KEY_ACCEPT_CHARS, b->accept);
+    else if (r->status == 204 || r->status == 304)
         buf_add(a, S("\r\n"));
     else if (form == 0)
         buf_printf(a, "Content-Length: %zu\r\n\r\n", r->body_n);
@@ -99,8 +108,22 @@ static size_t compose(struct backend *b) {
 
 /* ---- answering ---- */
 
+static struct backend *of_tunnel(struct sim_tunnel *t) { return container_of(t, struct backend, tunnel); }
+static void tunnel_send(struct sim_tunnel *t, str bytes) { fake_send(&of_tunnel(t)->peer, bytes); }
+static void tunnel_end(struct sim_tunnel *t) { fake_shut(&of_tunnel(t)->peer); }
+static void tunnel_reset(struct sim_tunnel *t) { hang_up(of_tunnel(t), true); }
+static void tunnel_close(struct sim_tunnel *t) { hang_up(of_tunnel(t), false); }
+static const struct sim_tunnel_ops tunnel_ops = {tunnel_send, tunnel_end, tunnel_reset, tunnel_close};
+
 static void finish(struct backend *b) {
     struct sim_receipt *r = receipt(b);
+    if (r->status == 101 && r->fault != SIM_NO_HTTP) {
+        r->whole = true;
+        b->answering = false;
+        b->tunnel = (struct sim_tunnel){.ops = &tunnel_ops};
+        sim_tunnel_begin(&b->tunnel, b->q, b->at);
+        return;
+    }
     r->whole = r->fault == SIM_WELL || r->fault == SIM_LATE;
     fake_trace("backend %c has answered %u.%d", 'a' + b->backend, b->q->id, b->at);
     b->answering = false;
@@ -132,6 +155,7 @@ static void go_on(struct backend *b) {
 
 static void on_event(struct fake_event *e) {
     struct backend *b = container_of(e, struct backend, event);
+    if (b->tunnel.q) return;
     if (b->answering) {
         go_on(b);
         return;
@@ -152,6 +176,7 @@ static void on_event(struct fake_event *e) {
     } else {
         compose(b);
     }
+    if (r->status == 101) b->h1.state = SIM_TO_CLOSE;
     go_on(b);
 }
 
@@ -167,6 +192,14 @@ static void on_head(struct sim_h1 *h, str head) {
     struct sim_request *q = b->q = sim_receipt_new(b->backend, id, method, path, &b->at);
     b->got = 0, b->request_over = false;
     struct sim_deed d = sim_receipt_roll(q, receipt(b));
+    b->asked = sim_h1_field(head, "Upgrade").n;
+    if (b->asked && !q->tunnel) fake_fail("%u comes with an Upgrade that it did not ask for", q->id);
+    if (b->asked) ws_key_accept(sim_h1_field(head, "Sec-WebSocket-Key"), b->accept);
+    if (b->asked && fake_below(4)) {
+        *receipt(b) = (struct sim_receipt){
+            .backend = b->backend, .fault = receipt(b)->fault, .status = 101, .no_body = true};
+        d.closes = d.early = false;
+    }
     b->closes = d.closes, b->resets = d.resets, b->early = d.early, b->slow = d.slow, b->wait_us = d.wait_us;
     fake_trace("backend %c got the head of %u.%d, fault %u", 'a' + b->backend, q->id, b->at,
                receipt(b)->fault);
@@ -176,6 +209,10 @@ static void on_head(struct sim_h1 *h, str head) {
 
 static void on_body(struct sim_h1 *h, str bytes) {
     struct backend *b = container_of(h, struct backend, h1);
+    if (b->tunnel.q) {
+        sim_tunnel_got(&b->tunnel, bytes);
+        return;
+    }
     sim_body_check(sim_request_key(b->q), b->got, bytes, "request's body", b->q->id);
     b->got += bytes.n;
 }
@@ -196,7 +233,13 @@ static void on_opened(struct fake_peer *p) { (void)p; }
 static void on_bytes(struct fake_peer *p, str bytes) {
     sim_h1_read(&container_of(p, struct backend, peer)->h1, bytes);
 }
-static void on_ended(struct fake_peer *p) { hang_up(container_of(p, struct backend, peer), false); }
+static void on_ended(struct fake_peer *p) {
+    struct backend *b = container_of(p, struct backend, peer);
+    if (b->tunnel.q)
+        sim_tunnel_ended(&b->tunnel);
+    else
+        hang_up(b, false);
+}
 static void on_reset(struct fake_peer *p) { leave(container_of(p, struct backend, peer)); }
 static const struct fake_peer_ops ops = {on_opened, on_bytes, on_ended, on_reset};
 

@@ -19,14 +19,17 @@ struct stream2 {
     struct link on; /* backend2.streams */
     struct backend2 *b;
     int32_t id;
-    char method[12], path[40], sim[12];
+    char method[12], path[40], sim[12], protocol[12];
     struct sim_request *q; /* NULL: no head yet */
     int at;
     size_t got, owed; /* of the request: bytes; those that we have not made room for yet */
     size_t sent, until;
     enum { WHOLE, BY_RESET, BY_CONNECTION, BY_END } cut;
     struct sim_deed does;
-    bool answered, deferred;
+    bool answered, deferred, request_over;
+    struct sim_tunnel tunnel;
+    struct buf out; /* of the tunnel */
+    bool out_over;
     struct fake_event event;
 };
 
@@ -35,6 +38,8 @@ static struct sim_receipt *receipt(const struct stream2 *st) { return &st->q->re
 /* ---- the end ---- */
 
 static void forget(struct stream2 *st) {
+    sim_tunnel_stop(&st->tunnel);
+    buf_fini(&st->out);
     fake_not(&st->event);
     link_remove(&st->on);
     free(st);
@@ -65,6 +70,7 @@ static void leave(struct backend2 *b) {
 static void hang_up(struct backend2 *b, bool hard) {
     if (b->stopped) return;
     if (!b->shutting || hard || !link_empty(&b->streams)) sim_now->rude = true;
+    list_each (struct stream2, st, &b->streams, on) sim_tunnel_tear(&st->tunnel);
     fake_trace("backend %c ends its connection%s", 'a' + b->backend, hard ? " by a reset" : "");
     if (hard)
         fake_reset(&b->peer);
@@ -156,6 +162,57 @@ static ssize_t on_want_answer(nghttp2_session *s, int32_t stream, uint8_t *to, s
     return (ssize_t)n;
 }
 
+/* ---- tunnels ---- */
+
+static ssize_t on_want_tunnel(nghttp2_session *s, int32_t stream, uint8_t *to, size_t most, uint32_t *flags,
+                              nghttp2_data_source *source, void *arg) {
+    (void)s, (void)stream, (void)arg;
+    struct stream2 *st = source->ptr;
+    size_t n = st->out.n < most ? st->out.n : most;
+    if (!n && !st->out_over) return NGHTTP2_ERR_DEFERRED;
+    if (n) memcpy(to, st->out.p, n);
+    buf_consume(&st->out, n);
+    if (!st->out.n && st->out_over) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)n;
+}
+
+static struct stream2 *of_tunnel(struct sim_tunnel *t) { return container_of(t, struct stream2, tunnel); }
+static void tunnel_end(struct sim_tunnel *t) {
+    struct stream2 *st = of_tunnel(t);
+    st->out_over = true;
+    nghttp2_session_resume_data(st->b->session, st->id);
+    fake_in(&st->event, 0);
+}
+static void tunnel_send(struct sim_tunnel *t, str bytes) {
+    struct stream2 *st = of_tunnel(t);
+    buf_add(&st->out, bytes);
+    nghttp2_session_resume_data(st->b->session, st->id);
+    fake_in(&st->event, 0);
+}
+static void tunnel_reset(struct sim_tunnel *t) {
+    struct stream2 *st = of_tunnel(t);
+    sim_tunnel_stop(t);
+    reset(st, some_code());
+    fake_in(&st->event, 0);
+}
+static void tunnel_close(struct sim_tunnel *t) { (void)t; } /* the library does */
+static const struct sim_tunnel_ops tunnel_ops = {tunnel_send, tunnel_end, tunnel_reset, tunnel_close};
+
+static void agree(struct stream2 *st) {
+    char from[24];
+    nghttp2_nv v[2];
+    size_t n = 0;
+    snprintf(from, sizeof from, "%u.%d", st->q->id, st->at);
+    add(v, &n, ":status", "200"), add(v, &n, "x-sim-answer", from);
+    nghttp2_data_provider body = {.source.ptr = st, .read_callback = on_want_tunnel};
+    nghttp2_submit_response(st->b->session, st->id, v, n, &body);
+    st->answered = receipt(st)->whole = true;
+    buf_init(&st->out, 1 << 20);
+    st->tunnel = (struct sim_tunnel){.ops = &tunnel_ops};
+    sim_tunnel_begin(&st->tunnel, st->q, st->at);
+    if (st->request_over) sim_tunnel_ended(&st->tunnel);
+}
+
 static void answer(struct stream2 *st) {
     struct sim_receipt *r = receipt(st);
     char status[8], from[24], length[24], large[6000];
@@ -179,6 +236,7 @@ static void answer(struct stream2 *st) {
     nghttp2_data_provider body = {.source.ptr = st, .read_callback = on_want_answer};
     bool has_body = r->body_n || (!r->no_body && fake_one_in(2));
     st->answered = true;
+    r->told = tells && has_body;
     nghttp2_submit_response(st->b->session, st->id, v, n, has_body ? &body : NULL);
     if (!has_body) finish(st);
 }
@@ -211,7 +269,8 @@ static void on_stream_event(struct fake_event *e) {
         nghttp2_session_consume(b->session, st->id, st->owed);
         st->owed = 0;
     }
-    if (r->whole) {
+    if (st->tunnel.q) {
+    } else if (r->whole) {
         if (st->got < st->q->body_n) reset(st, NGHTTP2_NO_ERROR);
     } else if (st->deferred) {
         st->deferred = false;
@@ -226,6 +285,8 @@ static void on_stream_event(struct fake_event *e) {
     } else if (r->fault == SIM_NO_HTTP) {
         st->answered = true;
         talk_nonsense(st);
+    } else if (r->fault != SIM_GONE && r->status == 101) {
+        agree(st);
     } else if (r->fault != SIM_GONE) {
         answer(st);
     } else if (fake_one_in(2)) {
@@ -264,6 +325,7 @@ static int on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *
     str k = {(const char *)name, name_n}, v = {(const char *)value, value_n};
     if (str_eq(k, S(":method"))) keep(st->method, sizeof st->method, v);
     if (str_eq(k, S(":path"))) keep(st->path, sizeof st->path, v);
+    if (str_eq(k, S(":protocol"))) keep(st->protocol, sizeof st->protocol, v);
     if (str_eq(k, S("x-sim"))) keep(st->sim, sizeof st->sim, v);
     if (str_eq(k, S(":authority")) && !str_eq(v, S("sim.example")))
         fake_fail("the authority is " STR_FMT, STR_ARG(v));
@@ -283,8 +345,17 @@ static void say_goodbye(struct backend2 *b, int32_t last) {
 
 static void on_request(struct stream2 *st) {
     struct backend2 *b = st->b;
-    st->q = sim_receipt_new(b->backend, str_of(st->sim), str_of(st->method), str_of(st->path), &st->at);
+    bool asked = str_eq(str_of(st->method), S("CONNECT")) && str_eq(str_of(st->protocol), S("websocket"));
+    str method = asked ? S("GET") : str_of(st->method);
+    st->q = sim_receipt_new(b->backend, str_of(st->sim), method, str_of(st->path), &st->at);
     st->does = sim_receipt_roll(st->q, receipt(st));
+    if (asked && !st->q->tunnel) fake_fail("%u comes as a tunnel, and is none", st->q->id);
+    if (asked && (fake_below(4) || receipt(st)->status / 100 == 2)) {
+        *receipt(st) = (struct sim_receipt){
+            .backend = b->backend, .fault = receipt(st)->fault, .status = 101, .no_body = true};
+        if (receipt(st)->fault == SIM_CUT) receipt(st)->fault = SIM_WELL;
+    }
+    if (asked) st->does.early = true; /* its side goes on */
     fake_trace("backend %c got the head of %u.%d on stream %d, fault %u", 'a' + b->backend, st->q->id, st->at,
                st->id, receipt(st)->fault);
     if (sim_now->bad.refused_streams && fake_one_in(4)) {
@@ -309,6 +380,9 @@ static int on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg) {
     if (!st || (f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA)) return 0;
     if (f->hd.type == NGHTTP2_HEADERS && !st->q) on_request(st);
     if (!(f->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+    st->request_over = true;
+    if (st->tunnel.q) sim_tunnel_ended(&st->tunnel);
+    if (receipt(st)->status == 101) return 0;
     if (st->got != st->q->body_n)
         fake_fail("%zu bytes of %zu of the body of %u", st->got, st->q->body_n, st->q->id);
     receipt(st)->request = true;
@@ -324,7 +398,13 @@ static int on_data(nghttp2_session *s, uint8_t flags, int32_t stream, const uint
         nghttp2_session_consume(s, stream, n);
         return 0;
     }
-    sim_body_check(sim_request_key(st->q), st->got, (str){(const char *)p, n}, "request's body", st->q->id);
+    str bytes = {(const char *)p, n};
+    if (st->tunnel.q)
+        sim_tunnel_got(&st->tunnel, bytes);
+    else if (receipt(st)->status == 101)
+        fake_fail("bytes for a tunnel that was not agreed to");
+    else
+        sim_body_check(sim_request_key(st->q), st->got, bytes, "request's body", st->q->id);
     st->got += n;
     if (b->lazy && !st->event.item.place && fake_one_in(3)) {
         st->owed += n;
@@ -374,8 +454,10 @@ static void submit_settings(struct backend2 *b) {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams[fake_below(COUNT_OF(streams))]},
         {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, fake_one_in(4) ? 0 : 4096},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, fake_one_in(4) ? 100000 : 16384},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1}, /* the last: it may be left out */
     };
-    nghttp2_submit_settings(b->session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings));
+    nghttp2_submit_settings(b->session, NGHTTP2_FLAG_NONE, settings,
+                            COUNT_OF(settings) - !sim_now->connects[b->backend]);
 }
 
 /* The end of a connection: once its last stream is over when it has said so, else soon, whether a request is on its way or not. */

@@ -19,6 +19,7 @@ struct sim_client {
     uint32_t aborts_at; /* the answer that it does not wait for; n: none */
     bool answer_closes;
     uint64_t waits_since_us;
+    struct sim_tunnel tunnel; /* of the last request */
     struct fake_event pump, watch;
 };
 
@@ -39,6 +40,7 @@ static void leave(struct sim_client *c, const char *why) {
     if (c->h1.stopped) return;
     fake_trace("client %u is through: %s", c->number, why);
     c->h1.stopped = true;
+    sim_tunnel_stop(&c->tunnel);
     bool last = c->answer_closes; /* or a large body may have been more than is read over */
     for (uint32_t i = 0; i < c->n; i++) {
         struct sim_request *q = request(c, i);
@@ -53,6 +55,7 @@ static void leave(struct sim_client *c, const char *why) {
 }
 
 static void hang_up(struct sim_client *c, bool hard, const char *why) {
+    sim_tunnel_tear(&c->tunnel);
     if (hard)
         fake_reset(&c->peer);
     else
@@ -68,6 +71,9 @@ static void send_head(struct sim_client *c, struct sim_request *q) {
     buf_printf(&b, "%s /r%u/%u HTTP/1.%d\r\nHost: sim.example\r\nX-Sim: %u\r\n", q->method, q->route, q->id,
                q->old ? 0 : 1, q->id);
     if (q->closes) buf_add(&b, S("Connection: close\r\n"));
+    if (q->tunnel)
+        buf_add(&b, S("Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
     if (q->expects) buf_add(&b, S("Expect: 100-continue\r\n"));
     if (q->chunked)
         buf_add(&b, S("Transfer-Encoding: chunked\r\n"));
@@ -99,7 +105,7 @@ static void send_some(struct sim_client *c, struct sim_request *q) {
 static void over_sending(struct sim_client *c, struct sim_request *q) {
     q->sent = true;
     c->sending++, c->head_sent = c->may_continue = false, c->body_sent = 0;
-    if (c->sending == c->n && c->half_closes) {
+    if (c->sending == c->n && c->half_closes && !q->tunnel) {
         fake_trace("client %u shuts its side", c->number);
         fake_shut(&c->peer);
         c->shut = true;
@@ -133,11 +139,35 @@ static void on_pump(struct fake_event *e) {
 
 /* ---- answers ---- */
 
+static struct sim_client *of_tunnel(struct sim_tunnel *t) {
+    return container_of(t, struct sim_client, tunnel);
+}
+static void tunnel_send(struct sim_tunnel *t, str bytes) { fake_send(&of_tunnel(t)->peer, bytes); }
+static void tunnel_end(struct sim_tunnel *t) { fake_shut(&of_tunnel(t)->peer); }
+static void tunnel_reset(struct sim_tunnel *t) { hang_up(of_tunnel(t), true, "it resets its tunnel"); }
+static void tunnel_close(struct sim_tunnel *t) { hang_up(of_tunnel(t), false, "its tunnel is over"); }
+static const struct sim_tunnel_ops tunnel_ops = {tunnel_send, tunnel_end, tunnel_reset, tunnel_close};
+
+static void begin_tunnel(struct sim_client *c, struct sim_request *q, str head) {
+    if (!q->tunnel) fake_fail("%u is told to go over to what it did not ask for", q->id);
+    if (!str_eq(sim_h1_field(head, "Sec-WebSocket-Accept"), S("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")))
+        fake_fail("the answer to the key of %u is wrong", q->id);
+    if (!str_eq(sim_h1_field(head, "Upgrade"), S("websocket"))) fake_fail("%u is told of no protocol", q->id);
+    sim_answer_head(q, 101, sim_h1_field(head, "X-Sim-Answer"));
+    c->h1.raw = true;
+    c->tunnel = (struct sim_tunnel){.ops = &tunnel_ops, .client = true};
+    sim_tunnel_begin(&c->tunnel, q, q->from);
+}
+
 static void on_head(struct sim_h1 *h, str head) {
     struct sim_client *c = of(h);
     if (c->awaited >= c->sending + (c->head_sent ? 1 : 0)) fake_fail("an answer to nothing");
     struct sim_request *q = request(c, c->awaited);
     c->waits_since_us = fake_now->now_us;
+    if (str_starts(str_from(head, 9), S("101"))) {
+        begin_tunnel(c, q, head);
+        return;
+    }
     if (head.n > 12 && head.p[9] == '1') {
         if (q->old) fake_fail("an interim answer to a client of HTTP/1.0");
         if (c->may_continue && c->awaited == c->sending && str_starts(str_from(head, 9), S("100")))
@@ -154,6 +184,10 @@ static void on_head(struct sim_h1 *h, str head) {
 
 static void on_body(struct sim_h1 *h, str bytes) {
     struct sim_client *c = of(h);
+    if (c->tunnel.q) {
+        sim_tunnel_got(&c->tunnel, bytes);
+        return;
+    }
     struct sim_request *q = request(c, c->awaited);
     c->waits_since_us = fake_now->now_us;
     sim_answer_body(q, bytes);
@@ -189,6 +223,10 @@ static void on_bytes(struct fake_peer *p, str bytes) {
 static void on_ended(struct fake_peer *p) {
     struct sim_client *c = container_of(p, struct sim_client, peer);
     if (c->h1.stopped) return;
+    if (c->tunnel.q) {
+        sim_tunnel_ended(&c->tunnel);
+        return;
+    }
     if (c->h1.state == SIM_TO_CLOSE) {
         if (!request(c, c->awaited)->old)
             fake_fail("a body that lasts to the close, to a client of HTTP/1.1");
@@ -209,7 +247,7 @@ static void on_watch(struct fake_event *e) {
         hang_up(c, fake_unsent(&c->peer) || fake_one_in(2), "it aborts");
         return;
     }
-    if (fake_now->now_us - c->waits_since_us > PATIENCE_US && c->awaited < c->n) {
+    if (fake_now->now_us - c->waits_since_us > PATIENCE_US && c->awaited < c->n && !c->tunnel.q) {
         struct sim_request *q = request(c, c->awaited);
         q->gave_up = true;
         for (uint32_t i = c->awaited; i < c->n; i++) request(c, i)->spoiled = true;
@@ -244,6 +282,7 @@ void sim_client_start(uint32_t first, uint32_t n) {
         struct sim_request *q = request(c, i);
         sim_request_roll(q, first + i + 1);
         q->closes = i + 1 == n && fake_one_in(3);
+        if (i + 1 == n && fake_one_in(4)) sim_request_to_tunnel(q);
         q->spoiled = c->slow || c->half_closes || i >= c->aborts_at;
     }
     s->clients_open++;

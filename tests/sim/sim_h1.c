@@ -42,7 +42,7 @@ static bool read_head(struct sim_h1 *h) {
     size_t n = find(all, "\r\n\r\n");
     if (n == SIZE_MAX) return false;
     str head = str_upto(all, n + 2);
-    h->no_body = false;
+    h->no_body = h->raw = false;
     str length = sim_h1_field(head, "Content-Length"), coding = sim_h1_field(head, "Transfer-Encoding");
     bool interim = !h->request && head.n > 12 && head.p[9] == '1';
     if (length.p && coding.p) fake_fail("both Content-Length and Transfer-Encoding");
@@ -50,6 +50,7 @@ static bool read_head(struct sim_h1 *h) {
     h->head(h, head);
     if (h->stopped) return false;
     buf_consume(&h->b, n + 4);
+    if (h->raw) h->state = SIM_TO_CLOSE;
     if (interim) return true;
     if (h->no_body || (length.p && !h->left) || (h->request && !length.p && !coding.p))
         ended(h);

@@ -38,6 +38,7 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
     case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP) || (s->rude && bad->no_http);
     case REASON_BACKEND_CUT: return met(q, SIM_CUT) || s->rude || was_torn(q);
     case REASON_BACKEND_TIMEOUT: return bad->black_holes || r->ever_timeouts || q->gave_up;
+    case REASON_BACKEND_NO_UPGRADE: return q->tunnel;
     case REASON_NO_ENDPOINTS: return bad->changes || bad->refuses || bad->black_holes || bad->out_of_files;
     case REASON_NO_BACKEND: return true; /* weights may all be 0 */
     case REASON_NO_LISTENER:
@@ -75,7 +76,7 @@ static void judge_complete(const struct sim *s, const struct sim_request *q) {
         size_t n = a->no_body ? 0 : a->body_n;
         if (!a->whole) fake_fail("%u looks complete, and its backend has stopped within", q->id);
         if (q->got != n) fake_fail("%u looks complete with %zu bytes of %zu", q->id, q->got, n);
-        if (q->line_reason != REASON_NONE)
+        if (q->line_reason != REASON_NONE && !(a->told && q->line_reason == REASON_CLIENT_GONE))
             fake_fail("%u was answered by a backend and the log says %u", q->id, q->line_reason);
         return;
     }
@@ -102,7 +103,7 @@ static void judge_lost(const struct sim *s, const struct sim_request *q) {
 static void judge_time(const struct sim *s, const struct sim_request *q) {
     const struct sim_route *r = route_of(s, q);
     enum { BOUND_US = 6000000, WRITING_US = 60000000 };
-    if (!q->lines || r->never_timeouts || q->spoiled || q->unhurried) return;
+    if (!q->lines || r->never_timeouts || q->spoiled || q->unhurried || q->status == 101) return;
     if (q->line_us > BOUND_US + WRITING_US)
         fake_fail("%u took %llu us", q->id, (unsigned long long)q->line_us);
     bool ended_by_time = !q->head || q->from < 0;
@@ -140,7 +141,9 @@ void sim_judge(const struct sim *s) {
             fake_fail("%u had no answer, and its backend was not silent", q->id);
         if (q->gave_up && !route_of(s, q)->never_timeouts)
             fake_fail("%u had no answer, for all its timeouts", q->id);
-        if (q->complete)
+        if (q->head && q->status == 101)
+            sim_tunnel_judge(s, q);
+        else if (q->complete)
             judge_complete(s, q);
         else
             judge_lost(s, q);

@@ -92,18 +92,29 @@ static void add_route(struct buf *b, unsigned i, struct sim_route *r) {
                'a' + i % 3, fake_below(4), 'a' + (i + 1) % 3);
 }
 
+static void add_settings(struct sim *s, struct buf *b) {
+    uint32_t idle_s = fake_one_in(2) ? 20 : 3600;
+    s->tunnel_idle_us = idle_s * UINT64_C(1000000);
+    buf_printf(b,
+               "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: default}\ndata:\n"
+               "  timeouts.upgradedIdle: %us\n",
+               idle_s);
+}
+
 static void first_manifests(struct sim *s) {
     struct buf b;
     buf_init(&b, TEXT_BYTES_MAX);
-    buf_add(
-        &b,
-        S("apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: postern}\n"
-          "spec: {controllerName: postern.dev/gateway-controller}\n---\n"
-          "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw, namespace: "
-          "default}\n"
-          "spec:\n  gatewayClassName: postern\n  listeners:\n  - {name: http, port: 80, protocol: HTTP}\n"));
+    buf_add(&b, S("apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: postern}\n"
+                  "spec: {controllerName: postern.dev/gateway-controller}\n---\n"
+                  "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw, namespace: "
+                  "default}\n"
+                  "spec:\n  gatewayClassName: postern\n  infrastructure: {parametersRef: {group: \"\", kind: "
+                  "ConfigMap, name: "
+                  "settings}}\n  listeners:\n  - {name: http, port: 80, protocol: HTTP}\n"));
+    add_settings(s, &b);
     for (uint8_t i = 0; i < SIM_BACKENDS; i++) {
         s->h2c[i] = fake_one_in(3);
+        s->connects[i] = fake_one_in(2);
         add_service(&b, i, s->h2c[i]);
         add_slice(&b, i, 1 + fake_below((1u << SIM_ENDPOINTS) - 1));
     }
@@ -186,6 +197,7 @@ static void take_line(struct sim *s, str line) {
     }
     struct sim_request *q = &s->requests[number(id) - 1];
     q->lines++;
+    q->line_at_us = fake_now->now_us;
     q->line_status = (uint16_t)number(str_cut(&line, ' '));
     str reason = str_cut(&line, ' ');
     for (int i = 0; i < HTTP_REASON_COUNT; i++)
