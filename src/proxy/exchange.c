@@ -206,8 +206,8 @@ static void cut(struct exchange *x, enum http_reason why) {
     c->ops->reset(c, x->client_stream, why);
     exchange_abort(x, why);
     if (c->ops->reusable(c)) return;
-    conn_flush(&d->conn);        /* what has come is passed on as far as it goes, */
-    conn_finish(&d->conn, true); /* and no reset overtakes it, nor the answer before it */
+    conn_flush(&d->conn); /* what has come is passed on as far as it goes, and no reset overtakes it; */
+    if (link_empty(&d->exchanges)) conn_finish(&d->conn, true); /* an answer before it is written first */
 }
 
 void exchange_refuse(struct exchange *x, enum http_reason why) { answer_reason(x, why); }
