@@ -86,8 +86,10 @@ struct sim_request {
     bool begun, sent; /* the first byte, all of it */
     bool spoiled;     /* its client aborts, is slow, shuts its side: much is forgiven */
     bool gave_up;
-    bool unhurried;    /* its client has hardly a window */
-    bool after_idle;   /* its connection may have been closed meanwhile */
+    bool unhurried;  /* its client has hardly a window */
+    bool after_idle; /* its connection may have been closed meanwhile */
+    bool
+        before_old; /* a body that lasts to the close is cut by a reset, and that by what is on its way before it */
     bool behind_close; /* one before it on its connection was the last, or was cut */
     uint8_t receipts_n;
     struct sim_receipt receipts[SIM_RECEIPTS_MAX];

@@ -36,11 +36,13 @@ static void on_free(struct fake_event *e) {
     free(c);
 }
 
-static void leave(struct sim_client *c, const char *why) {
+static void leave(struct sim_client *c, bool hard, const char *why) {
     if (c->h1.stopped) return;
     fake_trace("client %u is through: %s", c->number, why);
     c->h1.stopped = true;
     sim_tunnel_stop(&c->tunnel);
+    for (uint32_t i = 0; hard && i + 1 < c->sending; i++)
+        for (uint32_t k = i + 1; k < c->sending; k++) request(c, i)->before_old |= request(c, k)->old;
     bool last = c->answer_closes; /* or a large body may have been more than is read over */
     for (uint32_t i = 0; i < c->n; i++) {
         struct sim_request *q = request(c, i);
@@ -60,7 +62,7 @@ static void hang_up(struct sim_client *c, bool hard, const char *why) {
         fake_reset(&c->peer);
     else
         fake_close(&c->peer);
-    leave(c, why);
+    leave(c, false, why);
 }
 
 /* ---- sending ---- */
@@ -236,7 +238,7 @@ static void on_ended(struct fake_peer *p) {
     if (!c->h1.stopped) hang_up(c, false, "the gateway has closed");
 }
 static void on_reset(struct fake_peer *p) {
-    leave(container_of(p, struct sim_client, peer), "the gateway has reset");
+    leave(container_of(p, struct sim_client, peer), true, "the gateway has reset");
 }
 static const struct fake_peer_ops ops = {on_opened, on_bytes, on_ended, on_reset};
 

@@ -35,7 +35,7 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
         /* who is refused is tried again, but not for ever, nor when its body is gone */
         if (s->refusals && (q->line_attempts > 1 || q->body_n > SIM_KEPT_BYTES)) return true;
         return bad->closes_idle && (!sim_idempotent(q) || q->body_n || q->chunked || r->ever_retries);
-    case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP) || (s->rude && bad->no_http);
+    case REASON_BACKEND_PROTOCOL: return met(q, SIM_NO_HTTP) || met(q, SIM_CUT) || (s->rude && bad->no_http);
     case REASON_BACKEND_CUT: return met(q, SIM_CUT) || s->rude || was_torn(q);
     case REASON_BACKEND_TIMEOUT: return bad->black_holes || r->ever_timeouts || q->gave_up;
     case REASON_BACKEND_NO_UPGRADE: return q->tunnel;
@@ -94,7 +94,9 @@ static void judge_lost(const struct sim *s, const struct sim_request *q) {
                   STR_ARG(http_reason_name(q->line_reason)));
     if (q->spoiled || s->drain_early || !q->begun) return;
     if (!q->head && (q->behind_close || q->after_idle)) return;
-    bool cut = q->line_reason == REASON_BACKEND_CUT || q->line_reason == REASON_BACKEND_TIMEOUT;
+    if (q->before_old) return;
+    bool cut = q->line_reason == REASON_BACKEND_CUT || q->line_reason == REASON_BACKEND_TIMEOUT ||
+               q->line_reason == REASON_BACKEND_PROTOCOL; /* less than it said */
     if (q->lines && cut && (!q->head || q->from >= 0)) return;
     if (q->head && !q->sent) return; /* it was answered early and went on sending, for too long */
     fake_fail("%u is lost, and nothing was wrong with it", q->id);

@@ -10,9 +10,13 @@ static const char *side(const struct sim_tunnel *t) { return t->client ? "client
 static void moved(struct sim_tunnel *t) { flows(t)->moved_us = fake_now->now_us; }
 
 static void end(struct sim_tunnel *t) {
-    t->out_over = flows(t)->ended[out(t)] = true;
+    bool ended_for_us = t->in_over && !flows(t)->ended[in(t)]; /* by the gateway: it was too long at rest */
+    t->out_over = true;
     fake_trace("the %s ends its side of the tunnel %u", side(t), t->q->id);
-    moved(t);
+    if (!ended_for_us) {
+        flows(t)->ended[out(t)] = true;
+        moved(t);
+    }
     t->ops->end(t);
     if (t->in_over && !t->stopped) t->ops->close(t);
 }
