@@ -10,7 +10,7 @@ struct fake *fake_now;
 enum { TRACE_TOLD_BYTES = 24 << 10 };
 
 void fake_init(struct fake *k, uint64_t seed) {
-    *k = (struct fake){.seed = seed, .now_us = 1000000, .rng.state = hash_join(seed, 17)};
+    *k = (struct fake){.seed = seed, .now_us = FAKE_BEGIN_US, .rng.state = hash_join(seed, 17)};
     buf_init(&k->trace, FAKE_TRACE_BYTES_MAX);
     fake_now = k;
 }

@@ -11,6 +11,7 @@
 
 enum {
     FAKE_FD_FIRST = 500,
+    FAKE_BEGIN_US = 1000000000, /* the machine is up for a while */
     FAKE_FDS_MAX = 1000,
     FAKE_TRACE_BYTES_MAX = 64 << 20,
     FAKE_IDLE_TURNS_MAX = 200,

@@ -185,6 +185,7 @@ static int take_error(struct fake_tcp *t) {
 }
 
 static ssize_t tcp_read(struct fake_tcp *t, void *p, size_t n, bool peek) {
+    if (peek && !t->peeked) fake_tcp_peeked(t);
     fake_tcp_race(t);
     size_t got = n < t->in.n ? n : t->in.n;
     if (t->connecting) return fails(EAGAIN);

@@ -24,6 +24,7 @@ void fake_file_wake(struct fake_file *f, uint32_t events);
 uint32_t fake_file_poll(const struct fake_file *f);
 int fake_wait(struct epoll_event *out, int most, int timeout_ms);
 
+enum { FAKE_PEEKED_BYTES = 4096 };
 /* In: towards the worker. Out: from it. */
 struct fake_tcp {
     struct fake_file *file; /* NULL: not accepted yet, or closed */
@@ -36,6 +37,7 @@ struct fake_tcp {
     int error;                             /* pending, errno */
     struct buf in, wire;                   /* got and not read; on its way */
     size_t in_max;
+    bool peeked; /* what is looked at stays there, and no kernel has room for less than FAKE_PEEKED_BYTES */
     bool in_fin, wire_fin, wire_rst;
     struct buf out;
     size_t out_max;
@@ -48,6 +50,7 @@ struct fake_tcp {
 struct fake_tcp *fake_tcp_connect(struct fake_file *f, const struct ip *ip, uint16_t port);
 uint32_t fake_tcp_poll(const struct fake_tcp *t);
 void fake_tcp_race(struct fake_tcp *t);
+void fake_tcp_peeked(struct fake_tcp *t);
 void fake_tcp_took(struct fake_tcp *t); /* the worker has read: there is room */
 void fake_tcp_wrote(struct fake_tcp *t);
 void fake_tcp_shut(struct fake_tcp *t);

@@ -22,6 +22,7 @@ static void roll(struct fake_tcp *t) {
     t->out_max = rooms[fake_below(COUNT_OF(rooms))];
     t->chunk = chunks[fake_below(COUNT_OF(chunks))];
     t->delay_us = delays[fake_below(COUNT_OF(delays))];
+    if (t->peeked && t->in_max < FAKE_PEEKED_BYTES) t->in_max = FAKE_PEEKED_BYTES;
     bool drips = t->in_max < 64 || t->out_max < 64 || t->chunk < 40;
     if (drips && t->delay_us > 40) t->delay_us = 40;
 }
@@ -142,6 +143,12 @@ void fake_tcp_race(struct fake_tcp *t) {
     if (!t->in_event.item.place || t->connecting || !fake_one_in(6)) return;
     fake_not(&t->in_event);
     step_in(t);
+}
+
+void fake_tcp_peeked(struct fake_tcp *t) {
+    t->peeked = true;
+    if (t->in_max < FAKE_PEEKED_BYTES) t->in_max = FAKE_PEEKED_BYTES;
+    fake_tcp_took(t);
 }
 
 void fake_tcp_took(struct fake_tcp *t) {

@@ -12,11 +12,16 @@ enum {
     SIM_REQUESTS_MAX = 256,
     SIM_RECEIPTS_MAX = 24,
     SIM_ROUTES = 6,
-    SIM_BACKENDS = 4, /* a, b, c, and m for mirrors */
+    SIM_BACKENDS = 5, /* a, b, c, one for mirrors, and one that is asked for authorization */
     SIM_MIRROR = 3,
+    SIM_AUTH = 4,
+    SIM_AUTH_BYTES = 4096, /* of a body that it is shown */
     SIM_ENDPOINTS = 3,
     SIM_CLIENTS_MAX = 16,
     SIM_PORT = 80,
+    SIM_TLS_PORT = 443,
+    SIM_PROXY_BYTES = 120,
+    SIM_STRAYS_MAX = 6,
     SIM_KEPT_BYTES = 10000, /* of a body: more may be gone when it would have to be sent again */
 };
 
@@ -76,7 +81,8 @@ struct sim_flows {
     uint64_t moved_us;
 };
 struct sim_request {
-    uint32_t id; /* from 1 */
+    uint32_t id;    /* from 1 */
+    uint8_t client; /* as the PROXY protocol tells of it: 198.51.100.N; 0: not told */
     const char *method;
     uint8_t route;
     size_t body_n;
@@ -116,7 +122,9 @@ static inline bool sim_is_head(const struct sim_request *q) { return strcmp(q->m
 /* ---- the run ---- */
 
 struct sim_route { /* as it is, and what it ever was */
-    bool timeouts, retries, mirrors, redirects;
+    bool timeouts, retries, mirrors, redirects, asks,
+        shows; /* asks: for authorization; shows: the body, too */
+    bool ever_asks, never_asks, ever_shows;
     bool ever_timeouts, never_timeouts, ever_retries, ever_mirrors, ever_redirects, ever_backend;
 };
 /* What goes wrong in this run. */
@@ -124,6 +132,7 @@ struct sim_mischief {
     bool refuses, black_holes, silent, late, gone, cut, no_http, early, closes_idle, slow_backends;
     bool aborts, half_closes, slow_clients, changes, out_of_files, drains;
     bool refused_streams, goaways; /* of backends over HTTP/2 */
+    bool denies;
 };
 struct sim_client;
 struct sim {
@@ -133,8 +142,13 @@ struct sim {
     struct worker *worker;
     struct mailbox home;
     int listener;
+    int tls_listener;
     bool listens, ending, drained;
-    bool drain_early; /* while clients are at it */
+    bool proxied;           /* connections begin with a header of the PROXY protocol */
+    bool limited, budgeted; /* connections to backends, with queues; retries */
+    uint32_t strays_n;
+    uint64_t half_heads; /* they send */
+    bool drain_early;    /* while clients are at it */
     unsigned adopted, released, published;
     uint64_t tunnel_idle_us;
     bool h2c[SIM_BACKENDS], connects[SIM_BACKENDS]; /* connects: takes WebSocket over HTTP/2 [RFC 8441] */
@@ -149,7 +163,7 @@ struct sim {
     uint32_t changes_left;
     struct buf log;
     struct worker_stats counts; /* at the end */
-    uint64_t tallied;
+    uint64_t tallied, tallied_us;
 };
 /* The one that runs. */
 extern struct sim *sim_now;
@@ -196,6 +210,10 @@ void sim_tunnel_ended(struct sim_tunnel *t); /* the other direction */
 void sim_tunnel_tear(struct sim_tunnel *t);  /* what carries it is going to end it by force */
 void sim_tunnel_stop(struct sim_tunnel *t);  /* what carries it is gone */
 void sim_tunnel_judge(const struct sim *s, const struct sim_request *q);
+/* sim_stray.c: who never asks; and what clients say first. Its client's number goes to *ret_client, which may be NULL. */
+void sim_stray_start(void);
+size_t sim_proxy_print(char *to, uint8_t *ret_client);
+void sim_proxy_header(struct fake_peer *p, uint8_t *ret_client);
 /* sim_world.c: manifests, tables, what comes home, the end */
 void sim_world_run(struct sim *s);
 void sim_world_between(void *arg);

@@ -27,6 +27,7 @@ void sim_answer_head(struct sim_request *q, uint16_t status, str from) {
     const struct sim_receipt *r = &q->receipts[at];
     if (r->status != q->status) fake_fail("%u: %u came for %u", q->id, q->status, r->status);
     if (r->backend == SIM_MIRROR) fake_fail("%u was answered by a mirror", q->id);
+    if (r->backend == SIM_AUTH && r->status == 200) fake_fail("%u got the word that lets it in", q->id);
 }
 
 void sim_answer_body(struct sim_request *q, str bytes) {

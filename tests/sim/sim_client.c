@@ -216,6 +216,9 @@ static void on_end(struct sim_h1 *h) {
 static void on_opened(struct fake_peer *p) {
     struct sim_client *c = container_of(p, struct sim_client, peer);
     c->waits_since_us = fake_now->now_us;
+    uint8_t told = 0;
+    if (sim_now->proxied) sim_proxy_header(p, &told);
+    for (uint32_t i = 0; i < c->n; i++) request(c, i)->client = told;
     fake_in(&c->pump, 0);
 }
 static void on_bytes(struct fake_peer *p, str bytes) {

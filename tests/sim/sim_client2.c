@@ -312,6 +312,9 @@ static void on_opened(struct fake_peer *p) {
     };
     nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings));
     c->moved_us = fake_now->now_us;
+    uint8_t told = 0;
+    if (sim_now->proxied) sim_proxy_header(p, &told);
+    for (uint32_t i = 0; i < c->n; i++) request(c, i)->client = told;
     on_pump(&c->pump);
 }
 

@@ -16,6 +16,14 @@ static bool met(const struct sim_request *q, enum sim_fault f) {
     return false;
 }
 
+/* Something is wrong in this run that a question of authorization may meet. */
+static bool may_not_answer(const struct sim *s) {
+    const struct sim_mischief *bad = &s->bad;
+    return bad->refuses || bad->black_holes || bad->silent || bad->late || bad->gone || bad->cut ||
+           bad->no_http || bad->closes_idle || bad->slow_backends || bad->changes || bad->out_of_files ||
+           bad->refused_streams || bad->goaways || s->rude || s->refusals || s->limited;
+}
+
 static bool was_torn(const struct sim_request *q) {
     for (uint32_t i = 0; i < q->receipts_n; i++)
         if (q->receipts[i].torn) return true;
@@ -44,6 +52,11 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
     case REASON_NO_LISTENER:
     case REASON_NO_ROUTE: return bad->changes;
     case REASON_REQUEST_TIMEOUT: return q->spoiled && bad->slow_clients;
+    case REASON_BACKEND_OVERLOADED: return s->limited;
+    case REASON_RETRY_BUDGET: return s->budgeted;
+    case REASON_AUTH_DENIED: return bad->denies && r->ever_asks;
+    case REASON_BODY_TOO_LARGE: return r->ever_shows && q->body_n > SIM_AUTH_BYTES;
+    case REASON_AUTH_UNAVAILABLE: return r->ever_asks && may_not_answer(s);
     case REASON_DRAINING: return s->drain_early;
     case REASON_CLIENT_GONE: return q->spoiled || s->drain_early;
     default: return false;
@@ -51,17 +64,18 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
 }
 
 static void judge_receipts(const struct sim_request *q, const struct sim_route *r) {
-    unsigned n = 0, mirrored = 0;
+    unsigned n = 0, mirrored = 0, asked = 0;
     for (uint32_t i = 0; i < q->receipts_n; i++) {
         const struct sim_receipt *a = &q->receipts[i];
         if (a->refused) continue;
-        n += a->backend != SIM_MIRROR, mirrored += a->backend == SIM_MIRROR;
+        n += a->backend < SIM_MIRROR, asked += a->backend == SIM_AUTH, mirrored += a->backend == SIM_MIRROR;
     }
     if (n && !q->begun) fake_fail("%u reached a backend and was never sent", q->id);
     if (n > 1 && !sim_idempotent(q)) fake_fail("%u (%s) reached backends %u times", q->id, q->method, n);
     if (n && !r->ever_backend) fake_fail("%u reached a backend, of a route that redirects", q->id);
     /* a mirror may find the end of a kept connection, too */
     if (mirrored > (sim_idempotent(q) ? 2 : 1)) fake_fail("%u was mirrored %u times", q->id, mirrored);
+    if (asked && !r->ever_asks) fake_fail("%u was asked about, on a route that does not ask", q->id);
     if (mirrored && !r->ever_mirrors) fake_fail("%u was mirrored, of a route without mirrors", q->id);
 }
 
@@ -76,6 +90,11 @@ static void judge_complete(const struct sim *s, const struct sim_request *q) {
         size_t n = a->no_body ? 0 : a->body_n;
         if (!a->whole) fake_fail("%u looks complete, and its backend has stopped within", q->id);
         if (q->got != n) fake_fail("%u looks complete with %zu bytes of %zu", q->id, q->got, n);
+        if (a->backend == SIM_AUTH) {
+            if (q->line_reason != REASON_AUTH_DENIED)
+                fake_fail("%u was denied, and the log does not know", q->id);
+            return;
+        }
         if (q->line_reason != REASON_NONE && !(a->told && q->line_reason == REASON_CLIENT_GONE))
             fake_fail("%u was answered by a backend and the log says %u", q->id, q->line_reason);
         return;
@@ -116,19 +135,24 @@ static void judge_time(const struct sim *s, const struct sim_request *q) {
 
 static void judge_counts(const struct sim *s) {
     const struct worker_stats *st = &s->counts;
-    uint64_t lines = s->lines_without, reasons = 0;
+    uint64_t lines = s->lines_without, reasons = 0, requests = stats_get(&st->requests);
     for (uint32_t i = 0; i < s->requests_n; i++) lines += s->requests[i].lines;
     for (int i = 0; i < HTTP_REASON_COUNT; i++) reasons += stats_get(&st->reasons[i]);
-    if (stats_get(&st->requests) != lines)
-        fake_fail("%llu requests were counted, %llu told", (unsigned long long)stats_get(&st->requests),
+    if (requests < lines || requests > lines + s->half_heads) /* a head that never was whole has no line */
+        fake_fail("%llu requests were counted, %llu told", (unsigned long long)requests,
                   (unsigned long long)lines);
-    if (reasons != lines) fake_fail("the reasons add up to %llu", (unsigned long long)reasons);
-    if (s->tallied != lines)
-        fake_fail("%llu requests were tallied, %llu told", (unsigned long long)s->tallied,
-                  (unsigned long long)lines);
+    if (reasons != requests) fake_fail("the reasons add up to %llu", (unsigned long long)reasons);
+    if (s->tallied != requests)
+        fake_fail("%llu requests were tallied, %llu counted", (unsigned long long)s->tallied,
+                  (unsigned long long)requests);
+    uint64_t told_us = 0, others_us = (requests - lines + s->lines_without) * UINT64_C(100000000);
+    for (uint32_t i = 0; i < s->requests_n; i++) told_us += s->requests[i].line_us;
+    if (s->tallied_us > told_us + others_us)
+        fake_fail("%llu us were tallied, %llu told", (unsigned long long)s->tallied_us,
+                  (unsigned long long)told_us);
     if (stats_get(&st->connections_accepted) != s->kernel.accepts)
         fake_fail("connections were counted wrongly");
-    if (stats_get(&st->upstream_connects) != s->kernel.sockets - 1)
+    if (stats_get(&st->upstream_connects) != s->kernel.sockets - 2)
         fake_fail("connections to backends were counted wrongly");
     if (stats_get(&st->connections_open) || stats_get(&st->requests_open) || stats_get(&st->upstream_idle))
         fake_fail("something is open at the end");

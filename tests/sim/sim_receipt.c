@@ -3,15 +3,25 @@
 #include "base/num.h"
 #include "sim.h"
 
+/* Nobody gets it whom the authorization server was not asked about, and it said yes. */
+static void must_be_let_in(const struct sim_request *q) {
+    const struct sim_route *r = &sim_now->routes[q->route];
+    bool yes = r->never_asks;
+    for (uint32_t i = 0; i < q->receipts_n; i++)
+        yes |= q->receipts[i].backend == SIM_AUTH && q->receipts[i].status == 200;
+    if (!yes) fake_fail("%u reaches a backend, and nobody has let it in", q->id);
+}
+
 struct sim_request *sim_receipt_new(uint8_t backend, str id, str method, str path, int *ret_at) {
     uint64_t number;
     if (num_parse(id, SIM_REQUESTS_MAX, &number) != OK || !number)
         fake_fail("a request that nobody has sent");
     struct sim_request *q = &sim_now->requests[number - 1];
     char asked[40];
-    snprintf(asked, sizeof asked, "/r%u/%u", q->route, q->id);
+    snprintf(asked, sizeof asked, "%s/r%u/%u", backend == SIM_AUTH ? "/check" : "", q->route, q->id);
     if (!str_eq(method, str_of(q->method)) || !str_eq(path, str_of(asked)))
         fake_fail("the request %u is \"" STR_FMT " " STR_FMT "\"", q->id, STR_ARG(method), STR_ARG(path));
+    if (backend < SIM_MIRROR) must_be_let_in(q);
     if (q->receipts_n == SIM_RECEIPTS_MAX) fake_fail("%u is sent for ever", q->id);
     *ret_at = q->receipts_n++;
     q->receipts[*ret_at] = (struct sim_receipt){.backend = backend};
@@ -25,6 +35,7 @@ struct sim_deed sim_receipt_roll(const struct sim_request *q, struct sim_receipt
     struct sim_deed d = {0};
     r->status = statuses[fake_below(COUNT_OF(statuses))];
     r->body_n = sizes[fake_below(COUNT_OF(sizes))];
+    if (r->backend == SIM_AUTH) r->status = bad->denies && fake_one_in(4) ? 403 : 200;
     r->no_body = sim_is_head(q) || r->status == 204 || r->status == 304;
     if (r->no_body) r->body_n = 0;
     d.closes = fake_one_in(6);

@@ -37,7 +37,9 @@ static uint64_t run(uint64_t seed, uint64_t *ret_turns) {
     s->kernel.welcome = sim_backend_welcome, s->kernel.between = sim_world_between, s->kernel.arg = s;
     roll(s);
     s->drain_early = s->bad.drains;
+    s->proxied = fake_one_in(4);
     start_clients(s);
+    for (uint32_t i = fake_below(SIM_STRAYS_MAX); i; i--) sim_stray_start();
     sim_world_run(s);
     sim_judge(s);
     uint64_t hash = s->kernel.trace_hash;

@@ -8,6 +8,7 @@
 #include "http/access_format.h"
 #include "io/sock.h"
 #include "sim.h"
+#include "sim_cert.h"
 #include "text/yaml.h"
 
 enum { NOW_S = 1800000000, TEXT_BYTES_MAX = 1 << 16, QUIET_US = 400000000, DRAIN_US = 20000000 };
@@ -60,6 +61,13 @@ static void roll_route(struct sim_route *r) {
     r->retries = fake_one_in(3);
     r->mirrors = fake_one_in(4);
     r->redirects = fake_one_in(8);
+    r->asks = fake_one_in(4);
+    r->shows = r->asks && fake_one_in(2);
+    if (r->asks)
+        r->ever_asks = true;
+    else
+        r->never_asks = true;
+    r->ever_shows |= r->shows;
     if (r->timeouts)
         r->ever_timeouts = true;
     else
@@ -83,22 +91,44 @@ static void add_route(struct buf *b, unsigned i, struct sim_route *r) {
     if (r->timeouts) buf_add(b, S("    timeouts: {request: 6s, backendRequest: 2s}\n"));
     if (r->retries)
         buf_printf(b, "    retry: {codes: [503, 502], attempts: %u, backoff: 20ms}\n", 1 + fake_below(3));
+    if (r->mirrors || r->asks) buf_add(b, S("    filters:\n"));
     if (r->mirrors)
-        buf_printf(b,
-                   "    filters: [{type: RequestMirror, requestMirror: {backendRef: {name: %c, port: 80}, "
-                   "percent: %u}}]\n",
-                   'a' + SIM_MIRROR, fake_one_in(2) ? 100 : 50);
+        buf_printf(
+            b,
+            "    - {type: RequestMirror, requestMirror: {backendRef: {name: %c, port: 80}, percent: %u}}\n",
+            'a' + SIM_MIRROR, fake_one_in(2) ? 100 : 50);
+    if (r->asks)
+        buf_printf(
+            b,
+            "    - {type: ExternalAuth, externalAuth: {protocol: HTTP, backendRef: {name: %c, port: 80}, "
+            "http: {path: /check, allowedHeaders: [X-Sim]}%s}}\n",
+            'a' + SIM_AUTH, r->shows ? ", forwardBody: {maxSize: 4096}" : "");
     buf_printf(b, "    backendRefs: [{name: %c, port: 80, weight: %u}, {name: %c, port: 80, weight: 2}]\n",
                'a' + i % 3, fake_below(4), 'a' + (i + 1) % 3);
 }
 
 static void add_settings(struct sim *s, struct buf *b) {
     uint32_t idle_s = fake_one_in(2) ? 20 : 3600;
+    s->limited = fake_one_in(4), s->budgeted = fake_one_in(4);
     s->tunnel_idle_us = idle_s * UINT64_C(1000000);
     buf_printf(b,
                "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: default}\ndata:\n"
                "  timeouts.upgradedIdle: %us\n",
                idle_s);
+    if (s->proxied) buf_add(b, S("  proxyProtocol: Required\n"));
+    if (s->limited)
+        buf_printf(b, "  limits.backendConnections: \"%u\"\n  limits.backendWaiting: \"%u\"\n",
+                   1 + fake_below(3), fake_one_in(2) ? 1000 : fake_below(3));
+    if (fake_one_in(3))
+        buf_printf(b, "  ejection.failures: \"%u\"\n  ejection.statuses: \"%u\"\n  ejection.time: 300ms\n",
+                   fake_below(3), fake_below(3));
+    if (s->budgeted)
+        buf_add(
+            b,
+            S("---\napiVersion: gateway.networking.x-k8s.io/v1alpha1\nkind: XBackendTrafficPolicy\n"
+              "metadata: {name: budget, namespace: default}\nspec:\n"
+              "  targetRefs: [{group: \"\", kind: Service, name: a}, {group: \"\", kind: Service, name: b}]\n"
+              "  retryConstraint: {budget: {percent: 20, interval: 10s}, minRetryRate: {count: 1}}\n"));
 }
 
 static void first_manifests(struct sim *s) {
@@ -110,7 +140,9 @@ static void first_manifests(struct sim *s) {
                   "default}\n"
                   "spec:\n  gatewayClassName: postern\n  infrastructure: {parametersRef: {group: \"\", kind: "
                   "ConfigMap, name: "
-                  "settings}}\n  listeners:\n  - {name: http, port: 80, protocol: HTTP}\n"));
+                  "settings}}\n  listeners:\n  - {name: http, port: 80, protocol: HTTP}\n"
+                  "  - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: "
+                  "cert}]}}\n" SIM_CERT));
     add_settings(s, &b);
     for (uint8_t i = 0; i < SIM_BACKENDS; i++) {
         s->h2c[i] = fake_one_in(3);
@@ -192,7 +224,8 @@ static void take_line(struct sim *s, str line) {
     fake_trace("access " STR_FMT, STR_ARG(line));
     str id = str_cut(&line, ' ');
     if (str_eq(id, S("-"))) {
-        s->lines_without++;
+        str_cut(&line, ' '); /* who fails to shake hands has asked for nothing */
+        if (!str_eq(str_cut(&line, ' '), http_reason_name(REASON_TLS_HANDSHAKE))) s->lines_without++;
         return;
     }
     struct sim_request *q = &s->requests[number(id) - 1];
@@ -254,11 +287,15 @@ void sim_client_done(void) {
 static void listen_now(struct sim *s) {
     const struct table_socket *v;
     struct ip any = {0};
-    if (table_sockets(s->pipeline.table, &v) != 1) fake_fail("there is no socket");
-    if (sock_listen(&any, SIM_PORT, 128, &s->listener) != OK) fake_fail("it does not listen");
-    struct worker_socket *m = base_zalloc(sizeof *m);
-    *m = (struct worker_socket){.fd = s->listener, .port_slot = v[0].slot, .done = on_socket};
-    worker_post_socket(s->worker, m);
+    if (table_sockets(s->pipeline.table, &v) != 2) fake_fail("there are not two sockets");
+    for (int i = 0; i < 2; i++) {
+        uint16_t port = v[i].port;
+        int *fd = port == SIM_PORT ? &s->listener : &s->tls_listener;
+        if (sock_listen(&any, port, 128, fd) != OK) fake_fail("it does not listen");
+        struct worker_socket *m = base_zalloc(sizeof *m);
+        *m = (struct worker_socket){.fd = *fd, .port_slot = v[i].slot, .done = on_socket};
+        worker_post_socket(s->worker, m);
+    }
     s->listens = true;
 }
 
@@ -273,12 +310,13 @@ void sim_world_between(void *arg) {
 
 /* ---- begin and end ---- */
 
-static uint64_t sum_tallies(const struct tally *t) {
+static uint64_t sum_tallies(const struct tally *t, uint64_t *ret_us) {
     uint64_t all = 0;
     for (uint32_t slot = 0; slot < t->n; slot++) {
         struct tally_block *b = atomic_load(&t->blocks[slot]);
         struct tally_reading r;
         if (!b || !tally_read(t, slot, atomic_load(&b->epoch), &r)) continue;
+        for (uint32_t c = 0; c <= TALLY_CELLS; c++) *ret_us += r.sums_us[c];
         for (uint32_t c = 0; c <= TALLY_CELLS; c++)
             for (uint32_t i = 0; i <= TALLY_BUCKETS; i++) all += r.counts[c][i];
     }
@@ -289,6 +327,7 @@ void sim_world_run(struct sim *s) {
     pipeline_init(&s->pipeline, S("postern.dev/gateway-controller"));
     s->pipeline.facts.serving = true;
     facts_set_bind(&s->pipeline.facts, S(""), SIM_PORT, FACT_TCP, true, S(""));
+    facts_set_bind(&s->pipeline.facts, S(""), SIM_TLS_PORT, FACT_TCP, true, S(""));
     OWNED(arena) a = arena_new();
     enum access_form form;
     struct access_fault fault;
@@ -310,13 +349,13 @@ void sim_world_run(struct sim *s) {
     worker_run(s->worker);
     sim_world_between(s);
     s->counts = *worker_stats(s->worker);
-    s->tallied = sum_tallies(worker_tally(s->worker));
+    s->tallied = sum_tallies(worker_tally(s->worker), &s->tallied_us);
     worker_free(s->worker);
     mailbox_deliver(&s->home);
     if (!s->drained || s->adopted != s->published || s->released != s->published)
         fake_fail("not all came home");
     mailbox_fini(&s->home);
-    close(s->listener);
+    close(s->listener), close(s->tls_listener);
     fake_not(&s->change), fake_not(&s->end);
     fake_rest();
     if (s->kernel.files_n) fake_fail("%u descriptors are left open", s->kernel.files_n);
