@@ -9,7 +9,7 @@
 #include "io/log.h"
 #include "sim.h"
 
-enum { USUAL_SEEDS = 150, HANG_S = 60 };
+enum { USUAL_SEEDS = 30, HANG_S = 60 };
 
 struct sim *sim_now;
 
