@@ -21,7 +21,8 @@ enum {
         1024, /* in frames of so many bytes, at least on average: small ones cost memory besides */
     /* What costs more to take than to send is counted in time: a peer may be this far ahead of what it is given. */
     H2_CALM_US = 10000000,
-    H2_CALM_RESET_US = 20000,   /* a stream that the peer cancels: 500 at once, 50 a second */
+    H2_CALM_RESET_US =
+        20000, /* a stream that the peer cancels, or makes us cancel: 500 at once, 50 a second */
     H2_CALM_CONTROL_US = 5000,  /* PING, SETTINGS, empty DATA, unknown frames: 2,000 at once, 200 a second */
     H2_CALM_PRIORITY_US = 1000, /* PRIORITY: 10,000 at once, 1,000 a second */
 };

@@ -17,12 +17,6 @@ static void refuse(struct h2 *h, struct h2_stream *s, enum http_reason why) {
     s->in = H2_IN_DEAF;
     h->codec.sink->refused(h->codec.arg, s->id, why);
 }
-/* The message is malformed: a stream error [RFC 9113 8.1.1]. Its end tells the owner. */
-static void malformed(struct h2 *h, struct h2_stream *s) {
-    s->in = H2_IN_DEAF;
-    s->broken = h->server ? REASON_BAD_REQUEST : REASON_BACKEND_PROTOCOL;
-    nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id, NGHTTP2_PROTOCOL_ERROR);
-}
 
 /* ---- floods ---- */
 
@@ -34,9 +28,25 @@ static int pay(struct h2 *h, uint64_t cost_us) {
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* A stream that began and ended by our reset for what the peer sent costs what its own reset would; told of by on_stream_close(). Here: one
+ * that did not even begin.                                                                                [RFC 9113 10.5] */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int why, void *arg) {
+    struct h2 *h = arg;
+    (void)why;
+    return h->server && !find(session, frame->hd.stream_id) ? pay(h, H2_CALM_RESET_US) : 0;
+}
+
+/* The message is malformed: a stream error [RFC 9113 8.1.1]. Its end tells the owner. */
+static void malformed(struct h2 *h, struct h2_stream *s) {
+    s->in = H2_IN_DEAF;
+    s->broken = h->server ? REASON_BAD_REQUEST : REASON_BACKEND_PROTOCOL;
+    nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id, NGHTTP2_PROTOCOL_ERROR);
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg) {
     struct h2 *h = arg;
     struct h2_stream *s;
+    if (h->flooded) return NGHTTP2_ERR_CALLBACK_FAILURE;
     switch (hd->type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
@@ -290,6 +300,13 @@ static enum http_reason reason_of(const struct h2 *h, const struct h2_stream *s,
     return s->in == H2_IN_HEAD ? REASON_BACKEND_RESET : REASON_BACKEND_CUT;
 }
 
+/* The peer's fault, and not its own word. */
+static bool is_provoked(const struct h2 *h, const struct h2_stream *s, uint32_t code) {
+    bool fault =
+        code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR || code == NGHTTP2_STREAM_CLOSED;
+    return h->server && fault && !s->reset_came;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg) {
     struct h2 *h = arg;
     struct h2_stream *s = find(session, id);
@@ -300,6 +317,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     bool tell = !s->mute && !whole;
     enum http_reason why = reason_of(h, s, code);
     uint32_t number = s->id;
+    if (is_provoked(h, s, code)) (void)pay(h, H2_CALM_RESET_US); /* the next frame finds it */
     nghttp2_session_set_stream_user_data(session, id, NULL);
     h2_core_end(h, s);
     if (tell) h->codec.sink->reset(h->codec.arg, number, why);
@@ -308,6 +326,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 
 void h2_in_callbacks(nghttp2_session_callbacks *c) {
     nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(c, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);

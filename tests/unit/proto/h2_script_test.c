@@ -8,8 +8,11 @@
  *   refuse                  the sink has no memory for a message from here on
  *   open                    the peer's first frames, and what is written until then is not looked at
  *   > FRAME                 the peer sends; lines that follow each other are one piece; >*N FRAME is N times
+ *   rounds N                the lines of > that follow are sent N times, and what is written in between is read and not looked at;
+ *                           STREAM + is the next one of a client, = the same again
  *   < FRAME                 the codec has written just these; <*N FRAME, too
  *   last FRAME              what was written ends with it; how much is before it depends on the cuts
+ *   last-event TEXT         what came of what is above ends with it
  *   discard                 what was written until here is not what the case is about
  *   event TEXT              what came of what is above, in order and complete
  *   submit STREAM ..., body STREAM TEXT, body-end STREAM TEXT, end STREAM, trailers STREAM, consume STREAM N, reset STREAM REASON
@@ -27,7 +30,11 @@
 #include "proto/h2.h"
 
 enum { TRACE_MAX = 1 << 20, BYTES_MAX = 4 << 20, FILE_MAX = 1 << 20, WHOLE = 0, BYTES = 1, RANDOM = 2 };
-enum { FIELDS_MAX = 16 };
+enum { FIELDS_MAX = 16, ROUND_LINES_MAX = 4 };
+struct round_line {
+    str line, fields[FIELDS_MAX];
+    size_t fields_n;
+};
 struct player {
     const char *file;
     str name;
@@ -44,6 +51,10 @@ struct player {
     bool preface_seen;
     nghttp2_hd_inflater *inflater;
     unsigned line;
+    uint64_t rounds;
+    uint32_t next_stream;
+    struct round_line round[ROUND_LINES_MAX];
+    size_t round_n;
 };
 
 static void complain(struct player *p, const char *what, str got, str wanted) {
@@ -111,6 +122,12 @@ static str word(str *line) {
     return w;
 }
 static uint32_t small(str *line) { return (uint32_t)number(word(line)); }
+/* A number, "+": the next of a client's, "=": the same again. */
+static uint32_t stream_of(struct player *p, str *line) {
+    if (line->n == 0 || (line->p[0] != '+' && line->p[0] != '=')) return small(line);
+    if (word(line).p[0] == '+') p->next_stream += 2;
+    return p->next_stream - 1;
+}
 static bool flag(str *line, str name) {
     bool has = str_eq(*line, name) || (str_starts(*line, name) && line->p[name.n] == ' ');
     if (has) word(line);
@@ -240,7 +257,7 @@ static void add_frame(struct player *p, struct buf *to, str line, const str *fie
     } else if (str_eq(what, S("settings-ack"))) {
         h2_frames_frame(to, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, S(""));
     } else if (str_eq(what, S("headers")) || str_eq(what, S("continuation"))) {
-        uint32_t stream = small(&line);
+        uint32_t stream = stream_of(p, &line);
         bool end = flag(&line, S("end")), part = flag(&line, S("part"));
         add_lines(p, &b, fields, fields_n);
         h2_frames_frame(
@@ -248,11 +265,11 @@ static void add_frame(struct player *p, struct buf *to, str line, const str *fie
             (uint8_t)((end ? NGHTTP2_FLAG_END_STREAM : 0) | (part ? 0 : NGHTTP2_FLAG_END_HEADERS)), stream,
             buf_str(&b));
     } else if (str_eq(what, S("data"))) {
-        uint32_t stream = small(&line);
+        uint32_t stream = stream_of(p, &line);
         bool end = flag(&line, S("end"));
         h2_frames_frame(to, NGHTTP2_DATA, end, stream, unescaped(p->script, line));
     } else if (str_eq(what, S("rst")) || str_eq(what, S("window"))) {
-        uint32_t stream = small(&line);
+        uint32_t stream = stream_of(p, &line);
         h2_frames_number(&b, small(&line), 4);
         h2_frames_frame(to, what.p[0] == 'r' ? NGHTTP2_RST_STREAM : NGHTTP2_WINDOW_UPDATE, 0, stream,
                         buf_str(&b));
@@ -263,7 +280,7 @@ static void add_frame(struct player *p, struct buf *to, str line, const str *fie
     } else if (str_eq(what, S("ping")) || str_eq(what, S("ping-ack"))) {
         h2_frames_frame(to, NGHTTP2_PING, what.n > 4, 0, unescaped(p->script, line));
     } else if (str_eq(what, S("priority"))) {
-        h2_frames_frame(to, NGHTTP2_PRIORITY, 0, small(&line), S("\0\0\0\0\1"));
+        h2_frames_frame(to, NGHTTP2_PRIORITY, 0, stream_of(p, &line), S("\0\0\0\0\1"));
     } else if (str_eq(what, S("raw"))) {
         uint32_t type = small(&line), flags = small(&line), stream = small(&line);
         h2_frames_frame(to, (uint8_t)type, (uint8_t)flags, stream, unescaped(p->script, line));
@@ -488,6 +505,14 @@ static void discard_output(struct player *p) {
     drain_output(p);
     buf_clear(&p->shown);
 }
+static void check_last_event(struct player *p, str wanted) {
+    flush_merged(p);
+    str all = str_upto(buf_str(&p->trace), p->trace.n - (p->trace.n > 0)), got = all;
+    for (size_t i = all.n; i-- && got.n == all.n;)
+        if (all.p[i] == '\n') got = str_from(all, i + 1);
+    if (!str_eq(got, wanted)) complain(p, "last event", got, wanted);
+    buf_clear(&p->trace);
+}
 static void check_last(struct player *p, str wanted) {
     drain_output(p);
     str last = S("");
@@ -531,6 +556,8 @@ static bool check(struct player *p, str verb, str rest) {
     if (str_eq(verb, S("event"))) {
         flush_merged(p);
         check_line(p, &p->trace, "event", rest);
+    } else if (str_eq(verb, S("last-event"))) {
+        check_last_event(p, rest);
     } else if (str_eq(verb, S("reusable"))) {
         str got = ops->reusable(p->codec) ? S("yes") : S("no");
         if (!str_eq(got, rest)) complain(p, "reusable", got, rest);
@@ -579,6 +606,8 @@ static void do_line(struct player *p, str verb, str rest, const str *fields, siz
         discard_output(p);
     else if (str_eq(verb, S("last")))
         check_last(p, rest);
+    else if (str_eq(verb, S("rounds")))
+        p->rounds = number(rest);
     else if (str_eq(verb, S("drain")))
         ops->drain(p->codec);
     else if (str_eq(verb, S("keep")))
@@ -599,7 +628,28 @@ static uint64_t times_of(str *line) {
     str w = word(line);
     return number(str_from(w, 1));
 }
+static void play_rounds(struct player *p) {
+    for (; p->rounds && !p->over; p->rounds--) {
+        for (size_t i = 0; i < p->round_n; i++) {
+            const struct round_line *r = &p->round[i];
+            add_frame(p, &p->in, r->line, r->fields, r->fields_n);
+        }
+        feed(p);
+        if (p->over) break; /* its last words are looked at */
+        drain_output(p);
+        buf_clear(&p->shown);
+    }
+    p->rounds = p->round_n = 0;
+}
 static void sent(struct player *p, str line, const str *fields, size_t fields_n, bool more) {
+    if (p->rounds) {
+        assert_true(p->round_n < ROUND_LINES_MAX && times_of(&line) == 1);
+        struct round_line *r = &p->round[p->round_n++];
+        *r = (struct round_line){.line = line, .fields_n = fields_n};
+        for (size_t i = 0; i < fields_n; i++) r->fields[i] = fields[i];
+        if (!more) play_rounds(p);
+        return;
+    }
     for (uint64_t times = times_of(&line); times; times--) add_frame(p, &p->in, line, fields, fields_n);
     if (!more) feed(p);
 }
