@@ -17,6 +17,11 @@
     X(HEAD_BYTES, "limits.headBytes", 1)                                                                     \
     X(BODY_BYTES, "limits.bodyBytes", 1)                                                                     \
     X(TRUSTED_PROXIES, "trustedProxies", 1)                                                                  \
+    X(HANDSHAKE, "timeouts.handshake", 1)                                                                    \
+    X(HEAD_FIELDS, "limits.headFields", 1)                                                                   \
+    X(STREAMS, "limits.streams", 1)                                                                          \
+    X(CLIENT_CONNECTIONS, "limits.clientConnections", 1)                                                     \
+    X(LEAST_BYTES, "limits.leastBytesPerSecond", 1)                                                          \
     X(TRUSTED_HOPS, "trustedHops", 1)                                                                        \
     X(FORWARDED, "forwarded", 1)                                                                             \
     X(VIA, "via", 1)                                                                                         \
@@ -93,8 +98,9 @@ enum settings_service {
 struct settings { /* each "not set" when not given: the built-in default holds, or the class's */
     /* microseconds; request and backend_request: of rules that say nothing of their own; 0 = none. The others are bounds that must be:
      * never 0 */
-    struct opt_int request, backend_request, connect, idle, backend_idle, upgraded_idle, head;
-    struct opt_int head_bytes, body_bytes;
+    struct opt_int request, backend_request, connect, idle, backend_idle, upgraded_idle, head, handshake;
+    struct opt_int head_bytes, body_bytes, head_fields, streams, client_connections;
+    struct opt_int least_bytes; /* a second; 0 = no bound */
     struct opt_int ejection_failures, ejection_statuses, ejection_time, ejection_time_max, ejection_share;
     struct opt_int check_status, check_interval, check_timeout, check_failures, check_successes;
     struct opt_int slow_start, backend_connections, backend_waiting, backend_wait;

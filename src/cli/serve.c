@@ -12,12 +12,14 @@
 #include "cli/serve_secret.h"
 #include "control/control.h"
 #include "control/supervisor.h"
+#include "io/descriptors.h"
 #include "io/dns.h"
 #include "io/log.h"
 #include "io/memory.h"
 
 enum {
     WORKERS_MAX = 1024,
+    CONNECTIONS_MAX = 10000000,
     DRAIN_S_DEFAULT = 30,
     DRAIN_S_MAX = 24 * 3600,
     LINGER_S_KUBE = 5,
@@ -98,6 +100,10 @@ static const struct cli_option options[] = {
      "the "
      "kernel can see to that (docs/hardening.md); off (default on).",
      "on off"},
+    {"max-connections", 0, "N",
+     "How many connections of clients there may be at once (default: half of the descriptors that this "
+     "process may "
+     "have, less a few): beyond it the idle ones make room, then others wait."},
     {"metrics-series", 0, "N",
      "How many series /metrics has at most (default 1000): what there is no room for is counted under "
      "route=\"other\"."},
@@ -237,7 +243,7 @@ static err read_health(struct settings *s, bool kube) {
 }
 
 static err read_settings(struct settings *s) {
-    uint64_t workers = 0, series = METRICS_SERIES_USUAL, drain_s = DRAIN_S_DEFAULT, linger_s;
+    uint64_t workers = 0, connections = 0, series = METRICS_SERIES_USUAL, drain_s = DRAIN_S_DEFAULT, linger_s;
     bool kube;
     TRY(serve_kube_read(&s->given, &s->kube, &kube));
     if (kube)
@@ -249,6 +255,7 @@ static err read_settings(struct settings *s) {
     TRY(read_maps(s));
     TRY(read_dns(s));
     TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
+    TRY(read_number(s, "max-connections", 1, CONNECTIONS_MAX, &connections));
     TRY(read_number(s, "metrics-series", METRICS_SERIES_MIN, METRICS_SERIES_MAX, &series));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
     linger_s = kube ? LINGER_S_KUBE : 0;
@@ -271,6 +278,7 @@ static err read_settings(struct settings *s) {
                                    s->config.controller_name));
     s->config.ticket_seed = &s->ticket_seed;
     s->config.workers = (unsigned)workers;
+    s->config.connections_max = (uint32_t)connections;
     s->config.metrics_series = (uint32_t)series;
     s->config.access = s->access.form;
     s->config.access_program = s->access.program;
@@ -306,6 +314,7 @@ int serve_main(int argc, char **argv) {
     int status = CLI_USAGE;
     if (e == OK) {
         log_set_level(s.level);
+        descriptors_raise(); /* before the children */
         serve_sandbox_supervisor(&s.sandbox);
         status = supervisor_run(run, &s);
     }

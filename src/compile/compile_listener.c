@@ -160,10 +160,14 @@ static void add_most(uint64_t v, uint64_t *most, bool *usual) {
     *usual |= !v;
 }
 
+static void add_more(uint32_t v, uint32_t *most, bool *usual) {
+    if (v > *most) *most = v;
+    *usual |= !v;
+}
+
 /* Looks at all listeners of a port that has settings at all: they come from few Gateways, and change seldom. */
 static struct table_port_settings most_of(const struct compiler_port *p) {
     struct table_port_settings most = {0};
-    uint64_t bytes = 0;
     if (!p->settings_n) return most;
     map_each (e, &p->by_hostname) {
         for (const struct compiler_listener *l = e->value; l; l = l->next) {
@@ -174,10 +178,13 @@ static struct table_port_settings most_of(const struct compiler_port *p) {
             }
             add_most(s->idle_us, &most.idle_us, &most.usual_idle);
             add_most(s->head_us, &most.head_us, &most.usual_head);
-            add_most(s->head_bytes, &bytes, &most.usual_bytes);
+            add_most(s->handshake_us, &most.handshake_us, &most.usual_handshake);
+            add_more(s->head_bytes, &most.head_bytes, &most.usual_bytes);
+            add_more(s->head_fields, &most.head_fields, &most.usual_fields);
+            add_more(s->streams, &most.streams, &most.usual_streams);
+            add_more(s->client_connections, &most.client_connections, &most.usual_clients);
         }
     }
-    most.head_bytes = (uint32_t)bytes;
     return most;
 }
 

@@ -277,6 +277,11 @@ bool conn_alive(const struct conn *c) {
                0; /* EAGAIN; an end gives 0, unasked bytes 1 */
 }
 
+bool conn_has_bytes(const struct conn *c) {
+    char byte;
+    return recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void conn_forget(struct conn *c) {
     if (c->common) timer_forget(&c->common->loop->timers, &c->timer);
 }

@@ -189,5 +189,7 @@ size_t conn_pending(const struct conn *c);
 bool conn_reusable(const struct conn *c);
 /* Has the peer not closed it, as far as the kernel knows? One call of the system. */
 bool conn_alive(const struct conn *c);
+/* Has something come that was not read? One call of the system. */
+bool conn_has_bytes(const struct conn *c);
 /* Before the memory goes. */
 void conn_forget(struct conn *c);

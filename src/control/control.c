@@ -10,11 +10,13 @@
 #include "admin/access_writer.h"
 #include "admin/admin.h"
 #include "admin/metrics.h"
+#include "base/crowd.h"
 #include "base/num.h"
 #include "control/builder.h"
 #include "control/memory_watch.h"
 #include "control/scrape.h"
 #include "io/clock.h"
+#include "io/descriptors.h"
 #include "io/log.h"
 #include "io/notify.h"
 #include "io/thread.h"
@@ -47,6 +49,7 @@ struct control {
     struct thread **threads;
     unsigned workers_n;
     struct tls_trust *trust;
+    struct crowd *crowd;
     struct access_writer *access;
     struct metrics *metrics;
     struct scrape *scrape;
@@ -319,6 +322,15 @@ static err open_health(struct control *k) {
     return ERR_IO;
 }
 
+/* A client's connection may need one to a backend; what is left besides is for files, sockets that listen, and the API server. */
+static struct crowd *make_crowd(uint32_t connections_max, unsigned workers) {
+    enum { OTHERS = 64, OTHERS_A_WORKER = 8, LEAST = 16 };
+    uint64_t seed, all = descriptors_max(), others = OTHERS + OTHERS_A_WORKER * (uint64_t)workers;
+    uint64_t most = num_max(LEAST, all > others ? (all - others) / 2 : 0);
+    tls_random(&seed, sizeof seed);
+    return crowd_new(connections_max ? connections_max : (uint32_t)most, seed);
+}
+
 /* As many as threads can be had; ERR_IO: none. */
 static err start_workers(struct control *k) {
     unsigned n = k->c->workers ? k->c->workers : thread_cores();
@@ -328,6 +340,7 @@ static err start_workers(struct control *k) {
                               .tallies = metrics_routes_max(k->metrics) + TABLE_TALLY_FIRST,
                               .workers = n,
                               .home = &k->builder.box,
+                              .crowd = k->crowd = make_crowd(k->c->connections_max, n),
                               .trust = k->trust};
     w.seed = *k->c->ticket_seed;
     memcpy(w.session_key, k->c->session_key, sizeof w.session_key);
@@ -427,6 +440,7 @@ static void end(struct control *k) {
     timer_forget(&k->loop.timers, &k->watchdog);
     loop_fini(&k->loop);
     tls_trust_free(k->trust);
+    crowd_free(k->crowd);
     free(k->workers);
     free(k->threads);
 }

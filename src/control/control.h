@@ -18,6 +18,7 @@ struct control_config {
     const struct fact_port_map *port_maps;
     size_t port_maps_n;
     unsigned workers;          /* 0: one per core */
+    uint32_t connections_max;  /* of clients, at once; 0: as the descriptors allow */
     enum access_form access;   /* of Gateways that say nothing */
     str access_program;        /* of ACCESS_OWN */
     const char *access_to;     /* access_log_open(); NULL: standard output */

@@ -44,6 +44,7 @@
     X(BACKEND_CUT, "backend_cut", 0, "the backend ended in the middle of its response")                      \
     X(TUNNEL_IDLE, "tunnel_idle", 0, "nothing moved on the upgraded connection")                             \
     X(CLIENT_GONE, "client_gone", 0, "the client went before the response was complete")                     \
+    X(CLIENT_SLOW, "client_slow", 0, "the client took the response too slowly")                              \
     X(VERSION, "version", 505, "an HTTP version that is not served")                                         \
     X(LOOP, "loop", 508, "the request has come by this gateway before: its Via names it")                    \
     X(TLS_HANDSHAKE, "tls_handshake", 0, "there was no request: the client's TLS handshake failed")

@@ -2,8 +2,8 @@
 #include "io/sock.h"
 
 #include <errno.h>
+#include <linux/tcp.h> /* whose tcp_info is whole, unlike the C library's */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -115,6 +115,15 @@ int sock_error(int fd) {
 void sock_break(int fd) {
     struct linger none = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+err sock_acked(int fd, uint64_t *ret_bytes) {
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0) return ERR_IO;
+    if (n < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked) return ERR_IO;
+    *ret_bytes = info.tcpi_bytes_acked;
+    return OK;
 }
 
 err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port) {

@@ -15,6 +15,8 @@ int sock_error(int fd);
 bool sock_has_way(const struct ip *ip);
 /* Closing it is a reset from now on: what was not sent is dropped, and nobody takes it for an orderly end. */
 void sock_break(int fd);
+/* Bytes that the peer of a connection has taken, as far as it told. ERR_IO: the system does not say. */
+err sock_acked(int fd, uint64_t *ret_bytes);
 /* What it is bound to, as an address of its own form. */
 err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port);
 /* The local port. */

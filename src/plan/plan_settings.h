@@ -28,11 +28,15 @@ struct plan_balancing {
 /* What its Gateway's settings say; each "not set": as the proxy usually does. Times in microseconds. */
 struct plan_settings {
     struct opt_int request_timeout, backend_timeout; /* of rules that say nothing of their own; 0 = none */
-    struct opt_int connect_timeout, idle_timeout, backend_idle_timeout, upgraded_idle_timeout, head_timeout;
-    struct opt_int head_bytes, body_bytes; /* of a request */
-    LIST_OF(str) trusted_proxies;          /* networks whose word on the client counts */
-    struct opt_int trusted_hops;           /* and how many proxies in a row */
-    str access_log;                        /* what http/access_format.h reads; "" = as the process does it */
+    struct opt_int connect_timeout, idle_timeout, backend_idle_timeout, upgraded_idle_timeout, head_timeout,
+        handshake_timeout;
+    struct opt_int head_bytes, head_fields, body_bytes; /* of a request */
+    struct opt_int streams;                             /* of a connection of HTTP/2 */
+    struct opt_int client_connections;                  /* of one client's address */
+    struct opt_int least_bytes;                         /* a second, of bodies; 0 = no bound */
+    LIST_OF(str) trusted_proxies;                       /* networks whose word on the client counts */
+    struct opt_int trusted_hops;                        /* and how many proxies in a row */
+    str access_log;                   /* what http/access_format.h reads; "" = as the process does it */
     uint8_t proxy_protocol;           /* enum plan_proxy_protocol: which connections begin with its header */
     LIST_OF(str) proxy_trusted;       /* networks; REQUIRED: empty: all */
     bool forwarded;                   /* Forwarded is told, and believed of those whose word counts */

@@ -82,8 +82,10 @@ struct codec_ops {
     bool (*reusable)(const struct codec *c);
     /* Finish what runs, begin nothing: Connection: close on the next response, GOAWAY. */
     void (*drain)(struct codec *c);
-    /* A server: the bound of heads that begin from now on (codec_limits.head_bytes_max); a request line may have half of it. */
-    void (*limit_head)(struct codec *c, uint32_t bytes_max);
+    /* A server: the bounds of heads that begin from now on (codec_limits); a request line may have half of the bytes. */
+    void (*limit_head)(struct codec *c, uint32_t bytes_max, uint32_t fields_max);
+    /* multiplexed; otherwise NULL: is the peer's window what keeps bytes of this stream waiting? */
+    bool (*stream_shut)(const struct codec *c, uint32_t stream);
     void (*free)(struct codec *c);
 };
 struct codec {
@@ -97,6 +99,7 @@ struct codec_limits {
     uint32_t head_bytes_max; /* of a head: 431 (or 414 for its first line) */
     uint32_t line_bytes_max; /* of a request line */
     uint32_t fields_max;
+    uint32_t streams_max; /* multiplexed, a server: at once; 0: as usual */
     uint32_t trailer_bytes_max;
     uint64_t body_bytes_max; /* of a request: 413; 0: none */
 };

@@ -47,7 +47,9 @@ static bool detect_reusable(const struct codec *c) {
     (void)c;
     return true;
 }
-static void detect_limit_head(struct codec *c, uint32_t bytes_max) { (void)c, (void)bytes_max; }
+static void detect_limit_head(struct codec *c, uint32_t bytes_max, uint32_t fields_max) {
+    (void)c, (void)bytes_max, (void)fields_max;
+}
 
 static const struct codec_ops ops = {
     .read = detect_read,

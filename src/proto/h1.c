@@ -71,7 +71,7 @@ struct h1 {
     uint8_t out_kind;  /* enum http_body, as framed: NONE drops what is submitted */
     uint64_t out_left; /* of HTTP_BODY_LENGTH */
     struct h1_out out;
-    uint32_t ends[];
+    uint32_t *ends, ends_n; /* room for so many lines */
 };
 
 static struct h1 *self(struct codec *c) { return container_of(c, struct h1, codec); }
@@ -592,11 +592,18 @@ static void h1_free(struct codec *c) {
     struct h1 *h = self(c);
     h1_out_fini(&h->out);
     buf_fini(&h->partial);
+    free(h->ends);
     free(h);
 }
 
-static void h1_limit_head(struct codec *c, uint32_t bytes_max) {
+/* A section that is being read goes on by the bounds that it began with. */
+static void h1_limit_head(struct codec *c, uint32_t bytes_max, uint32_t fields_max) {
     struct h1 *h = self(c);
+    if (fields_max >= h->ends_n && h->reading != R_HEAD && h->reading != R_TRAILERS) {
+        h->ends_n = fields_max + 1;
+        h->ends = base_realloc(h->ends, h->ends_n * sizeof *h->ends);
+    }
+    h->limits.fields_max = (uint32_t)num_min(fields_max, h->ends_n - 1);
     h->limits.head_bytes_max = bytes_max;
     h->limits.line_bytes_max = bytes_max / 2;
     h->partial.max = num_max(bytes_max, h->limits.trailer_bytes_max);
@@ -639,9 +646,11 @@ void h1_recycle(struct codec *c, const struct codec_sink *sink, void *arg) {
 static struct codec *new_codec(bool server, const struct codec_sink *sink, void *arg,
                                const struct codec_limits *limits) {
     assert(limits->head_bytes_max > 0);
-    struct h1 *h = base_zalloc(sizeof *h + (limits->fields_max + 1) * sizeof *h->ends);
+    struct h1 *h = base_zalloc(sizeof *h);
     h->server = server;
     h->limits = *limits;
+    h->ends = base_alloc((limits->fields_max + 1) * sizeof *h->ends);
+    h->ends_n = limits->fields_max + 1;
     buf_init(&h->partial, num_max(limits->head_bytes_max, limits->trailer_bytes_max));
     h1_out_init(&h->out);
     h1_recycle(&h->codec, sink, arg);

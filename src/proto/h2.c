@@ -73,7 +73,8 @@ static void begin(struct h2 *h) {
     if (h->begun) return;
     h->begun = true;
     const nghttp2_settings_entry server[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, H2_STREAMS_MAX},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+         h->limits.streams_max ? h->limits.streams_max : H2_STREAMS_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h->limits.head_bytes_max},
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
@@ -335,6 +336,7 @@ static err h2_submit_end(struct codec *c, uint32_t stream, const struct http_msg
 /* [RFC 9113 7]; REFUSED_STREAM says that the request may be sent again: nothing of it was processed. */
 static uint32_t code_of(const struct h2 *h, const struct h2_stream *s, enum http_reason why) {
     if (!h->server) return why == REASON_BACKEND_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
+    if (why == REASON_CLIENT_SLOW) return NGHTTP2_CANCEL;
     if (s->tunnel && s->out != H2_OUT_HEAD) return NGHTTP2_CANCEL; /* [RFC 8441 5.1] */
     bool untouched = why == REASON_OVERLOAD || why == REASON_DRAINING;
     if (untouched && s->out == H2_OUT_HEAD) return NGHTTP2_REFUSED_STREAM;
@@ -375,6 +377,14 @@ static size_t h2_stream_pending(const struct codec *c, uint32_t stream) {
     return s->waiting + (s->head_waits || (s->out == H2_OUT_END && !s->end_written && !s->refused));
 }
 
+static bool h2_stream_shut(const struct codec *c, uint32_t stream) {
+    const struct h2 *h = self_const(c);
+    const struct h2_stream *s = h2_core_find(h, stream);
+    if (!s || !s->waiting) return false;
+    return nghttp2_session_get_remote_window_size(h->session) <= 0 ||
+           nghttp2_session_get_stream_remote_window_size(h->session, (int32_t)stream) <= 0;
+}
+
 static uint64_t h2_raw_bytes(const struct codec *c, uint32_t stream) {
     (void)c, (void)stream;
     return 0; /* all is framed */
@@ -396,8 +406,9 @@ static void h2_drain(struct codec *c) {
     nghttp2_submit_shutdown_notice(h->session);
 }
 
-static void h2_limit_head(struct codec *c, uint32_t bytes_max) {
+static void h2_limit_head(struct codec *c, uint32_t bytes_max, uint32_t fields_max) {
     struct h2 *h = self(c);
+    h2_head_limit(&h->head, fields_max);
     h->limits.head_bytes_max = bytes_max;
     h->limits.line_bytes_max = bytes_max / 2;
 }
@@ -434,6 +445,7 @@ static const struct codec_ops ops = {
     .reusable = h2_reusable,
     .drain = h2_drain,
     .limit_head = h2_limit_head,
+    .stream_shut = h2_stream_shut,
     .free = h2_free,
 };
 

@@ -18,6 +18,8 @@ void h2_head_init(struct h2_head *h, uint32_t fields_max) {
     buf_init(&h->bytes, UINT32_MAX);
 }
 
+void h2_head_limit(struct h2_head *h, uint32_t fields_max) { h->lines_max = fields_max + PSEUDO_FIELDS_MAX; }
+
 void h2_head_fini(struct h2_head *h) {
     buf_fini(&h->bytes);
     free(h->lines);
@@ -25,7 +27,11 @@ void h2_head_fini(struct h2_head *h) {
 }
 
 void h2_head_begin(struct h2_head *h, uint32_t bytes_max) {
-    if (!h->lines) h->lines = base_alloc(h->lines_max * sizeof *h->lines);
+    if (h->lines_cap < h->lines_max) {
+        free(h->lines);
+        h->lines = base_alloc(h->lines_max * sizeof *h->lines);
+        h->lines_cap = h->lines_max;
+    }
     if (h->bytes.cap > KEPT_BYTES_MAX) buf_fini(&h->bytes);
     buf_clear(&h->bytes);
     h->lines_n = h->size = 0;

@@ -13,12 +13,14 @@ struct h2_line {
 struct h2_head {
     struct buf bytes;
     struct h2_line *lines;
-    uint32_t lines_n, lines_max; /* pseudo fields among them */
-    uint32_t size, bytes_max;    /* as HTTP/1 would write the lines */
-    bool bad;                    /* a line that no message may have */
+    uint32_t lines_n, lines_max, lines_cap; /* pseudo fields among them; cap: of `lines` */
+    uint32_t size, bytes_max;               /* as HTTP/1 would write the lines */
+    bool bad;                               /* a line that no message may have */
     bool too_large;
 };
 void h2_head_init(struct h2_head *h, uint32_t fields_max);
+/* The bound of sections that begin from now on. */
+void h2_head_limit(struct h2_head *h, uint32_t fields_max);
 void h2_head_fini(struct h2_head *h);
 /* A section begins. */
 void h2_head_begin(struct h2_head *h, uint32_t bytes_max);

@@ -82,22 +82,23 @@ static const struct codec_sink sink = {.begin = on_begin,
                                        .reset = on_reset,
                                        .refused = on_refused_stream};
 
-static void limit_head(struct downstream *d, uint64_t bytes) {
+static void limit_head(struct downstream *d, uint64_t bytes, uint64_t fields) {
     struct codec *c = d->conn.codec;
-    d->head_bytes = (uint32_t)bytes;
-    c->ops->limit_head(c, d->head_bytes);
+    d->head_bytes = (uint32_t)bytes, d->head_fields = (uint32_t)fields;
+    c->ops->limit_head(c, d->head_bytes, d->head_fields);
 }
 
 /* Which version it is has shown. */
 static struct codec *choose_codec(void *arg, bool h2) {
     struct downstream *d = arg;
     struct codec_limits own = limits;
-    own.head_bytes_max = d->head_bytes;
+    own.head_bytes_max = d->head_bytes, own.fields_max = d->head_fields;
+    own.streams_max = d->streams;
     struct codec *c = h2 ? h2_server(&sink, d, &own) : d->h1;
     d->conn.codec = c;
     d->conn.gathers = h2;
     d->asked |= h2; /* whether its client has asked is the protocol's to know: GOAWAY says where it ends */
-    limit_head(d, d->head_bytes);
+    limit_head(d, d->head_bytes, d->head_fields);
     if (d->proxy->draining || (!d->tls && !downstream_tls_at_home(d))) c->ops->drain(c);
     return c;
 }
@@ -291,6 +292,8 @@ static void on_gone(struct conn *c) {
     drop_codec(d);
     link_remove(&d->all);
     d->proxy->counts.connections_open--;
+    if (d->proxy->crowd) crowd_leave(d->proxy->crowd);
+    if (d->counted) crowd_leave_address(d->proxy->crowd, &d->peer);
     pool_give(&d->proxy->downstreams, d);
 }
 
@@ -307,6 +310,11 @@ static const struct conn_ops ops = {
     .deadline = on_deadline,
     .gone = on_gone,
 };
+
+void downstream_break(struct downstream *d, enum http_reason why) {
+    list_each (struct exchange, x, &d->exchanges, on_client) exchange_abort(x, why);
+    conn_break(&d->conn);
+}
 
 void downstream_cut(struct downstream *d, uint32_t stream, enum http_reason why) {
     struct codec *c = d->conn.codec;
@@ -359,6 +367,50 @@ void downstream_drain(struct downstream *d) {
         conn_finish(&d->conn, true);
 }
 
+/* ---- how many there may be ---- */
+
+err downstream_count(struct downstream *d, const struct table_port_settings *s) {
+    struct proxy *p = d->proxy;
+    if (!p->crowd) return OK;
+    uint32_t most = s->usual_clients ? 0 : s->client_connections; /* 0: the most that there may be */
+    d->counted = crowd_enter_address(p->crowd, &d->peer, most);
+    if (d->counted) return OK;
+    p->counts.connections_refused++;
+    return ERR_LIMIT;
+}
+
+/* Nothing runs on it, nor has begun as far as the kernel knows. */
+static bool is_idle(const struct downstream *d) {
+    return link_empty(&d->exchanges) && d->conn.state != CONN_CLOSED && d->conn.in_at == d->conn.in_n &&
+           !conn_has_bytes(&d->conn);
+}
+
+bool downstream_shed(struct proxy *p) {
+    enum { LOOKS = 64 };
+    struct downstream *best = NULL;
+    uint32_t best_n = 0, looks = 0;
+    struct link *seen = &p->clients;
+    for (; looks < LOOKS && !link_empty(&p->clients) && p->clients.next != seen; looks++) {
+        struct downstream *d = container_of(p->clients.next, struct downstream, all);
+        link_remove(&d->all);
+        link_append(&p->clients, &d->all);
+        if (seen == &p->clients) seen = &d->all; /* once round */
+        if (!link_empty(&d->exchanges) || d->conn.state == CONN_CLOSED) continue;
+        uint32_t n = p->crowd && d->counted ? crowd_of_address(p->crowd, &d->peer) : 0;
+        if (best && n <= best_n) continue;
+        if (!is_idle(d)) continue;
+        best = d, best_n = n;
+    }
+    if (!best) return false;
+    p->counts.connections_shed++;
+    if (downstream_is_shared(best) && best->conn.state == CONN_OPEN) { /* it is told, if it can be */
+        best->conn.codec->ops->drain(best->conn.codec);
+        conn_flush(&best->conn);
+    }
+    conn_close(&best->conn);
+    return true;
+}
+
 static uint64_t most_of(uint64_t set, bool usual_too, uint64_t usual) {
     if (!set) return usual;
     return usual_too ? num_max(set, usual) : set;
@@ -369,23 +421,38 @@ static void settle_by_port(struct downstream *d, const struct table_port_setting
     const struct proxy_limits *usual = &d->proxy->limits;
     d->idle_us = most_of(s->idle_us, s->usual_idle, usual->idle_us);
     d->head_us = most_of(s->head_us, s->usual_head, usual->head_us);
-    limit_head(d, most_of(s->head_bytes, s->usual_bytes, limits.head_bytes_max));
+    d->handshake_us = most_of(s->handshake_us, s->usual_handshake, usual->handshake_us);
+    d->streams = (uint32_t)most_of(s->streams, s->usual_streams, H2_STREAMS_MAX);
+    limit_head(d, most_of(s->head_bytes, s->usual_bytes, limits.head_bytes_max),
+               most_of(s->head_fields, s->usual_fields, limits.fields_max));
 }
 
 static void settle_by_listener(struct downstream *d, const struct table_settings *s) {
     const struct proxy_limits *usual = &d->proxy->limits;
     d->idle_us = most_of(s->idle_us, false, usual->idle_us);
     d->head_us = most_of(s->head_us, false, usual->head_us);
-    limit_head(d, s->head_bytes ? s->head_bytes : limits.head_bytes_max);
+    d->streams = (uint32_t)most_of(s->streams, false, H2_STREAMS_MAX);
+    limit_head(d, most_of(s->head_bytes, false, limits.head_bytes_max),
+               most_of(s->head_fields, false, limits.fields_max));
 }
 
 void downstream_settle(struct downstream *d, const struct table_port *port, const struct table_listener *l) {
+    const struct table *t = d->proxy->table;
+    if (d->settled == l->settings && d->settled_by == t->generation) return; /* as with the request before */
+    d->settled = l->settings, d->settled_by = t->generation;
     if (d->tls) {
         settle_by_listener(d, l->settings);
         return;
     }
     settle_by_port(d, table_port_settings(port));
     d->idle_us = most_of(l->settings->idle_us, false, d->proxy->limits.idle_us);
+}
+
+const struct table_settings *downstream_settings(const struct downstream *d, str host) {
+    const struct table *t = d->proxy->table;
+    const struct table_port *port = t ? table_port(t, d->port_slot) : NULL;
+    const struct table_listener *l = port ? table_listener_for(port, host) : NULL;
+    return l ? l->settings : NULL;
 }
 
 void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t port) {
@@ -397,7 +464,7 @@ void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t p
 
 void downstream_begin(struct downstream *d) {
     if (d->tls)
-        conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->proxy->limits.handshake_us);
+        conn_deadline(&d->conn, proxy_core_now(d->proxy) + d->handshake_us);
     else
         set_idle_deadline(d);
 }
@@ -426,8 +493,11 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     p->counts.connections_open++;
     d->conn.share =
         (uint8_t)(1 + port_slot % (CONN_SHARES - 1)); /* until it is known whose route it asks for */
+    if (p->crowd) crowd_enter(p->crowd);
+    d->counted = false;
     d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = d->ending = false;
     d->listener_id = 0;
+    d->settled = NULL;
     told_init(&d->told, &d->conn);
     downstream_set_peer(d, peer, peer_port);
     d->all = (struct link){0};
@@ -442,8 +512,10 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     settle_by_port(d, settings);
     if (header)
         conn_deadline(&d->conn, proxy_core_now(p) + d->head_us);
-    else
+    else if (downstream_count(d, settings) == OK)
         downstream_begin(d);
+    else
+        conn_break(&d->conn); /* nothing is owed to it, and the kernel keeps nothing of it either */
 }
 
 void downstream_drop(void *item) {

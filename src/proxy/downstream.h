@@ -19,17 +19,24 @@ struct downstream { /* owner: worker */
     uint32_t listener_id;            /* TLS: chosen by the server name; 0: none */
     char session[TLS_SESSION_BYTES]; /* of that listener, as it was then */
     uint32_t refused_stream;         /* the last that got no exchange */
-    uint64_t idle_us,
-        head_us; /* as the settings of its listener say, or of its port while that is not known */
+    /* as the settings of its listener say, or of its port while that is not known */
+    uint64_t idle_us, head_us, handshake_us;
+    const struct table_settings *settled; /* those that were looked at; compared, not followed */
+    uint64_t settled_by;                  /* of that generation */
     bool tls;
-    bool asked;          /* a request has begun on it */
-    bool ending;         /* HTTP/2: the client was told that nothing more is to begin */
-    uint32_t head_bytes; /* of a request, as the settings say */
+    bool counted;                              /* in the crowd, by its address */
+    bool asked;                                /* a request has begun on it */
+    bool ending;                               /* HTTP/2: the client was told that nothing more is to begin */
+    uint32_t head_bytes, head_fields, streams; /* of a request, and of HTTP/2, as the settings say */
     uint8_t peer_text_n;
     char peer_text[IP_TEXT_BYTES]; /* X-Forwarded-For */
 };
 /* Who the client is, as far as the connection tells. */
 void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t port);
+/* Counts it by that address. ERR_LIMIT: there are too many of it. */
+err downstream_count(struct downstream *d, const struct table_port_settings *s);
+/* Closes an idle one. false: none is. */
+bool downstream_shed(struct proxy *p);
 /* It may send its first request, or begin its handshake: it has so long from now on. */
 void downstream_begin(struct downstream *d);
 void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port,
@@ -51,6 +58,10 @@ void downstream_settle(struct downstream *d, const struct table_port *port, cons
 void downstream_cut(struct downstream *d, uint32_t stream, enum http_reason why);
 /* An exchange on it is over: what comes next is read, or the connection ends. more: the client may still be sending its request. */
 void downstream_next(struct downstream *d, bool more);
+/* The settings of the listener that a request for this host came by, as they are now; NULL: it is gone. */
+const struct table_settings *downstream_settings(const struct downstream *d, str host);
+/* It ends by a reset: everything on it is over for this reason. */
+void downstream_break(struct downstream *d, enum http_reason why);
 void downstream_drain(struct downstream *d);
 /* Before pooled memory goes. */
 void downstream_drop(void *item);

@@ -56,6 +56,8 @@ err downstream_proxy_read(struct conn *c, str in, size_t *ret_used) {
         downstream_set_peer(d, &h.source, h.source_port);
         d->told.to = h.destination, d->told.to_port = h.destination_port;
     }
+    const struct table_port *port = d->proxy->table ? table_port(d->proxy->table, d->port_slot) : NULL;
+    if (h.told && port) TRY(downstream_count(d, table_port_settings(port)));
     downstream_begin(d);
     return OK;
 }

@@ -10,6 +10,7 @@
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
 #include "proxy/tunnel.h"
+#include "proxy/watch.h"
 
 static const uint16_t exchange_moves[] = {
     [X_HEAD] = 1 << X_ROUTE | 1 << X_SEND | 1 << X_DONE, /* X_SEND: 400, 408, 431 before there is a head */
@@ -41,7 +42,7 @@ static uint64_t next_due(const struct exchange *x) {
     uint64_t due = x->half_closed_due_us;
     if (x->state != X_SEND) due = num_min(due, num_min(x->request_due_us, x->attempt_due_us));
     if (x->state == X_PAUSE) due = num_min(due, x->retry.due_us);
-    return waits_for_bytes(x) ? num_min(due, x->progress_us + x->still_us) : due;
+    return waits_for_bytes(x) ? num_min(due, x->look_us) : due;
 }
 
 void exchange_set_timer(struct exchange *x) {
@@ -54,26 +55,13 @@ void exchange_set_timer(struct exchange *x) {
 
 void exchange_progress(struct exchange *x) { x->progress_us = proxy_core_now(x->proxy); }
 
-/* Nothing moved for too long: who is to blame? */
-static void stalled(struct exchange *x) {
-    bool client_takes_none = downstream_pending(x->client, x->client_stream) > 0;
-    if (x->state == X_SEND || (x->state == X_RELAY && client_takes_none)) {
-        exchange_give_up(x, REASON_CLIENT_GONE);
-    } else if (x->state == X_RELAY) {
-        exchange_fail(x, REASON_BACKEND_TIMEOUT);
-    } else {
-        bool backend_takes_none = x->up.state == UPSTREAM_OPEN && upstream_pending(&x->up) > 0;
-        exchange_fail(x, backend_takes_none ? REASON_BACKEND_TIMEOUT : REASON_REQUEST_TIMEOUT);
-    }
-}
-
 static void on_due(struct timer *t, uint64_t now_us) {
     struct exchange *x = container_of(t, struct exchange, timer);
     if (x->state == X_DONE) return;
     if (next_due(x) > now_us) {
         exchange_set_timer(x);
     } else if (x->state == X_TUNNEL) {
-        exchange_fail(x, REASON_TUNNEL_IDLE);
+        tunnel_look(x, now_us);
     } else if (x->half_closed_due_us <= now_us) {
         exchange_give_up(x, REASON_CLIENT_GONE);
     } else if (x->state != X_SEND && x->request_due_us <= now_us) {
@@ -84,7 +72,7 @@ static void on_due(struct timer *t, uint64_t now_us) {
     } else if (x->state == X_PAUSE) {
         attempt_again(x);
     } else {
-        stalled(x);
+        watch_look(x, now_us);
     }
 }
 
@@ -121,7 +109,6 @@ struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     x->up.events = attempt_events();
     x->request_due_us = x->attempt_due_us = x->half_closed_due_us = UINT64_MAX;
     x->body_bytes_max = UINT64_MAX;
-    x->still_us = p->limits.progress_us;
     x->sender = d->peer;
     if (!link_empty(&d->exchanges)) { /* a read brought several */
         conn_charge(&d->conn, 1);
@@ -227,6 +214,7 @@ static void note_request(struct exchange *x, struct http_msg *m) {
     record_begin(x);
     x->version = m->version;
     x->start_us = x->progress_us = proxy_core_now(x->proxy);
+    x->look_us = x->start_us + x->proxy->limits.look_us;
     x->wall_us = proxy_core_wall_us(x->proxy);
     x->method = m->method, x->authority = m->authority, x->path = m->path, x->query = m->query;
     x->proxy->counts.requests_open++;

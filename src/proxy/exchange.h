@@ -53,6 +53,7 @@ struct exchange {          /* owner: worker */
     bool tunnel_cut;        /* X_TUNNEL: the backend's side did not end by itself */
     bool queued;            /* for a connection to the backend */
     bool kept_lost;         /* more of the body has gone than `kept` has */
+    uint8_t watched;        /* enum watch: who kept whom waiting at the last look */
     uint32_t gate_of; /* id of the listener whose filters are asked, or have let it in; 0: none has any */
     struct http_msg *request;
     struct http_msg *trailers; /* of the request, kept until it can be sent */
@@ -87,7 +88,8 @@ struct exchange {          /* owner: worker */
     /* as the rule or the listener's settings say; 0: none, of the last two: as usual */
     uint64_t request_timeout_us, backend_timeout_us, connect_max_us, backend_idle_us;
     uint64_t body_bytes_max, tunnel_idle_us;
-    uint64_t still_us; /* how long nothing may move */
+    uint64_t still_us; /* X_TUNNEL: how long nothing may move */
+    uint64_t look_us;  /* when it is looked at how fast bodies move: watch.c */
     /* for the record */
     int64_t wall_us;
     uint64_t bytes_in, bytes_out;
@@ -100,7 +102,8 @@ struct exchange {          /* owner: worker */
     struct record record;
     /* kept when the memory is used again, all else is not: exchange_begin() */
     struct arena *arena;
-    size_t arena_usual; /* its size when fresh */
+    size_t arena_usual;     /* its size when fresh */
+    uint64_t watched_bytes; /* with `watched` alone */
     struct timer timer;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/proxy.h"
 
+#include "base/num.h"
 #include "proxy/attempt.h"
 #include "proxy/downstream_tls.h"
 #include "proxy/exchange.h"
@@ -19,6 +20,8 @@ const struct proxy_limits proxy_limits_usual = {
     .idle_us = 60000000,
     .drain_idle_us = 2000000,
     .progress_us = 60000000,
+    .look_us = 5000000,
+    .least_bytes = 240, /* what a modem of 1990 did */
     .half_closed_us = 2000000,
     .connect_us = 5000000,
     .upstream_idle_us =
@@ -49,6 +52,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     if (c->session_key) memcpy(p->session_key, c->session_key, sizeof p->session_key);
     p->limits = c->limits ? *c->limits : proxy_limits_usual;
     p->exchanges_max = p->limits.exchanges_max;
+    p->limits.look_us = num_min(p->limits.look_us, p->limits.progress_us);
     p->upstream = upstream_new(&p->common, &(struct upstream_config){.codec = backend_limits,
                                                                      .connect_us = p->limits.connect_us,
                                                                      .idle_us = p->limits.upstream_idle_us,
@@ -61,6 +65,7 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     link_init(&p->clients);
     link_init(&p->finished);
     p->seed = *c->seed;
+    p->crowd = c->crowd;
     mirror_setup(p);
     tracer_setup(p);
     p->report = c->finished;
@@ -125,6 +130,14 @@ void proxy_adopt(struct proxy *p, const struct table *t) {
 void proxy_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port, uint32_t port_slot) {
     downstream_accept(p, fd, peer, peer_port, port_slot);
 }
+
+bool proxy_make_room(struct proxy *p) {
+    if (!downstream_shed(p)) return false;
+    conn_settle(&p->common);
+    return true;
+}
+
+bool proxy_has_room(struct proxy *p) { return !p->crowd || !crowd_is_full(p->crowd) || proxy_make_room(p); }
 
 bool proxy_turn(struct proxy *p) {
     conn_settle(&p->common); /* what timers have begun */

@@ -15,6 +15,7 @@
 #include "table/table.h"
 
 struct proxy;
+struct crowd;
 struct tls_trust;
 /* How long what may take, in microseconds, and how much there may be. */
 struct proxy_limits {
@@ -23,6 +24,8 @@ struct proxy_limits {
     uint64_t idle_us;       /* a client's connection between requests */
     uint64_t drain_idle_us; /* the same once the worker drains */
     uint64_t progress_us;   /* a body of which nothing moves */
+    uint64_t look_us;       /* how often it is looked at how fast bodies move */
+    uint32_t least_bytes; /* a second that a client sends or takes; below it: 408, or its end. 0: no bound */
     uint64_t
         half_closed_us; /* a client that has shut its side still gets an answer that comes soon; most are gone */
     uint64_t connect_us; /* to an endpoint: 504 */
@@ -39,6 +42,7 @@ struct proxy_config {
     struct loop *loop;
     const struct tls_seed *seed; /* of the keys of TLS tickets; for the call */
     const uint8_t *session_key;  /* SEAL_KEY_BYTES, for the call; NULL: nobody else's sessions are known */
+    struct crowd *crowd;         /* of all workers; outlives the proxy; NULL: nobody is counted */
     struct tls_trust *trust;     /* whom the system trusts; outlives the proxy; NULL: nobody */
     /* An exchange is over. Borrowed for the call. */
     void (*finished)(void *arg, const struct access_record *r);
@@ -52,6 +56,7 @@ struct proxy_config {
 };
 struct proxy_counts {
     uint64_t connections_accepted, connections_open;
+    uint64_t connections_refused, connections_shed; /* for their address; idle, for others */
     uint64_t handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT];
     uint64_t handshakes_untold;                                      /* of those, how many have no record */
     uint64_t headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT]; /* of the PROXY protocol, by version */
@@ -78,6 +83,11 @@ void proxy_free(struct proxy *p);
 void proxy_adopt(struct proxy *p, const struct table *t);
 /* Serves an accepted socket of the table's port. */
 void proxy_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port, uint32_t port_slot);
+/* May another socket be accepted? When as many are open as may be, the one that is idle makes room, of those clients first that have the
+ * most. */
+bool proxy_has_room(struct proxy *p);
+/* The same when the system is out of descriptors. false: none is idle. */
+bool proxy_make_room(struct proxy *p);
 /* Between two turns. true: there is work that must not wait for an event. */
 bool proxy_turn(struct proxy *p);
 /* Exchanges that use the rule of a slot. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
+#include "base/crowd.h"
 #include "base/map.h"
 #include "base/rng.h"
 #include "conn/conn.h"
@@ -28,6 +29,7 @@ struct proxy { /* owner: worker */
     struct tls_seed seed;            /* until then */
     uint64_t clients_version;        /* of the table */
     struct proxy_quiet_log handshake_logs[TLS_REASON_COUNT], header_logs[PROXY_PROTOCOL_FAULT_COUNT];
+    struct crowd *crowd;
     struct upstream *upstream;
     struct pool downstreams, exchanges;
     struct link clients;  /* downstream.all */

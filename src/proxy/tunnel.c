@@ -11,7 +11,16 @@
 static void half_ended(struct exchange *x) {
     exchange_progress(x);
     x->still_us = num_min(x->tunnel_idle_us, x->proxy->limits.progress_us);
+    x->look_us = x->progress_us + x->still_us;
     exchange_set_timer(x);
+}
+
+void tunnel_look(struct exchange *x, uint64_t now_us) {
+    x->look_us = x->progress_us + x->still_us;
+    if (x->look_us <= now_us)
+        exchange_fail(x, REASON_TUNNEL_IDLE);
+    else
+        exchange_set_timer(x);
 }
 
 /* Nothing of the table is needed any more. */
@@ -47,6 +56,8 @@ void tunnel_begin(struct exchange *x, struct http_msg *m) {
     x->request_due_us = x->attempt_due_us = x->half_closed_due_us = UINT64_MAX;
     x->body_bytes_max = UINT64_MAX;
     x->still_us = x->tunnel_idle_us;
+    exchange_progress(x);
+    x->look_us = x->progress_us + x->still_us;
     x->request_ended = x->request_sent = x->response_ended = false;
     exchange_move(x, X_TUNNEL);
     x->proxy->counts.tunnels_open++;

@@ -15,5 +15,7 @@ void tunnel_backend_ended(struct exchange *x);
 /* One side is down, both ways: what it has said is passed on still. */
 void tunnel_client_lost(struct exchange *x);
 void tunnel_backend_lost(struct exchange *x);
+/* Has nothing moved for too long? */
+void tunnel_look(struct exchange *x, uint64_t now_us);
 /* Something was written: is it over? */
 void tunnel_check(struct exchange *x);

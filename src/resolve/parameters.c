@@ -88,10 +88,11 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
     struct plan_balancing *balancing = plan_balancing(a, s);
     bool any = balancing || s->request.set || s->backend_request.set || s->connect.set || s->idle.set ||
                s->backend_idle.set || s->upgraded_idle.set || s->head.set || s->head_bytes.set ||
-               s->body_bytes.set || s->trusted_proxies.n || s->trusted_hops.set || s->access_log.n ||
-               s->upgrades.n || s->request_id > SETTINGS_REQUEST_ID_OFF ||
-               s->proxy_protocol > SETTINGS_PROXY_OFF || s->forwarded == SETTINGS_FORWARDED_ON ||
-               tells_via(s);
+               s->body_bytes.set || s->handshake.set || s->head_fields.set || s->streams.set ||
+               s->client_connections.set || s->least_bytes.set || s->trusted_proxies.n ||
+               s->trusted_hops.set || s->access_log.n || s->upgrades.n ||
+               s->request_id > SETTINGS_REQUEST_ID_OFF || s->proxy_protocol > SETTINGS_PROXY_OFF ||
+               s->forwarded == SETTINGS_FORWARDED_ON || tells_via(s);
     if (!any) return NULL;
     struct plan_settings *to = arena_make(a, struct plan_settings);
     static_assert((int)SETTINGS_REQUEST_ID_ALWAYS - SETTINGS_REQUEST_ID_OFF == PLAN_REQUEST_ID_ALWAYS,
@@ -105,7 +106,12 @@ struct plan_settings *parameters_plan(struct arena *a, const struct settings *s)
                                  .backend_idle_timeout = s->backend_idle,
                                  .upgraded_idle_timeout = s->upgraded_idle,
                                  .head_timeout = s->head,
+                                 .handshake_timeout = s->handshake,
                                  .head_bytes = s->head_bytes,
+                                 .head_fields = s->head_fields,
+                                 .streams = s->streams,
+                                 .client_connections = s->client_connections,
+                                 .least_bytes = s->least_bytes,
                                  .body_bytes = s->body_bytes,
                                  .trusted_hops = s->trusted_hops,
                                  .forwarded = s->forwarded == SETTINGS_FORWARDED_ON,

@@ -314,14 +314,18 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
                                       [TABLE_REQUEST_ID_FROM_TRUSTED] = "from-trusted",
                                       [TABLE_REQUEST_ID_ALWAYS] = "always"};
     const uint64_t times[] = {s->request_timeout_us, s->backend_timeout_us, s->connect_us, s->idle_us,
-                              s->backend_idle_us,    s->upgraded_idle_us,   s->head_us};
+                              s->backend_idle_us,    s->upgraded_idle_us,   s->head_us,    s->handshake_us};
     static const char *const names[] = {"timeout",      "backend-timeout", "connect", "idle",
-                                        "backend-idle", "upgraded-idle",   "head"};
+                                        "backend-idle", "upgraded-idle",   "head",    "handshake"};
     buf_add(b, S("  settings{"));
     for (size_t i = 0; i < COUNT_OF(times); i++)
         if (times[i]) add_time(b, names[i], times[i]);
     add_number(b, "head-bytes", s->head_bytes);
+    add_number(b, "head-fields", s->head_fields);
     add_number(b, "body-bytes", s->body_bytes);
+    add_number(b, "streams", s->streams);
+    add_number(b, "client-connections", s->client_connections);
+    if (s->least_bytes_set) buf_printf(b, "least-bytes=%u/s  ", s->least_bytes);
     add_nets(b, "trusts", s->trusted, s->trusted_n);
     add_number(b, "hops", s->trusted_hops);
     if (s->access_form) buf_printf(b, "access-log=%s  ", forms[s->access_form]);
@@ -340,6 +344,7 @@ static void add_settings(struct buf *b, const struct table_settings *s) {
 static bool any_settings(const struct table_settings *s) {
     return s->request_timeout_us || s->backend_timeout_us || s->connect_us || s->idle_us ||
            s->backend_idle_us || s->upgraded_idle_us || s->upgrades_n || s->head_us || s->body_bytes ||
+           s->handshake_us || s->head_fields || s->streams || s->client_connections || s->least_bytes_set ||
            s->head_bytes || s->trusted_hops || s->trusted_n || s->access_form || s->request_id ||
            s->forwarded || s->via.n || s->proxy_protocol || s->balancing;
 }

@@ -17,8 +17,10 @@ struct table_balancing;
 struct table_settings {
     uint64_t request_timeout_us, backend_timeout_us; /* of rules that leave them unset; 0 = none */
     /* 0: as the proxy usually does */
-    uint64_t connect_us, idle_us, backend_idle_us, upgraded_idle_us, head_us, body_bytes;
-    uint32_t head_bytes; /* the same */
+    uint64_t connect_us, idle_us, backend_idle_us, upgraded_idle_us, head_us, handshake_us, body_bytes;
+    uint32_t head_bytes, head_fields, streams, client_connections; /* the same */
+    uint32_t least_bytes;                                          /* a second, when it is set; 0: no bound */
+    bool least_bytes_set;
     uint32_t
         trusted_hops; /* proxies in a row before us whose word counts; 0: as many as are among `trusted` */
     uint32_t trusted_n;
@@ -41,9 +43,9 @@ struct table_settings {
 /* What holds on a connection before its listener is known: the most that one of the port's listeners gives. usual_*: one of them leaves it to
  * the proxy; 0: all do. */
 struct table_port_settings {
-    uint64_t idle_us, head_us;
-    uint32_t head_bytes;
-    bool usual_idle, usual_head, usual_bytes;
+    uint64_t idle_us, head_us, handshake_us;
+    uint32_t head_bytes, head_fields, streams, client_connections;
+    bool usual_idle, usual_head, usual_handshake, usual_bytes, usual_fields, usual_streams, usual_clients;
     uint8_t proxy_protocol; /* enum table_proxy: of all of them, as resolve/ sees to it */
     uint32_t proxy_trusted_n;
     const struct ip_net *proxy_trusted;

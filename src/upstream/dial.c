@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <unistd.h>
 
 #include "io/sock.h"
@@ -277,7 +278,10 @@ err dial_open(struct upstream *s, struct balance_endpoint *e, struct upstream_la
     struct tls_conn *tls = NULL;
     s->counts.connects++;
     *ret_words = "the system refuses";
-    TRY(sock_connect(&e->at.ip, e->at.port, &fd));
+    if (sock_connect(&e->at.ip, e->at.port, &fd) != OK) {
+        bool ours = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        return ours ? ERR_LIMIT : ERR_IO;
+    }
     if (e->reach && e->reach->tls &&
         secure(s, fd, e->reach, lane, way->client, way->http1, &tls, ret_words) != OK) {
         close(fd);

@@ -55,6 +55,11 @@ static err fail(struct upstream *s, const struct upstream_want *w, struct balanc
                 struct upstream_loan *l) {
     s->counts.connect_failures++;
     s->counts.tls_failures += how == ERR_PROTO;
+    if (how == ERR_LIMIT) { /* no descriptor is left: the endpoint has no part in that */
+        l->why = REASON_OVERLOAD;
+        balance_tried_add(w->tried, e);
+        return ERR_IO;
+    }
     l->why = how == ERR_PROTO ? REASON_BACKEND_TLS : REASON_BACKEND_REFUSED;
     health_told(e->vital, (enum http_reason)l->why, how == ERR_IO ? errno : 0);
     balance_fault(e, w->balancing, HEALTH_UNREACHABLE, s->common->loop->now_us);

@@ -15,6 +15,7 @@ enum {
     RING_BYTES = 1 << 20,
     LINE_BYTES_MAX = 48 << 10,
     ACCEPT_PAUSE_US = 100000, /* when descriptors or memory have run out */
+    PAUSE_QUIET_US = 10000000,
 };
 
 enum worker_state { WORKER_SERVES, WORKER_DRAINS, WORKER_ENDED };
@@ -43,6 +44,7 @@ struct worker { /* owner: its thread; stats and ring are read by others */
     struct proxy *proxy;
     struct link mouths;
     struct timer pause, end;
+    uint64_t pause_told_us;            /* no line before */
     struct post *tables, *tables_last; /* posted, to be adopted when the turn is over */
     struct worker_table *current;
     struct worker_grave *graves; /* by post.next */
@@ -170,9 +172,13 @@ static void deliver_grave(struct post *p, void *worker) {
 
 /* ---- sockets ---- */
 
-static void pause_accepting(struct worker *w) {
-    log_warn("accept failed worker=%u err=\"%s\" retrying in_ms=%d", w->config.index, strerror(errno),
-             ACCEPT_PAUSE_US / 1000);
+static void pause_accepting(struct worker *w, const char *why) {
+    stats_add(&w->stats.pauses, 1);
+    if (w->loop.now_us >= w->pause_told_us) {
+        log_warn("accept paused worker=%u why=\"%s\" retrying in_ms=%d", w->config.index, why,
+                 ACCEPT_PAUSE_US / 1000);
+        w->pause_told_us = w->loop.now_us + PAUSE_QUIET_US;
+    }
     list_each (struct mouth, s, &w->mouths, all) loop_remove(&w->loop, &s->watch);
     timer_set(&w->loop.timers, &w->pause, w->loop.now_us + ACCEPT_PAUSE_US);
 }
@@ -184,8 +190,13 @@ static bool accept_some(struct mouth *s, uint32_t most) {
         struct ip peer;
         uint16_t port;
         int fd;
+        if (!proxy_has_room(w->proxy)) {
+            pause_accepting(w, "as many connections as there may be are busy");
+            return false;
+        }
         err e = sock_accept(s->fd, &fd, &peer, &port);
-        if (e == ERR_IO) pause_accepting(w);
+        if (e == ERR_IO && errno == EMFILE && proxy_make_room(w->proxy)) continue;
+        if (e == ERR_IO) pause_accepting(w, strerror(errno));
         if (e != OK) return false;
         proxy_accept(w->proxy, fd, &peer, port, s->port_slot);
     }
@@ -206,7 +217,8 @@ static void on_pause_over(struct timer *t, uint64_t now_us) {
     struct worker *w = container_of(t, struct worker, pause);
     if (w->state != WORKER_SERVES) return;
     list_each (struct mouth, s, &w->mouths, all) {
-        if (s->watch.fd < 0 && loop_add_level(&w->loop, &s->watch, s->fd) != OK) pause_accepting(w);
+        if (s->watch.fd < 0 && loop_add_level(&w->loop, &s->watch, s->fd) != OK)
+            pause_accepting(w, strerror(errno));
     }
 }
 
@@ -221,7 +233,8 @@ static void add_socket(struct worker *w, const struct worker_socket *m) {
     *s = (struct mouth){
         .watch = {.fd = -1, .on_ready = on_mouth}, .worker = w, .fd = m->fd, .port_slot = m->port_slot};
     link_append(&w->mouths, &s->all);
-    if (loop_add_level(&w->loop, &s->watch, s->fd) != OK) pause_accepting(w); /* and tried again */
+    if (loop_add_level(&w->loop, &s->watch, s->fd) != OK)
+        pause_accepting(w, strerror(errno)); /* and tried again */
 }
 
 static void remove_socket(struct worker *w, int fd) {
@@ -308,6 +321,8 @@ static void publish_counts(struct worker *w) {
                  stats_get(&s->connections_open) != c.connections_open;
     stats_set(&s->connections_accepted, c.connections_accepted);
     stats_set(&s->connections_open, c.connections_open);
+    stats_set(&s->connections_refused, c.connections_refused);
+    stats_set(&s->connections_shed, c.connections_shed);
     stats_set(&s->handshakes_full, c.handshakes_full);
     stats_set(&s->handshakes_resumed, c.handshakes_resumed);
     for (int i = 0; moved && i < TLS_REASON_COUNT; i++)
@@ -426,6 +441,7 @@ struct worker *worker_new(const struct worker_config *c) {
     struct proxy_config pc = {.loop = &w->loop,
                               .seed = &w->config.seed,
                               .session_key = w->config.session_key,
+                              .crowd = w->config.crowd,
                               .trust = w->config.trust,
                               .workers = c->workers,
                               .finished = on_finished,

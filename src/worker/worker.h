@@ -15,6 +15,7 @@
 #include "worker/worker_stats.h"
 
 struct worker;
+struct crowd;
 struct tls_trust;
 struct worker_config {
     unsigned index;
@@ -25,6 +26,7 @@ struct worker_config {
     struct tls_seed seed;    /* of the keys of TLS tickets */
     uint8_t
         session_key[32]; /* of all workers, restarts and replicas that are to know one another's sessions */
+    struct crowd *crowd; /* how many connections there are; outlives the worker; NULL: as many as come */
     struct tls_trust *trust; /* whom the system trusts; outlives the worker; NULL: nobody */
     struct mailbox
         *home; /* where what follows is posted to; the `done` posts below run there with home->receiver */

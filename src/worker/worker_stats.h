@@ -9,6 +9,7 @@
 /* Counters of one worker: it alone writes, anybody reads. */
 struct worker_stats {
     stats_counter connections_accepted, connections_open, pressure_closed;
+    stats_counter connections_refused, connections_shed, pauses;
     stats_counter handshakes_full, handshakes_resumed, handshakes_failed[TLS_REASON_COUNT], handshakes_untold;
     stats_counter headers[2], headers_failed[PROXY_PROTOCOL_FAULT_COUNT];
     stats_counter requests, requests_open, tunnels_open, expressions_given_up;

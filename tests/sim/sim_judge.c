@@ -51,7 +51,9 @@ static bool is_possible(const struct sim *s, const struct sim_request *q, enum h
     case REASON_NO_BACKEND: return true; /* weights may all be 0 */
     case REASON_NO_LISTENER:
     case REASON_NO_ROUTE: return bad->changes;
-    case REASON_REQUEST_TIMEOUT: return q->spoiled && bad->slow_clients;
+    case REASON_OVERLOAD: return bad->out_of_files;
+    case REASON_REQUEST_TIMEOUT:
+    case REASON_CLIENT_SLOW: return q->spoiled && bad->slow_clients;
     case REASON_BACKEND_OVERLOADED: return s->limited;
     case REASON_RETRY_BUDGET: return s->budgeted;
     case REASON_AUTH_DENIED: return bad->denies && r->ever_asks;

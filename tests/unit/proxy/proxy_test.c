@@ -152,7 +152,7 @@ static void blames_a_client_that_takes_nothing(void **state) {
     int backend = world_take_request(&w);
     rig_send(backend, S("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"));
     until(&w, push(backend) && w.finished == 1);
-    assert_int_equal(w.reason, REASON_CLIENT_GONE);
+    assert_int_equal(w.reason, REASON_CLIENT_SLOW);
     until(&w, proxy_is_idle(w.proxy));
     close(fd), close(backend);
     world_fini(&w);
