@@ -23,7 +23,7 @@ enum {
     H2_CALM_US = 10000000,
     H2_CALM_RESET_US =
         20000, /* a stream that the peer cancels, or makes us cancel: 500 at once, 50 a second */
-    H2_CALM_CONTROL_US = 5000,  /* PING, SETTINGS, empty DATA, unknown frames: 2,000 at once, 200 a second */
+    H2_CALM_CONTROL_US = 5000,  /* PING, SETTINGS, empty DATA: 2,000 at once, 200 a second */
     H2_CALM_PRIORITY_US = 1000, /* PRIORITY: 10,000 at once, 1,000 a second */
 };
 

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one client, or all of them, may take of this process: connections, descriptors, time."""
+import os
+import resource
+import select
+import socket
+import threading
+import time
+
+from client import Connection
+from harness import case, eventually, equal, holds
+from manifests import gateway, route, rule, service, thing
+
+GET = b'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n'
+DESCRIPTORS = 256
+
+
+def with_settings(t, handler=None, **data):
+    t.b = t.backend('b', handler)
+    g = gateway()
+    g['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'edge'}}
+    settings = thing('ConfigMap', 'edge', version='v1', data={k.replace('_', '.', 1): v for k, v in data.items()})
+    return t.serve(g, settings, route(rule('b')), *service('b', t.b.port))
+
+
+def connect(t, port, n, many=True, says=b''):
+    """So many connections, from many addresses; the kernel has them, whether they were accepted or not."""
+    out = []
+    for i in range(n):
+        c = socket.create_connection(('127.0.0.1', port), timeout=20, source_address=(f'127.0.0.{i % 50 + 2}', 0) if many else None)
+        t.finally_(c.close)
+        c.sendall(says)
+        out.append(c)
+    return out
+
+
+def few_descriptors(t):
+    """From here on postern is started with few descriptors."""
+    wrapper = t.file('few')
+    with open(wrapper, 'w') as f:
+        f.write(f'#!/bin/sh\nulimit -n {DESCRIPTORS}\nexec {os.path.realpath(t.binary)} "$@"\n')
+    os.chmod(wrapper, 0o755)
+    t.binary = wrapper
+
+
+def cpu_s(pid):
+    """Seconds of CPU that a process had so far, all its threads."""
+    fields = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def held(until):
+    """A handler that answers when it is told to."""
+    def handler(stream, r):
+        stream.body(r)
+        until.wait()
+        stream.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')
+        return True
+    return handler
+
+
+@case
+def descriptors_run_out(t):
+    """With 256 descriptors and 1,000 clients that all ask: are those served that are taken, do the others wait without cost, and then get theirs?"""
+    go = threading.Event()
+    t.finally_(go.set)
+    few_descriptors(t)
+    s = t.simple(handler=held(go))
+    clients = connect(t, s.port[80], 1000, says=GET)
+    eventually(lambda: s.metric('postern_accept_pauses_total') > 0, 'it takes no more', 20)
+    began, cpu = time.monotonic(), cpu_s(s.serving())
+    time.sleep(2)  # what the measure is of
+    share = (cpu_s(s.serving()) - cpu) / (time.monotonic() - began)
+    assert share < 0.2, f'it takes {share:.0%} of a core to do nothing'
+    go.set()
+    for c in clients:
+        assert c.recv(100).startswith(b'HTTP/1.1 200 '), 'a request failed'
+        c.close()
+    eventually(lambda: s.ask().status == 200, 'a new client is served', 5)
+    equal(s.metric('postern_reasons_total', reason='overload') or 0, 0)
+    s.stop()
+
+
+@case
+def idle_clients_make_room(t):
+    """With 256 descriptors and 1,000 clients that say nothing: is whoever asks served at once, and are the idle ones those that go?"""
+    few_descriptors(t)
+    s = t.simple()
+    with Connection(s.port[80]) as c:
+        c.ask()
+        idle = connect(t, s.port[80], 1000)
+        for _ in range(20):
+            equal(s.ask().status, 200)
+    eventually(lambda: s.metric('postern_connections_shed_total') >= 1000 - DESCRIPTORS, 'idle ones are closed', 10)
+    assert s.metric('postern_connections_open') < DESCRIPTORS / 2
+    del idle
+    s.stop()
+
+
+@case
+def half_open_clients(t):
+    """Are 10,000 clients that connect and say nothing (as many as the system allows) no trouble to one that asks, and is nothing left of them?"""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    n = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 200)
+    s = t.simple()
+    clients = connect(t, s.port[80], n)
+    eventually(lambda: s.metric('postern_connections_open') >= n, 'all are open', 20)
+    for _ in range(20):
+        equal(s.ask().status, 200)
+    equal(s.metric('postern_connections_shed_total'), 0)
+    for c in clients:
+        c.close()
+    eventually(lambda: s.metric('postern_connections_open') == 0, 'all are gone', 20)
+    s.stop()
+
+
+@case
+def connections_of_an_address_are_limited(t):
+    """Does an address get as many connections as the settings say, and has another one its own?"""
+    s = with_settings(t, limits_clientConnections='10')
+    first = connect(t, s.port[80], 10, many=False)
+    for c in first:
+        c.sendall(GET)
+        assert c.recv(100).startswith(b'HTTP/1.1 200 ')
+    try:
+        with socket.create_connection(('127.0.0.1', s.port[80]), timeout=20) as c:
+            equal(c.recv(100), b'', 'one too many')
+    except ConnectionResetError:
+        pass
+    equal(s.metric('postern_connections_refused_total'), 1)
+    with Connection(s.port[80], source='127.0.1.1') as c:
+        equal(c.ask().status, 200)
+    first[0].close()
+    eventually(lambda: s.ask().status == 200, 'there is room for one again')
+    s.stop()
+
+
+@case
+def heads_have_as_many_fields_as_the_settings_say(t):
+    """Is a head with more fields than limits.headFields answered 431, below and above the usual bound?"""
+    s = with_settings(t, limits_headFields='200')
+    def ask(n):
+        with Connection(s.port[80]) as c:
+            c.send('GET / HTTP/1.1\r\nHost: h\r\n' + ''.join(f'X-{i}: y\r\n' for i in range(n)) + '\r\n')
+            return c.answer().status
+    equal((ask(150), ask(201)), (200, 431))
+    s.stop()
+
+
+@case
+def slow_bodies_end(t):
+    """Is a body that comes byte by byte, slower than 240 bytes a second, answered 408?"""
+    s = t.simple()
+    with Connection(s.port[80], timeout=30) as c:
+        c.send('POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 100000\r\n\r\n')
+        while not select.select([c.sock], [], [], 0.2)[0]:
+            c.send('x')
+        a = c.answer()
+        equal(a.status, 408)
+        holds(a.text(), 'request_timeout')
+    equal(s.metric('postern_reasons_total', reason='request_timeout'), 1)
+    s.stop()
+
+
+def large(stream, r):
+    stream.body(r)
+    stream.send('HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n')
+    stream.send(b'x' * 50000000)
+    return True
+
+
+@case
+def slow_readers_end(t):
+    """Is a client that takes nothing of its answer left, and one that takes a little all the time not, although both fill every buffer?"""
+    s = t.simple(handler=large)
+    stuck, slow = connect(t, s.port[80], 2)
+    for c in (stuck, slow):
+        c.sendall(GET)
+    slow_n = 0
+    def is_left():
+        nonlocal slow_n
+        slow_n += len(slow.recv(40000))
+        return s.metric('postern_reasons_total', reason='client_slow') >= 1
+    eventually(is_left, 'the one that takes nothing is left', 30, 0.2)
+    while n := len(slow.recv(1 << 20)):
+        slow_n += n
+        if slow_n >= 50000000:
+            break
+    assert slow_n > 50000000
+    equal(s.metric('postern_reasons_total', reason='client_slow'), 1)
+    s.stop()
