@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1.1 load from one thread, closed loop: each connection has one request under way. The last line it prints is a JSON object.
  *   hload -a ADDR -p PORT [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS [-w WARM]] [-m keep|close|idle] [-t [-r]] [-u PATH]
- *         [-H HOST] [-R ROUTES] [-g MS]
+ *         [-H HOST] [-R ROUTES] [-S NAMES] [-g MS]
  *   -n  exactly so many requests, within -d seconds; what is not answered by then is an error
  *   -w  so many before on the same connections; then it prints "warm" and waits for a line on stdin
  *   -m  close: a connection for each request; idle: a request on each connection, then "ready", then hold them until the time is up
  *   -t  TLS 1.3 (X25519, AES-128-GCM, ALPN http/1.1); -r: resume sessions
  *   -g  each connection pauses so many milliseconds after an answer: a steady load instead of the most there can be
+ *   -S  NAMES: connection k asks for c<k mod NAMES>.example.com, as server name and Host, and wants a certificate for it
  *   -R  ask for route i of ROUTES, drawn at random: Host h<i/10>.example.com, path /a<i%10>/x, X-V: <i%10>
  * A request on a connection that answered before, closed without a byte of this answer, is sent again as clients do
  * [RFC 9112 9.3.1] and counted apart ("retried"). SIGTERM ends the run as its time would.
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,14 +49,14 @@ struct conn {
     SSL_SESSION *session;
     double begun;
     size_t request_n, request_sent;
-    char head[4096], request[512];
+    char head[4096], request[512], host[64];
 };
 struct load {
     struct sockaddr_in to;
     SSL_CTX *tls;
     int epoll;
     bool resume, close_each, idle, stopping;
-    unsigned routes, seed, conns_n;
+    unsigned routes, names, names_next, seed, conns_n;
     const char *path, *host;
     double seconds, began, end, slowest, gap;
     char first_error[128], last_error[128];
@@ -126,6 +128,8 @@ static bool request_make(struct conn *c) {
     struct load *l = c->load;
     if (l->quota && l->issued == l->quota) return false;
     l->issued++;
+    if (l->names && c->state == DEAD)
+        snprintf(c->host, sizeof c->host, "c%u.example.com", l->names_next++ % l->names);
     int n;
     if (l->routes) {
         l->seed = l->seed * 1664525u + 1013904223u;
@@ -137,7 +141,7 @@ static bool request_make(struct conn *c) {
     } else {
         n = snprintf(c->request, sizeof c->request,
                      "GET %s HTTP/1.1\r\nHost: %s\r\nX-V: 0\r\nUser-Agent: hload\r\nAccept: */*\r\n%s\r\n",
-                     l->path, l->host, l->close_each ? "Connection: close\r\n" : "");
+                     l->path, l->names ? c->host : l->host, l->close_each ? "Connection: close\r\n" : "");
     }
     c->request_n = (size_t)n;
     c->request_sent = 0;
@@ -166,7 +170,8 @@ static void conn_open(struct conn *c) {
     c->ssl = SSL_new(l->tls);
     SSL_set_app_data(c->ssl, c);
     SSL_set_fd(c->ssl, c->fd);
-    SSL_set_tlsext_host_name(c->ssl, l->host);
+    const char *name = l->names ? c->host : l->host;
+    SSL_set_tlsext_host_name(c->ssl, name);
     SSL_set_connect_state(c->ssl);
     if (l->resume && c->session) SSL_set_session(c->ssl, c->session);
 }
@@ -225,6 +230,10 @@ static bool conn_shake(struct conn *c) {
             watch(c, e == SSL_ERROR_WANT_WRITE);
         else
             conn_fail(c, WHY_TLS, e == SSL_ERROR_SYSCALL ? errno : 0);
+        return false;
+    }
+    if (l->names && X509_check_host(SSL_get0_peer_certificate(c->ssl), c->host, 0, 0, NULL) != 1) {
+        conn_fail(c, WHY_TLS, 0);
         return false;
     }
     l->handshakes++;
@@ -455,7 +464,7 @@ static bool options_read(struct load *l, int argc, char **argv) {
     unsigned long port = 80;
     bool tls = false;
     int o;
-    while ((o = getopt(argc, argv, "a:p:c:d:n:w:m:tru:H:R:g:")) > 0) {
+    while ((o = getopt(argc, argv, "a:p:c:d:n:w:m:tru:H:R:S:g:")) > 0) {
         switch (o) {
         case 'a': address = optarg; break;
         case 'p': port = strtoul(optarg, NULL, 10); break;
@@ -469,6 +478,7 @@ static bool options_read(struct load *l, int argc, char **argv) {
         case 'u': l->path = optarg; break;
         case 'H': l->host = optarg; break;
         case 'g': l->gap = strtod(optarg, NULL) / 1000; break;
+        case 'S': l->names = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'R': l->routes = (unsigned)strtoul(optarg, NULL, 10); break;
         default: return false;
         }

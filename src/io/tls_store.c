@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/tls_store.h"
 
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -19,6 +20,9 @@ struct entry {
 };
 struct tls_store { /* owner: worker */
     OSSL_LIB_CTX *context;
+    OSSL_DECODER_CTX
+        *decoder;       /* of private keys; NULL: none yet. To make one costs eight times what it then does */
+    EVP_PKEY *decoded;  /* where it puts them */
     struct map by_id;   /* the key is the id's bytes */
     struct link recent; /* the most recent last */
 };
@@ -50,6 +54,7 @@ void tls_store_free(struct tls_store *s) {
     if (!s) return;
     list_each (struct entry, e, &s->recent, recency) drop(s, e);
     map_fini(&s->by_id);
+    OSSL_DECODER_CTX_free(s->decoder);
     free(s);
 }
 
@@ -77,11 +82,32 @@ static bool read_chain(OSSL_LIB_CTX *context, struct entry *e, str pem) {
     return e->leaf && e->chain;
 }
 
-static bool read_key(OSSL_LIB_CTX *context, struct entry *e, str pem) {
+static void make_decoder(struct tls_store *s) {
+    s->decoder =
+        OSSL_DECODER_CTX_new_for_pkey(&s->decoded, "PEM", NULL, NULL, EVP_PKEY_KEYPAIR, s->context, NULL);
+    if (s->decoder) OSSL_DECODER_CTX_set_pem_password_cb(s->decoder, no_passphrase, NULL);
+}
+
+/* The way that takes every form of a key, and looks for its reader each time. */
+static EVP_PKEY *read_any_key(OSSL_LIB_CTX *context, str pem) {
     BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
-    if (!b) return false;
-    e->key = PEM_read_bio_PrivateKey_ex(b, NULL, no_passphrase, NULL, context, NULL);
+    EVP_PKEY *key = b ? PEM_read_bio_PrivateKey_ex(b, NULL, no_passphrase, NULL, context, NULL) : NULL;
     BIO_free(b);
+    return key;
+}
+
+/* A decoder that failed once is not used again. */
+static bool read_key(struct tls_store *s, struct entry *e, str pem) {
+    const unsigned char *p = (const unsigned char *)pem.p;
+    size_t n = pem.n;
+    if (!s->decoder) make_decoder(s);
+    if (s->decoder && OSSL_DECODER_from_data(s->decoder, &p, &n) == 1 && s->decoded) {
+        e->key = TAKE(s->decoded);
+        return true;
+    }
+    EVP_PKEY_free(TAKE(s->decoded));
+    OSSL_DECODER_CTX_free(TAKE(s->decoder));
+    e->key = read_any_key(s->context, pem);
     return e->key != NULL;
 }
 
@@ -94,7 +120,7 @@ static struct entry *find(struct tls_store *s, uint64_t id, str chain_pem, str k
     }
     e = base_zalloc(sizeof *e);
     e->id = id;
-    if (!read_chain(s->context, e, chain_pem) || !read_key(s->context, e, key_pem)) {
+    if (!read_chain(s->context, e, chain_pem) || !read_key(s, e, key_pem)) {
         entry_free(e);
         return NULL;
     }
@@ -106,6 +132,7 @@ static struct entry *find(struct tls_store *s, uint64_t id, str chain_pem, str k
 
 err tls_store_use(struct tls_store *s, uint64_t id, str chain_pem, str key_pem, SSL *ssl) {
     struct entry *e = find(s, id, chain_pem, key_pem);
+    bool good = e && SSL_use_cert_and_key(ssl, e->leaf, e->key, e->chain, 1) == 1;
     ERR_clear_error(); /* the end of a chain is one, and would be taken for the handshake's */
-    return e && SSL_use_cert_and_key(ssl, e->leaf, e->key, e->chain, 1) == 1 ? OK : ERR_PROTO;
+    return good ? OK : ERR_PROTO;
 }

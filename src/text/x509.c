@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text/x509.h"
 
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -83,7 +84,29 @@ static int refuse_password(char *text, int size, int writing, void *none) {
 
 static bool contains(str s, const char *part) { return s.n && memmem(s.p, s.n, part, strlen(part)); }
 
-static err read_key(struct arena *a, str pem, EVP_PKEY **ret, str *ret_message) {
+/* Of the type that the certificate has: to look for readers of that one alone costs a third. NULL: it is another one, or none. */
+static EVP_PKEY *read_key_as(const EVP_PKEY *public, str pem) {
+    EVP_PKEY *key = NULL;
+    const unsigned char *p = (const unsigned char *)pem.p;
+    size_t n = pem.n;
+    const char *type = public ? EVP_PKEY_get0_type_name(public) : NULL;
+    OSSL_DECODER_CTX *d =
+        type && n ? OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", NULL, type, EVP_PKEY_KEYPAIR, NULL, NULL)
+                  : NULL;
+    if (!d) return NULL;
+    OSSL_DECODER_CTX_set_pem_password_cb(d, refuse_password, NULL);
+    bool good = OSSL_DECODER_from_data(d, &p, &n) == 1;
+    OSSL_DECODER_CTX_free(d);
+    if (good) return key;
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+static err read_key(struct arena *a, const EVP_PKEY *public, str pem, EVP_PKEY **ret, str *ret_message) {
+    if ((*ret = read_key_as(public, pem))) {
+        ERR_clear_error();
+        return OK;
+    }
     BIO *bio = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL);
     BIO_free(bio);
@@ -194,7 +217,7 @@ err x509_read_pair(struct arena *a, str chain_pem, str key_pem, struct x509_info
     EVP_PKEY *key = NULL;
     struct x509_info info = {0};
     err e = read_chain(a, chain_pem, &leaf, ret_message);
-    if (e == OK) e = read_key(a, key_pem, &key, ret_message);
+    if (e == OK) e = read_key(a, X509_get0_pubkey(leaf), key_pem, &key, ret_message);
     if (e == OK) e = read_leaf(a, leaf, key, &info, ret_message);
     X509_free(leaf);
     EVP_PKEY_free(key);
