@@ -32,7 +32,7 @@ build malloc_count.so "$here/malloc_count.c" -shared -fPIC -fno-builtin
 origin=$!
 
 start() { # environment...
-    env "$@" "$binary" serve -f "$work/gates.yaml" --map-port "80:$port" --workers 1 --access-log off --admin "127.0.0.1:$admin_port" \
+    env "$@" "$binary" serve -f "$work/gates.yaml" $(ports) --workers 1 --access-log off --admin "127.0.0.1:$admin_port" \
         > "$work/serve.log" 2>&1 &
     server=$!
     until_true answers
@@ -112,14 +112,32 @@ mallocs() { # name, requests, options of hload
     at_most "allocations of other threads meanwhile, $name" "$(cat "$work/other")" $((n / 1000))
 }
 
+allocations_each() { # name, requests, bound a request, options of hload
+    name=$1 n=$2 bound=$3
+    shift 3
+    load_begin -n "$n" -w 2000 "$@"
+    allocations > "$work/before"
+    load_end "$n"
+    allocations > "$work/after"
+    awk -v n="$n" 'NR == FNR { was[$1] = $3; next } $2 ~ /^worker/ { calls += $3 - was[$1] } END { printf "%.2f\n", calls / n }' \
+        "$work/before" "$work/after" > "$work/each"
+    at_most "allocations a request, $name" "$(cat "$work/each")" "$bound"
+}
+
 start POSTERN_GATES=1
 syscalls 'kept alive' 20000 4.2 -c 64
 syscalls 'a connection each' 5000 9 -c 64 -m close
+syscalls 'kept alive, TLS' 20000 4.2 -c 64 -t -p "$tls_port"
+syscalls 'a full handshake each' 2000 30 -c 8 -m close -t -p "$tls_port"
+syscalls 'a resumed handshake each' 2000 30 -c 8 -m close -t -r -p "$tls_port"
 stop
 
 : > "$work/count"
 start LD_PRELOAD="$work/malloc_count.so" MALLOC_COUNT_FILE="$work/count"
 mallocs 'kept alive' 20000 -c 64
+allocations_each 'kept alive, TLS' 20000 10 -c 64 -t -p "$tls_port"
+allocations_each 'a full handshake each' 1000 1000 -c 8 -m close -t -p "$tls_port"
+allocations_each 'a resumed handshake each' 1000 1000 -c 8 -m close -t -r -p "$tls_port"
 stop
 
 echo "$passed passed, $failed failed"
