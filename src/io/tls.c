@@ -58,6 +58,7 @@ static void stash(struct tls_conn *c, const char *p, size_t n) {
 }
 
 static void flush_stash(struct tls_conn *c) {
+    c->held = false;
     if (c->stash_at == c->stash_n) return;
     c->stash_at += send_some(c, c->stash + c->stash_at, c->stash_n - c->stash_at);
     if (c->stash_at < c->stash_n) return;
@@ -74,6 +75,30 @@ static void flush(struct tls_conn *c) {
     size_t went = c->stash_n ? 0 : send_some(c, s->out, s->out_n);
     if (!c->io_errno) stash(c, s->out + went, s->out_n - went);
     s->out_n = 0;
+}
+
+/* What the call made goes with the next write, in one call of the system. */
+static void hold(struct tls_conn *c) {
+    struct tls_scratch *s = c->scratch;
+    if (s->out_n == 0 || c->stash_n) {
+        flush(c);
+        return;
+    }
+    stash(c, s->out, s->out_n);
+    s->out_n = 0;
+    c->held = true;
+}
+
+/* Before the next write's records: the scratch is empty. */
+static void take_held(struct tls_conn *c) {
+    if (!c->held) return;
+    struct tls_scratch *s = c->scratch;
+    assert(s->out_n == 0 && c->stash_n <= OUT_BYTES);
+    memcpy(s->out, c->stash, c->stash_n);
+    s->out_n = c->stash_n;
+    free(TAKE(c->stash));
+    c->stash_n = 0;
+    c->held = false;
 }
 
 static int bio_write(BIO *b, const char *p, int n) {
@@ -232,7 +257,12 @@ err tls_handshake(struct tls_conn *c) {
     ERR_clear_error();
     int done = SSL_do_handshake(c->ssl);
     err e = done == 1 ? OK : outcome(c, done);
-    flush(c); /* an alert as well */
+    /* What a server of TLS 1.3 says last are tickets, which the client does not wait for [RFC 8446 4.6.1]: they go with its first answer, or
+     * with its farewell. */
+    if (e == OK && SSL_is_server(c->ssl) && SSL_version(c->ssl) == TLS1_3_VERSION)
+        hold(c);
+    else
+        flush(c); /* an alert as well */
     if (e == ERR_END) e = fail(c);
     if (c->io_errno && !c->failed) e = fail(c);
     return e == ERR_IO ? ERR_PROTO : e;
@@ -249,7 +279,7 @@ bool tls_drained(const struct tls_conn *c) {
     return c->drained && !ended && !SSL_has_pending(c->ssl);
 }
 
-size_t tls_pending(const struct tls_conn *c) { return c->stash_n - c->stash_at; }
+size_t tls_pending(const struct tls_conn *c) { return c->held ? 0 : c->stash_n - c->stash_at; }
 
 err tls_read(struct tls_conn *c, void *p, size_t n, size_t *ret_n) {
     if (c->failed) return ERR_PROTO;
@@ -294,9 +324,10 @@ static str next_text(struct tls_scratch *s, const str *pieces, size_t n, size_t 
 
 err tls_write(struct tls_conn *c, const str *pieces, size_t n, size_t *ret_n) {
     if (c->failed || c->closed) return ERR_IO;
-    flush_stash(c);
+    if (!c->held) flush_stash(c);
     if (c->io_errno) return ERR_IO;
-    if (c->stash_n) return ERR_AGAIN;
+    if (!c->held && c->stash_n) return ERR_AGAIN;
+    take_held(c);
     ERR_clear_error();
     size_t all = 0, i = 0, at = 0;
     for (str text; all < TEXT_BYTES_MAX && (text = next_text(c->scratch, pieces, n, &i, &at)).n;) {
@@ -304,7 +335,10 @@ err tls_write(struct tls_conn *c, const str *pieces, size_t n, size_t *ret_n) {
         int done = SSL_write_ex(c->ssl, text.p, text.n, &went);
         if (done <= 0) {
             err e = outcome(c, done);
-            if (e != ERR_AGAIN) return e == ERR_END ? ERR_IO : e;
+            if (e != ERR_AGAIN) {
+                flush(c); /* what is there is this connection's */
+                return e == ERR_END ? ERR_IO : e;
+            }
             break;
         }
         all += went;
@@ -319,6 +353,7 @@ void tls_close_notify(struct tls_conn *c) {
     if (c->failed || c->closed || !SSL_is_init_finished(c->ssl)) return;
     c->closed = true;
     ERR_clear_error();
+    take_held(c);
     SSL_shutdown(c->ssl);
     flush(c);
     ERR_clear_error();

@@ -37,7 +37,7 @@ err tls_handshake(struct tls_conn *c);
 void tls_readable(struct tls_conn *c, bool to_the_end);
 /* Nothing more is to be had before the next event. */
 bool tls_drained(const struct tls_conn *c);
-/* Bytes that the socket did not take yet; tls_write with or without pieces tries again. */
+/* Bytes that the socket did not take yet (a ticket that waits for the first write does not count); tls_write with or without pieces tries again. */
 size_t tls_pending(const struct tls_conn *c);
 /* As read(2) and writev: OK with *ret_n > 0; ERR_AGAIN; ERR_END: close_notify or end; ERR_PROTO, ERR_IO. */
 err tls_read(struct tls_conn *c, void *p, size_t n, size_t *ret_n);

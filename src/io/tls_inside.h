@@ -22,6 +22,7 @@ struct tls_conn { /* owner: worker */
     int fd;                           /* not owned */
     char *stash;                      /* records that the socket did not take */
     size_t stash_at, stash_n;
+    bool held; /* the stash is for the next write: nobody waits for it */
     bool drained, to_the_end, failed, closed;
     bool alerted; /* it failed because the peer said so */
     int io_errno;

@@ -20,9 +20,8 @@ struct entry {
 };
 struct tls_store { /* owner: worker */
     OSSL_LIB_CTX *context;
-    OSSL_DECODER_CTX
-        *decoder;       /* of private keys; NULL: none yet. To make one costs eight times what it then does */
-    EVP_PKEY *decoded;  /* where it puts them */
+    OSSL_DECODER_CTX *decoder; /* of keys, into `decoded`: to make one costs eight times its use */
+    EVP_PKEY *decoded;
     struct map by_id;   /* the key is the id's bytes */
     struct link recent; /* the most recent last */
 };
