@@ -12,6 +12,7 @@ enum {
     OUT_BYTES = 160 << 10, /* records of one tls_write: 128 kB of text at most, in one call of the system */
     TEXT_BYTES = 16 << 10, /* of one record: small pieces share it */
     TEXT_BYTES_MAX = 128 << 10,
+    ERROR_BYTES = 160,
 };
 
 /* ---- between OpenSSL and the socket ---- */
@@ -170,6 +171,7 @@ void tls_free(struct tls_conn *c) {
     if (c->fini) c->fini(c);
     SSL_free(c->ssl);
     free(c->stash);
+    free(c->error);
     free(c);
 }
 
@@ -238,8 +240,9 @@ static err fail(struct tls_conn *c) {
         c->why = tls_reason_words(c->reason);
     }
     if (c->reason == TLS_PLAIN_HTTP) answer_plain_http(c);
-    snprintf(c->error, sizeof c->error, "%s%s%s%s", c->why, more ? " (" : "", more ? more : "",
-             more ? ")" : "");
+    free(c->error);
+    c->error = base_alloc(ERROR_BYTES);
+    snprintf(c->error, ERROR_BYTES, "%s%s%s%s", c->why, more ? " (" : "", more ? more : "", more ? ")" : "");
     ERR_clear_error();
     return c->io_errno ? ERR_IO : ERR_PROTO;
 }
@@ -375,7 +378,7 @@ bool tls_alerted(const struct tls_conn *c) { return c->alerted; }
 
 enum tls_reason tls_why(const struct tls_conn *c) { return c->reason; }
 
-str tls_error(const struct tls_conn *c) { return str_of(c->error); }
+str tls_error(const struct tls_conn *c) { return str_of(c->error ? c->error : ""); }
 
 void tls_random(void *p, size_t n) {
     int ok = RAND_bytes(p, (int)n);

@@ -28,7 +28,7 @@ struct tls_conn { /* owner: worker */
     int io_errno;
     uint8_t reason;  /* enum tls_reason */
     const char *why; /* with the reason, when a side's callback has set it: in words */
-    char error[160];
+    char *error;     /* in words; NULL: none */
 };
 /* c is zeroed memory from base_zalloc. The state (accept or connect) is set by the side. */
 void tls_open(struct tls_conn *c, struct tls_scratch *s, SSL_CTX *context, int fd);

@@ -26,7 +26,7 @@ struct side {
     tls_server_choose *choose;
     void *arg;
     bool asks, lenient; /* for a client certificate */
-    char name[NAME_BYTES];
+    char *name;         /* NULL: none */
     size_t name_n;
 };
 
@@ -55,10 +55,14 @@ static str hello_name(SSL *ssl) {
 static bool set_name(struct side *c, str name) {
     if (name.n && name.p[name.n - 1] == '.') name.n--;
     if (name.n > NAME_BYTES || memchr(name.p, 0, name.n)) return false;
+    free(c->name); /* after a HelloRetryRequest it is said once more */
+    c->name = name.n ? base_alloc(name.n) : NULL;
     for (size_t i = 0; i < name.n; i++) c->name[i] = str_lower(name.p[i]);
     c->name_n = name.n;
     return true;
 }
+
+static void fini(struct tls_conn *c) { free(of(c)->name); }
 
 static struct tls_choice choose(struct side *c, SSL *ssl) {
     const unsigned char *ciphers;
@@ -253,6 +257,7 @@ struct tls_conn *tls_server_accept(struct tls_server *s, int fd, int64_t now_s, 
     struct side *c = base_zalloc(sizeof *c);
     tls_tickets_at(s->tickets, now_s);
     c->server = s, c->choose = choose_, c->arg = arg;
+    c->conn.fini = fini;
     tls_open(&c->conn, s->scratch, s->context, fd);
     SSL_set_accept_state(c->conn.ssl);
     return &c->conn;
