@@ -63,6 +63,8 @@ e2e: build ## end to end with real clients and servers; K=name runs the matching
 gates: build ## what a request may cost, counted: system calls, allocations, futexes, instructions
 	@tests/gates/gates.sh $(BUILD)/postern
 	@tests/gates/instructions.sh --most 10500 $(BUILD)/postern
+	@tests/gates/instructions.sh --tls full --most 2420000 $(BUILD)/postern
+	@tests/gates/instructions.sh --tls resumed --most 2250000 $(BUILD)/postern
 	@cmake --build $(BUILD)/release --target gate_lookups -- -j $(J)
 	@tests/gates/lookups.sh $(BUILD)/release/gate_lookups
 

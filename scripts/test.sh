@@ -54,6 +54,8 @@ if [ "$mode" = full ]; then
     step e2e tests/e2e/run build/postern
     step gates tests/gates/gates.sh build/postern
     step instructions tests/gates/instructions.sh --most 10500 build/postern
+    step instructions-full tests/gates/instructions.sh --tls full --most 2420000 build/postern
+    step instructions-resumed tests/gates/instructions.sh --tls resumed --most 2250000 build/postern
     step build-lookups cmake --build build/release --target gate_lookups
     step lookups tests/gates/lookups.sh build/release/gate_lookups
     step build-cluster cluster_built

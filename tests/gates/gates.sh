@@ -128,16 +128,16 @@ start POSTERN_GATES=1
 syscalls 'kept alive' 20000 4.2 -c 64
 syscalls 'a connection each' 5000 9 -c 64 -m close
 syscalls 'kept alive, TLS' 20000 4.2 -c 64 -t -p "$tls_port"
-syscalls 'a full handshake each' 2000 30 -c 8 -m close -t -p "$tls_port"
-syscalls 'a resumed handshake each' 2000 30 -c 8 -m close -t -r -p "$tls_port"
+syscalls 'a full handshake each' 2000 20 -c 8 -m close -t -p "$tls_port"
+syscalls 'a resumed handshake each' 2000 17.5 -c 8 -m close -t -r -p "$tls_port"
 stop
 
 : > "$work/count"
 start LD_PRELOAD="$work/malloc_count.so" MALLOC_COUNT_FILE="$work/count"
 mallocs 'kept alive' 20000 -c 64
-allocations_each 'kept alive, TLS' 20000 10 -c 64 -t -p "$tls_port"
-allocations_each 'a full handshake each' 1000 1000 -c 8 -m close -t -p "$tls_port"
-allocations_each 'a resumed handshake each' 1000 1000 -c 8 -m close -t -r -p "$tls_port"
+allocations_each 'kept alive, TLS' 20000 6.1 -c 64 -t -p "$tls_port"
+allocations_each 'a full handshake each' 1000 430 -c 8 -m close -t -p "$tls_port"
+allocations_each 'a resumed handshake each' 1000 415 -c 8 -m close -t -r -p "$tls_port"
 stop
 
 echo "$passed passed, $failed failed"
