@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls_rig.h"
 
+#include <sys/ioctl.h>
+
 static SSL_CTX *client_of(int version, const char *cipher) {
     SSL_CTX *x = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_security_level(x, 0);
@@ -294,6 +296,56 @@ static void plain_http_gets_an_answer(void **state) {
     rig_fini(&r);
 }
 
+static int count_ticket(SSL *ssl, SSL_SESSION *session) {
+    (void)session;
+    ++*(int *)SSL_get_app_data(ssl);
+    return 0;
+}
+static int unread(const struct hand *h) {
+    int n = -1;
+    assert_int_equal(ioctl(h->fds[1], FIONREAD, &n), 0);
+    return n;
+}
+
+/* The ticket costs no packet and no call of its own: it goes with the first answer, or with the farewell, whichever is first; once. */
+static void a_ticket_goes_with_what_is_written_first(void **state) {
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    rig_add(&r, KEY_P256);
+    for (int answers = 0; answers < 2; answers++) {
+        SSL_CTX *x = client_of(TLS1_3_VERSION, NULL);
+        SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(x, count_ticket);
+        struct hand h;
+        hand_begin(&h, &r, x);
+        int tickets = 0;
+        char byte = 0;
+        size_t n = 0;
+        SSL_set_app_data(h.client, &tickets);
+        for (int i = 0; i < 20 && h.result == ERR_AGAIN; i++) {
+            SSL_do_handshake(h.client);
+            hand_server(&h);
+        }
+        assert_ok(h.result);
+        assert_int_equal(unread(&h), 0);
+        assert_int_equal(tls_pending(h.server), 0);
+        if (answers) {
+            assert_ok(tls_write(h.server, &S("y"), 1, &n));
+            assert_int_equal(n, 1);
+        }
+        int first = unread(&h);
+        tls_close_notify(h.server);
+        assert_true(answers ? first > 100 && unread(&h) - first < 50 : first == 0 && unread(&h) > 100);
+        assert_int_equal(SSL_read(h.client, &byte, 1), answers);
+        assert_int_equal(byte, answers ? 'y' : 0);
+        assert_int_equal(tickets, 1);
+        hand_end(&h);
+        SSL_CTX_free(x);
+    }
+    rig_fini(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serves_the_profile_alone),
@@ -305,6 +357,7 @@ int main(void) {
         cmocka_unit_test(staples_when_asked),
         cmocka_unit_test(failures_have_reasons),
         cmocka_unit_test(plain_http_gets_an_answer),
+        cmocka_unit_test(a_ticket_goes_with_what_is_written_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
