@@ -26,6 +26,12 @@ void loop_fini(struct loop *l) {
     *l = (struct loop){.epoll = -1};
 }
 
+void loop_forked(struct loop *l) {
+    close(l->epoll);
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    assert(l->epoll >= 0);
+}
+
 static err add(struct loop *l, struct loop_fd *f, int fd, uint32_t events) {
     struct epoll_event e = {.events = events, .data.ptr = f};
     if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) < 0) return ERR_IO;

@@ -20,6 +20,8 @@ struct loop {
 };
 void loop_init(struct loop *l);
 void loop_fini(struct loop *l);
+/* In a child, whose copy would be the parent's as well: nothing is registered any more, here alone. */
+void loop_forked(struct loop *l);
 /* Registers for both directions, edge-triggered. fd must not block. */
 err loop_add(struct loop *l, struct loop_fd *f, int fd);
 /* Registers for reading, level-triggered: listening sockets, mailboxes, pipes. */

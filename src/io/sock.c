@@ -2,6 +2,7 @@
 #include "io/sock.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/tcp.h> /* whose tcp_info is whole, unlike the C library's */
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -138,4 +139,21 @@ uint16_t sock_port(int fd) {
     struct ip ip;
     uint16_t port = 0;
     return sock_local(fd, &ip, &port) == OK ? port : 0;
+}
+
+/* A filter of a TCP socket sees packets from the TCP header on. [Linux Documentation/networking/filter.rst] [RFC 9293 3.1] */
+void sock_hush(int listen_fd) {
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {.len = COUNT_OF(code), .filter = code};
+    setsockopt(listen_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+void sock_unhush(int listen_fd) {
+    int none = 0;
+    setsockopt(listen_fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
 }

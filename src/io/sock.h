@@ -21,3 +21,7 @@ err sock_acked(int fd, uint64_t *ret_bytes);
 err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port);
 /* The local port. */
 uint16_t sock_port(int fd);
+/* No connection begins at a listening socket any more: a client's first packet is dropped unseen, and it comes again a second later, when
+ * somebody else may listen. Connections that have begun are still completed and queued: see half_open.h. Both are for all descriptors of it. */
+void sock_hush(int listen_fd);
+void sock_unhush(int listen_fd);

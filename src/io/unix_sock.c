@@ -33,15 +33,9 @@ err unix_sock_connect(const char *path, int *ret_fd) {
     return OK;
 }
 
-err unix_sock_listen(const char *path, int *ret_fd) {
+static err listen_at(const char *path, int *ret_fd) {
     struct sockaddr_un a;
     TRY(fill(path, &a));
-    int other;
-    if (unix_sock_connect(path, &other) == OK) {
-        close(other);
-        errno = EADDRINUSE;
-        return ERR_IO;
-    }
     unlink(path); /* nobody accepts there */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return ERR_IO;
@@ -56,6 +50,32 @@ err unix_sock_listen(const char *path, int *ret_fd) {
     }
     *ret_fd = fd;
     return OK;
+}
+
+err unix_sock_listen(const char *path, int *ret_fd) {
+    int other;
+    if (unix_sock_connect(path, &other) == OK) {
+        close(other);
+        errno = EADDRINUSE;
+        return ERR_IO;
+    }
+    return listen_at(path, ret_fd);
+}
+
+err unix_sock_replace(const char *path, int *ret_fd) {
+    char beside[sizeof((struct sockaddr_un *)0)->sun_path + 8];
+    int fd;
+    snprintf(beside, sizeof beside, "%s.new", path);
+    TRY(listen_at(beside, &fd));
+    if (rename(beside, path) == 0) {
+        *ret_fd = fd;
+        return OK;
+    }
+    int why = errno;
+    close(fd);
+    unlink(beside);
+    errno = why;
+    return ERR_IO;
 }
 
 enum { FDS_MAX = 64 };
