@@ -112,12 +112,14 @@ err admin_new(struct loop *l, const struct admin_config *c, struct admin **ret) 
                                                                 .arg = a});
     err e = OK;
     int fd = -1;
-    if (c->port) {
+    if (c->tcp_fd) {
+        e = add_listener(a, OK, c->tcp_fd);
+    } else if (c->port) {
         err opened = sock_listen(&c->ip, c->port, BACKLOG, &fd);
         e = add_listener(a, opened, fd);
     }
     if (e == OK && c->socket_path) {
-        err opened = unix_sock_listen(c->socket_path, &fd);
+        err opened = (c->takes_over ? unix_sock_replace : unix_sock_listen)(c->socket_path, &fd);
         if (opened == OK) a->socket_path = str_dup(str_of(c->socket_path));
         e = add_listener(a, opened, fd);
     }
@@ -333,4 +335,11 @@ void admin_query_escape(struct buf *b, str s) {
             buf_printf(b, "%%%02X", (unsigned char)c);
         }
     }
+}
+
+void admin_hand_over(struct admin *a) {
+    if (!a) return;
+    page_server_close_doors(a->server);
+    free(a->socket_path); /* it is the other's */
+    a->socket_path = NULL;
 }

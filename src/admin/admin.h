@@ -25,13 +25,17 @@ struct admin_request; /* one question, waiting for its answer */
 struct admin_config {
     struct ip ip;
     uint16_t port;           /* 0: no TCP */
+    int tcp_fd;              /* listens already, instead of ip and port, and is the admin's then; 0: none */
     const char *socket_path; /* the control socket; NULL: none */
+    bool takes_over;         /* from another process, which listens at socket_path now */
     /* page: "/status"; query without "?". The answer may come at once or later, always from the loop thread. */
     void (*ask)(void *arg, struct admin_request *r, str page, str query);
     void *arg;
 };
 err admin_new(struct loop *l, const struct admin_config *c, struct admin **ret);
 void admin_free(struct admin *a);
+/* Another process answers from now on: what was asked here is still answered. NULL is fine. */
+void admin_hand_over(struct admin *a);
 /* Answers; the bytes are copied. The request is gone afterwards (also when its client went away meanwhile). */
 /* What the asker would like to have; "" when it does not say. */
 str admin_accept(const struct admin_request *r);

@@ -335,6 +335,16 @@ err page_server_listen(struct page_server *s, int fd) {
     return OK;
 }
 
+void page_server_close_doors(struct page_server *s) {
+    for (uint32_t i = 0; i < s->listeners_n; i++) {
+        int fd = s->listeners[i].watch.fd;
+        on_accept(&s->listeners[i].watch, 0);
+        loop_remove(s->loop, &s->listeners[i].watch);
+        close(fd);
+    }
+    s->listeners_n = 0;
+}
+
 uint32_t page_server_conns(const struct page_server *s) { return s->conns_n; }
 
 /* [RFC 9110 5.6.7] [RFC 9110 6.6.1] */

@@ -35,4 +35,6 @@ struct page_answer {
     uint32_t fields_n;
 };
 void page_server_answer(struct page_request *r, const struct page_answer *a);
+/* Takes what waits at its listening sockets, then closes them; connections go on. */
+void page_server_close_doors(struct page_server *s);
 uint32_t page_server_conns(const struct page_server *s);

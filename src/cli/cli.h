@@ -57,7 +57,8 @@ void options_nearest(struct buf *b, str word, const char *(*name_at)(const void 
 
 /* The subcommands. */
 extern const struct cli_command serve_command, check_command, status_command, explain_cmd_command,
-    diff_command, top_command, echo_command, demo_command, completion_command;
+    diff_command, top_command, echo_command, demo_command, completion_command, upgrade_cmd_command;
+int upgrade_cmd_main(int argc, char **argv);
 int top_main(int argc, char **argv);
 int completion_main(int argc, char **argv);
 int serve_main(int argc, char **argv);

@@ -12,6 +12,8 @@ static const struct commands_entry all[] = {
      explain_cmd_main},
     {&diff_command, "Show what a change of manifests would do to traffic and statuses.", diff_main},
     {&top_command, "Show a running instance's traffic by route: rates, errors, latencies.", top_main},
+    {&upgrade_cmd_command, "Let a running instance go on as another binary, without losing a connection.",
+     upgrade_cmd_main},
     {&echo_command, "Be a small HTTP backend that answers with what it was asked.", echo_main},
     {&completion_command, "Print completions for bash, zsh or fish.", completion_main},
 };

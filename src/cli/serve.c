@@ -21,6 +21,7 @@ enum {
     WORKERS_MAX = 1024,
     CONNECTIONS_MAX = 10000000,
     DRAIN_S_DEFAULT = 30,
+    HANDOVER_S_DEFAULT = 3600,
     DRAIN_S_MAX = 24 * 3600,
     LINGER_S_KUBE = 5,
     DNS_BYTES_MAX = 4096
@@ -115,6 +116,8 @@ static const struct cli_option options[] = {
     {"drain", 0, "SECONDS",
      "How long what is in flight may take after SIGTERM or SIGINT (default 30); a second "
      "signal ends it at once."},
+    {"handover", 0, "SECONDS",
+     "After `postern upgrade`: how long what is in flight may take in the process before (default 3600)."},
     {"linger", 0, "SECONDS",
      "Of that, how long connections are still taken, until those who send them know (default with --kube 5, "
      "from when the Gateways' EndpointSlices name other pods; else 0)."},
@@ -138,11 +141,18 @@ const struct cli_command serve_command = {
     .args_max = UINT32_MAX,
 };
 
+/* What clients keep of their sessions has to be opened by whoever serves next. */
+struct keepsake {
+    struct tls_seed ticket_seed;
+    uint8_t session_key[32];
+};
+
 /* What the command line says; the strings are argv's. */
 struct settings {
     struct cli_options given;
     struct control_config config;
     struct tls_seed ticket_seed;
+    struct keepsake keepsake;
     struct serve_files files;
     struct serve_kube kube;
     struct serve_access access;
@@ -243,7 +253,8 @@ static err read_health(struct settings *s, bool kube) {
 }
 
 static err read_settings(struct settings *s) {
-    uint64_t workers = 0, connections = 0, series = METRICS_SERIES_USUAL, drain_s = DRAIN_S_DEFAULT, linger_s;
+    uint64_t workers = 0, connections = 0, series = METRICS_SERIES_USUAL, drain_s = DRAIN_S_DEFAULT, linger_s,
+             handover_s = HANDOVER_S_DEFAULT;
     bool kube;
     TRY(serve_kube_read(&s->given, &s->kube, &kube));
     if (kube)
@@ -258,6 +269,7 @@ static err read_settings(struct settings *s) {
     TRY(read_number(s, "max-connections", 1, CONNECTIONS_MAX, &connections));
     TRY(read_number(s, "metrics-series", METRICS_SERIES_MIN, METRICS_SERIES_MAX, &series));
     TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
+    TRY(read_number(s, "handover", 0, DRAIN_S_MAX, &handover_s));
     linger_s = kube ? LINGER_S_KUBE : 0;
     TRY(read_number(s, "linger", 0, DRAIN_S_MAX, &linger_s));
     TRY(read_memory(s));
@@ -266,7 +278,9 @@ static err read_settings(struct settings *s) {
     if (log_parse_level(str_of(level), &s->level) != OK)
         return wrong(
             options_wrong(&serve_command, "--log-level \"%s\" is none of: debug, info, warn, error", level));
-    TRY(serve_secret_read(&s->given, s->config.session_key, &s->ticket_seed));
+    /* Another binary takes over with the secrets of the one before, whose user may not read the file any more. */
+    if (!getenv(WORDS_SERVING) && !getenv(WORDS_GOES_ON))
+        TRY(serve_secret_read(&s->given, s->keepsake.session_key, &s->keepsake.ticket_seed));
     TRY(serve_sandbox_read(
         &s->given, &s->sandbox)); /* after what root alone may read, before what depends on who we are */
     TRY(read_admin(s));
@@ -285,6 +299,7 @@ static err read_settings(struct settings *s) {
     s->config.access_to = s->access.to;
     s->config.drain_us_max = drain_s * 1000000;
     s->config.linger_us = linger_s * 1000000;
+    s->config.handover_us_max = handover_s * 1000000;
     return OK;
 }
 
@@ -297,12 +312,20 @@ static void read_manager(struct control_config *c) {
     if (ours && us && num_parse(str_of(us), UINT64_MAX, &v) == OK) c->watchdog_us = v;
 }
 
-static int run(void *arg, int supervisor) {
+static int run(void *arg, const struct words_start *start) {
     struct settings *s = arg;
-    s->config.supervisor = supervisor;
-    read_manager(&s->config);
-    serve_sandbox_serving(&s->sandbox, &s->config);
-    return control_run(&s->config);
+    struct control_config *c = &s->config;
+    c->start = *start;
+    s->ticket_seed = s->keepsake.ticket_seed;
+    memcpy(c->session_key, s->keepsake.session_key, sizeof c->session_key);
+    explicit_bzero(&s->keepsake.ticket_seed, sizeof s->keepsake.ticket_seed);
+    explicit_bzero(s->keepsake.session_key, sizeof s->keepsake.session_key);
+    /* Two of us run for a while, of which one writes: they contend for the lease under names of their own. */
+    uint32_t before = start->supervisors + start->takes_over;
+    if (c->cluster && before) serve_kube_rename(&s->kube, before);
+    read_manager(c);
+    serve_sandbox_serving(&s->sandbox, c);
+    return control_run(c);
 }
 
 int serve_main(int argc, char **argv) {
@@ -316,7 +339,12 @@ int serve_main(int argc, char **argv) {
         log_set_level(s.level);
         descriptors_raise(); /* before the children */
         serve_sandbox_supervisor(&s.sandbox);
-        status = supervisor_run(run, &s);
+        status = supervisor_run(&(struct supervisor_config){.serve = run,
+                                                            .arg = &s,
+                                                            .argv = argv,
+                                                            .socket_path = s.config.socket_path,
+                                                            .keepsake = &s.keepsake,
+                                                            .keepsake_n = sizeof s.keepsake});
     }
     options_fini(&s.given);
     serve_files_fini(&s.files);

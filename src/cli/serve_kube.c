@@ -115,4 +115,9 @@ err serve_kube_read(const struct cli_options *o, struct serve_kube *k, bool *ret
     return OK;
 }
 
+void serve_kube_rename(struct serve_kube *k, uint32_t upgrades) {
+    size_t n = strlen(k->identity);
+    snprintf(k->identity + n, sizeof k->identity - n, "-%u", upgrades);
+}
+
 void serve_kube_fini(struct serve_kube *k) { free(k->words); }

@@ -11,4 +11,6 @@ struct serve_kube {
 };
 /* false: --kube is not given, and nothing that needs it. ERR_PROTO: standard error says what is wrong. */
 err serve_kube_read(const struct cli_options *o, struct serve_kube *k, bool *ret_given);
+/* After `upgrades` of them: a name that the processes before have not. */
+void serve_kube_rename(struct serve_kube *k, uint32_t upgrades);
 void serve_kube_fini(struct serve_kube *k);

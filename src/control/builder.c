@@ -361,7 +361,7 @@ void builder_run(void *builder) {
                                                        .workers = b->workers,
                                                        .workers_n = b->workers_n,
                                                        .trust = b->trust,
-                                                       .supervisor = b->config->supervisor,
+                                                       .supervisor = b->config->start.supervisor,
                                                        .loop = &b->loop,
                                                        .changed = on_facts,
                                                        .drained = on_drained,
@@ -440,6 +440,7 @@ void builder_post_question(struct builder *b, void *asker, str page, str query) 
 struct order {
     struct post post;
     uint64_t deadline_us;
+    bool hands_over;
 };
 
 static void deliver_drain(struct post *p, void *receiver) {
@@ -447,7 +448,7 @@ static void deliver_drain(struct post *p, void *receiver) {
     struct order *o = container_of(p, struct order, post);
     b->draining = true;
     timer_clear(&b->again);
-    publish_drain(&b->publish, o->deadline_us);
+    publish_drain(&b->publish, o->deadline_us, o->hands_over);
     free(o);
 }
 
@@ -458,13 +459,13 @@ static void deliver_stop(struct post *p, void *receiver) {
 }
 
 static void post_order(struct builder *b, void (*deliver)(struct post *p, void *receiver),
-                       uint64_t deadline_us) {
+                       uint64_t deadline_us, bool hands_over) {
     struct order *o = base_zalloc(sizeof *o);
-    *o = (struct order){.post.deliver = deliver, .deadline_us = deadline_us};
+    *o = (struct order){.post.deliver = deliver, .deadline_us = deadline_us, .hands_over = hands_over};
     mailbox_post(&b->box, &o->post);
 }
 
-void builder_post_drain(struct builder *b, uint64_t deadline_us) {
-    post_order(b, deliver_drain, deadline_us);
+void builder_post_drain(struct builder *b, uint64_t deadline_us, bool hands_over) {
+    post_order(b, deliver_drain, deadline_us, hands_over);
 }
-void builder_post_stop(struct builder *b) { post_order(b, deliver_stop, 0); }
+void builder_post_stop(struct builder *b) { post_order(b, deliver_stop, 0, false); }

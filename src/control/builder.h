@@ -69,7 +69,8 @@ void builder_fini(struct builder *b); /* after the thread and the workers have e
 
 void builder_post_changed(struct builder *b, const str *paths, size_t n, bool all);
 void builder_post_question(struct builder *b, void *asker, str page, str query);
-void builder_post_drain(struct builder *b, uint64_t deadline_us);
+/* hands_over: another process takes from the same sockets. */
+void builder_post_drain(struct builder *b, uint64_t deadline_us, bool hands_over);
 void builder_post_stop(struct builder *b);
 /* In the builder's thread: objects or facts changed; statuses may be due. */
 void builder_changed(struct builder *b);

@@ -15,6 +15,7 @@
 #include "control/builder.h"
 #include "control/memory_watch.h"
 #include "control/scrape.h"
+#include "control/supervised.h"
 #include "io/clock.h"
 #include "io/descriptors.h"
 #include "io/log.h"
@@ -43,6 +44,8 @@ struct control {
     struct cluster *cluster;
     bool left, releasing, released; /* what the cluster was told of us */
     struct admin *admin, *health;
+    int admin_fd, health_fd; /* listen; the admins' once there are these */
+    bool hands_over; /* drains because another process serves: the first signal to end changes nothing */
     struct builder builder;
     struct thread *builder_thread;
     struct worker **workers;
@@ -96,6 +99,7 @@ static void handled_signals(sigset_t *s) {
     sigaddset(s, SIGTERM);
     sigaddset(s, SIGINT);
     sigaddset(s, SIGHUP);
+    sigaddset(s, SIGUSR2);
 }
 
 /* The workers have ended, and nobody waits for us to write any more. */
@@ -114,7 +118,7 @@ static void stop_taking(struct control *k) {
     timer_clear(&k->linger_timer);
     if (k->cluster && !k->releasing) cluster_release(k->cluster, on_released, k);
     k->releasing = true;
-    builder_post_drain(&k->builder, k->drain_until_us);
+    builder_post_drain(&k->builder, k->drain_until_us, false);
 }
 
 /* The objects say that connections go elsewhere. Those who send them hear of it one after the other: until then they are taken.
@@ -170,13 +174,41 @@ static void begin_drain(struct control *k) {
     }
 }
 
+/* Another process serves by the same objects, from the same sockets, and answers the operator. */
+static void hand_over(struct control *k) {
+    if (k->state != CONTROL_READY) return;
+    move(k, CONTROL_DRAINING);
+    log_info("hands over seconds_max=%u", (unsigned)(k->c->handover_us_max / 1000000));
+    k->hands_over = k->left = true;
+    k->drain_until_us = clock_monotonic_us() + k->c->handover_us_max;
+    admin_hand_over(k->admin);
+    admin_hand_over(k->health);
+    if (k->cluster) cluster_release(k->cluster, on_released, k);
+    k->releasing = true;
+    timer_clear(&k->watchdog);
+    builder_post_drain(&k->builder, k->drain_until_us, true);
+}
+
+/* What is in flight gets as long as at any end. */
+static void end_handover(struct control *k) {
+    uint64_t until = clock_monotonic_us() + k->c->drain_us_max;
+    k->hands_over = false;
+    if (until >= k->drain_until_us) return;
+    k->drain_until_us = until;
+    builder_post_drain(&k->builder, until, true);
+}
+
 static void on_signals(struct loop_fd *f, uint32_t events) {
     struct control *k = container_of(f, struct control, signals);
     struct signalfd_siginfo info;
     (void)events;
     while (read(f->fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGUSR2) {
+            hand_over(k);
+            continue;
+        }
         if (info.ssi_signo != SIGHUP) {
-            begin_drain(k);
+            (k->hands_over ? end_handover : begin_drain)(k);
             continue;
         }
         access_writer_reopen(k->access);
@@ -198,14 +230,26 @@ static void on_files(struct loop_fd *f, uint32_t events) {
     if (n || all) builder_post_changed(&k->builder, paths, n, all);
 }
 
+static err open_admin(struct control *k);
+static err open_health(struct control *k);
+
+static void become_ready(struct control *k) {
+    move(k, CONTROL_READY);
+    const struct words_start *w = &k->c->start;
+    if (w->takes_over && (open_admin(k) != OK || open_health(k) != OK))
+        log_warn("admin effect=\"this process answers no questions\"");
+    log_info("ready");
+    if (w->log >= 0) dup2(w->log, STDERR_FILENO);
+    if (supervised_ready(w->supervisor) != OK) log_warn("supervisor err=\"%s\"", strerror(errno));
+    tell_manager(k, "READY=1\nSTATUS=Serving");
+}
+
 static void on_news(struct post *p, void *receiver) {
     struct control *k = receiver;
     struct builder_news *n = container_of(p, struct builder_news, post);
     switch (n->event) {
     case BUILDER_READY:
-        if (k->state == CONTROL_STARTING) move(k, CONTROL_READY);
-        log_info("ready");
-        tell_manager(k, "READY=1\nSTATUS=Serving");
+        if (k->state == CONTROL_STARTING) become_ready(k);
         break;
     case BUILDER_DRAINED:
         move(k, CONTROL_ENDED);
@@ -300,12 +344,33 @@ static void watch_files(struct control *k) {
                  strerror(errno));
 }
 
+/* From the supervisor, so that who asks waits while nobody serves. */
+static err take_socket(struct control *k, const struct ip *ip, uint16_t port, const char *what, int *ret_fd) {
+    int *fds = NULL, why = 0;
+    uint32_t n = 0;
+    if (!port || supervised_open(k->c->start.supervisor, WORDS_ADMIN, ip, port, 1, &fds, &n, &why) == OK) {
+        for (uint32_t i = 1; i < n; i++) close(fds[i]);
+        if (n) *ret_fd = fds[0];
+        free(fds);
+        return OK;
+    }
+    log_error("%s port=%u err=\"%s\" remedy=\"--%s ADDRESS chooses another, --%s 0 none\"", what, port,
+              strerror(why), what, what);
+    return ERR_IO;
+}
+
 static err open_admin(struct control *k) {
     const struct control_config *c = k->c;
     if (!c->admin_port && !c->socket_path) return OK;
-    struct admin_config a = {
-        .ip = c->admin_ip, .port = c->admin_port, .socket_path = c->socket_path, .ask = on_ask, .arg = k};
-    if (admin_new(&k->loop, &a, &k->admin) == OK) return OK;
+    struct admin_config a = {.tcp_fd = k->admin_fd,
+                             .socket_path = c->socket_path,
+                             .takes_over = c->start.takes_over,
+                             .ask = on_ask,
+                             .arg = k};
+    if (admin_new(&k->loop, &a, &k->admin) == OK) {
+        k->admin_fd = 0;
+        return OK;
+    }
     log_error(
         "admin port=%u socket=\"%s\" err=\"%s\" remedy=\"--admin ADDRESS chooses another, --admin 0 none\"",
         c->admin_port, c->socket_path ? c->socket_path : "", strerror(errno));
@@ -315,8 +380,11 @@ static err open_admin(struct control *k) {
 static err open_health(struct control *k) {
     const struct control_config *c = k->c;
     if (!c->health_port) return OK;
-    struct admin_config a = {.ip = c->health_ip, .port = c->health_port, .ask = on_ask_health, .arg = k};
-    if (admin_new(&k->loop, &a, &k->health) == OK) return OK;
+    struct admin_config a = {.tcp_fd = k->health_fd, .ask = on_ask_health, .arg = k};
+    if (admin_new(&k->loop, &a, &k->health) == OK) {
+        k->health_fd = 0;
+        return OK;
+    }
     log_error("health port=%u err=\"%s\" remedy=\"--health ADDRESS chooses another, --health 0 none\"",
               c->health_port, strerror(errno));
     return ERR_IO;
@@ -385,8 +453,12 @@ static err start(struct control *k) {
         log_error("loop err=\"%s\"", strerror(errno));
         return ERR_IO;
     }
-    TRY(open_admin(k));
-    TRY(open_health(k));
+    TRY(take_socket(k, &k->c->admin_ip, k->c->admin_port, "admin", &k->admin_fd));
+    TRY(take_socket(k, &k->c->health_ip, k->c->health_port, "health", &k->health_fd));
+    if (!k->c->start.takes_over) {
+        TRY(open_admin(k));
+        TRY(open_health(k));
+    }
     if (k->c->cluster)
         TRY(cluster_new(k->c->cluster, k->c->controller_name, &k->loop, &k->builder, &k->cluster));
     else
@@ -434,6 +506,8 @@ static void end(struct control *k) {
     cluster_free(k->cluster);
     admin_free(k->health);
     admin_free(k->admin);
+    if (k->admin_fd > 0) close(k->admin_fd);
+    if (k->health_fd > 0) close(k->health_fd);
     metrics_free(k->metrics);
     files_watch_free(k->watch);
     timer_forget(&k->loop.timers, &k->linger_timer);

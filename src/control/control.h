@@ -2,11 +2,12 @@
 /* The loop and builder threads as a table of contents: changes -> resolve -> compile -> publish -> facts -> statuses.
  * In:    paths and settings from cli/serve.c, sockets from the supervisor.     Out: tables and sockets to workers, statuses and pages.
  * Own:   the loop thread owns files_watch, admin, signals; the builder thread owns the pipeline (store, resolver, plan, compiler). They
- *        speak by mailboxes alone. Doors beside this one: pipeline.h supervisor.h explain.h.
+ *        speak by mailboxes alone. Doors beside this one: pipeline.h supervisor.h upgrade.h explain.h.
  * Never: a lock; a decision about one object (that is resolve/'s) or one request (that is proxy/'s). */
 #pragma once
 #include "base/ip.h"
 #include "control/cluster.h"
+#include "control/words.h"
 #include "files/files.h"
 #include "store/facts.h"
 #include "worker/worker.h"
@@ -32,8 +33,9 @@ struct control_config {
     const char *socket_path;
     uint8_t session_key[32];              /* SEAL_KEY_BYTES */
     struct tls_seed *ticket_seed;         /* wiped here once the workers have it */
-    int supervisor;                       /* the socket to the supervisor (supervisor.h) */
+    struct words_start start;             /* what the supervisor has given (words.h) */
     uint64_t drain_us_max, linger_us;     /* connections are still taken for so long, within the former */
+    uint64_t handover_us_max;             /* for what is in flight when another process has taken over */
     const struct cluster_config *cluster; /* instead of files; NULL: none */
     struct ip health_ip; /* where /healthz, /readyz and /metrics alone are answered, too; port 0: nowhere */
     uint16_t health_port;

@@ -4,12 +4,18 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "control/supervisor.h"
+#include "control/supervised.h"
 #include "io/clock.h"
+#include "io/half_open.h"
 #include "io/log.h"
 #include "io/tls_trust.h"
 
-enum { RETRY_US = 5000000 };
+enum {
+    RETRY_US = 5000000,
+    CALM_US = 1000, /* between two looks at handshakes, the first; twice as long each time */
+    CALM_LOOKS =
+        8, /* a quarter of a second in all: who has not answered by then was never there, or comes again */
+};
 
 /* A table that is out: one message a worker, which comes back twice. */
 struct table_slot {
@@ -24,7 +30,8 @@ struct publish_generation {
     struct table_slot slots[];
 };
 
-enum port_state { PORT_REFUSED, PORT_OPEN, PORT_CLOSING };
+/* HUSHED: no connection begins there, and those that have are completed; CLOSING: the workers empty the queues. */
+enum port_state { PORT_REFUSED, PORT_OPEN, PORT_HUSHED, PORT_CLOSING };
 struct publish_port {
     struct publish_port *next;
     struct publish *p;
@@ -32,9 +39,10 @@ struct publish_port {
     char address[64]; /* "" = all */
     uint16_t port;
     uint32_t slot;
-    int why;       /* REFUSED: errno */
-    unsigned left; /* CLOSING: workers that still use it */
-    int fds[];     /* one per worker */
+    int why;        /* REFUSED: errno */
+    uint32_t left;  /* CLOSING: of the sockets, how many are still used */
+    uint32_t fds_n; /* at least one per worker; several, where there were more workers once */
+    int *fds;
 };
 struct socket_slot {
     struct worker_socket m;
@@ -54,12 +62,20 @@ struct publish_grave {
 };
 
 static void on_retry(struct timer *t, uint64_t now_us);
+static void on_calm(struct timer *t, uint64_t now_us);
 
 void publish_init(struct publish *p, const struct publish_config *c) {
     *p = (struct publish){.c = *c};
     p->worker_ended = base_zalloc(c->workers_n * sizeof(bool));
     p->drains = arena_new();
     timer_init(&p->retry, on_retry);
+    timer_init(&p->calm, on_calm);
+}
+
+static void close_sockets(struct publish_port *o) {
+    for (uint32_t i = 0; i < o->fds_n; i++) close(o->fds[i]);
+    free(o->fds);
+    o->fds = NULL, o->fds_n = 0;
 }
 
 void publish_fini(struct publish *p) {
@@ -75,11 +91,11 @@ void publish_fini(struct publish *p) {
     }
     for (struct publish_port *o = p->ports, *next; o; o = next) {
         next = o->next;
-        for (unsigned i = 0; o->state != PORT_REFUSED && i < p->c.workers_n; i++)
-            if (o->fds[i] >= 0) close(o->fds[i]);
+        close_sockets(o);
         free(o);
     }
     timer_forget(&p->c.loop->timers, &p->retry);
+    timer_forget(&p->c.loop->timers, &p->calm);
     arena_free(p->drains);
     free(p->worker_ended);
 }
@@ -152,19 +168,29 @@ static err ip_of(const char *address, struct ip *ret) {
     return *address ? ip_parse(str_of(address), ret) : OK;
 }
 
+/* What was to follow, once every queue is empty. What came with the last connections is read before workers hear of anything else. */
+static void go_on(struct publish *p) {
+    void (*then)(struct publish * p) = p->then;
+    for (const struct publish_port *o = p->ports; o; o = o->next)
+        if (o->state == PORT_HUSHED || o->state == PORT_CLOSING) return;
+    p->then = NULL;
+    if (then) then(p);
+}
+
 static void on_removed(struct worker_socket *m, void *home) {
     (void)home;
     struct publish_port *o = container_of(m, struct socket_slot, m)->port;
     struct publish *p = o->p;
     free(container_of(m, struct socket_slot, m));
     if (--o->left) return;
-    for (unsigned i = 0; i < p->c.workers_n; i++) close(o->fds[i]);
+    close_sockets(o);
     struct ip ip;
-    if (ip_of(o->address, &ip) == OK && supervisor_close(p->c.supervisor, &ip, o->port) != OK)
+    if (ip_of(o->address, &ip) == OK && supervised_close(p->c.supervisor, &ip, o->port) != OK)
         log_warn("listener close address=%s port=%u err=\"the supervisor does not answer\"",
                  shown(o->address), o->port);
     log_info("listener closed address=%s port=%u", shown(o->address), o->port);
     drop_port(o);
+    go_on(p);
     if (!p->adopting && !p->draining && !p->held) reconcile(p); /* it may be wanted again by now */
 }
 
@@ -175,23 +201,31 @@ static void on_added(struct worker_socket *m, void *home) {
 
 static void post_sockets(struct publish_port *o, bool remove) {
     struct publish *p = o->p;
-    for (unsigned i = 0; i < p->c.workers_n; i++) {
+    for (uint32_t i = 0; i < o->fds_n; i++) {
         struct socket_slot *s = base_zalloc(sizeof *s);
         s->port = o;
         s->m = (struct worker_socket){
             .remove = remove, .fd = o->fds[i], .port_slot = o->slot, .done = remove ? on_removed : on_added};
-        worker_post_socket(p->c.workers[i], &s->m);
+        worker_post_socket(p->c.workers[i % p->c.workers_n], &s->m);
     }
 }
 
 static void close_port(struct publish_port *o) {
     o->state = PORT_CLOSING;
-    o->left = o->p->c.workers_n;
+    o->left = o->fds_n;
     post_sockets(o, true);
 }
 
-/* Ports that the table about to go out has not (or in another slot): their queues are emptied by the table before. */
-static void close_vanished(struct publish *p) {
+static void hush_port(struct publish_port *o) {
+    struct ip ip;
+    o->state = PORT_HUSHED;
+    if (ip_of(o->address, &ip) == OK && supervised_hush(o->p->c.supervisor, &ip, o->port) != OK)
+        log_warn("listener close address=%s port=%u err=\"the supervisor does not answer\"",
+                 shown(o->address), o->port);
+}
+
+/* Ports that the table about to go out has not (or in another slot). */
+static void hush_vanished(struct publish *p) {
     for (struct publish_port *o = p->ports, *next; o; o = next) {
         next = o->next;
         const struct table_socket *w = wanted(p, o->address, o->port);
@@ -199,8 +233,44 @@ static void close_vanished(struct publish *p) {
         if (o->state == PORT_REFUSED)
             drop_port(o);
         else if (o->state == PORT_OPEN)
-            close_port(o);
+            hush_port(o);
     }
+}
+
+/* Their queues are emptied by the table before. */
+static void close_hushed(struct publish *p) {
+    for (struct publish_port *o = p->ports, *next; o; o = next) {
+        next = o->next;
+        if (o->state == PORT_HUSHED) close_port(o);
+    }
+}
+
+/* A connection of which the last packet is under way would be reset with its socket. Not known: as if there were one. */
+static bool is_calm(const struct publish *p) {
+    for (const struct publish_port *o = p->ports; o; o = o->next) {
+        uint32_t n = 1;
+        if (o->state == PORT_HUSHED && (half_open_count(o->port, &n) != OK || n)) return false;
+    }
+    return true;
+}
+
+/* `then` is called, at once where no port is going. */
+static void when_calm(struct publish *p, void (*then)(struct publish *p)) {
+    p->then = then;
+    p->looks = 0;
+    on_calm(&p->calm, 0);
+}
+
+static void on_calm(struct timer *t, uint64_t now_us) {
+    (void)now_us;
+    struct publish *p = container_of(t, struct publish, calm);
+    timer_clear(t);
+    if (p->looks < CALM_LOOKS && !is_calm(p)) {
+        timer_set(&p->c.loop->timers, t, clock_monotonic_us() + ((uint64_t)CALM_US << p->looks++));
+        return;
+    }
+    close_hushed(p);
+    go_on(p);
 }
 
 static const char *why_refused(int why) {
@@ -217,8 +287,8 @@ static void open_port(struct publish_port *o) {
     struct publish *p = o->p;
     struct ip ip;
     int why = EINVAL, before = o->why;
-    bool ok = ip_of(o->address, &ip) == OK &&
-              supervisor_open(p->c.supervisor, &ip, o->port, p->c.workers_n, o->fds, &why) == OK;
+    bool ok = ip_of(o->address, &ip) == OK && supervised_open(p->c.supervisor, WORDS_TRAFFIC, &ip, o->port,
+                                                              p->c.workers_n, &o->fds, &o->fds_n, &why) == OK;
     facts_set_bind(&p->c.pipeline->facts, str_of(o->address), o->port, FACT_TCP, ok,
                    str_of(ok ? "" : why_refused(why)));
     if (ok) {
@@ -241,7 +311,7 @@ static void reconcile(struct publish *p) {
         struct publish_port *o = p->ports;
         while (o && (o->port != v[i].port || !str_eq(v[i].address, str_of(o->address)))) o = o->next;
         if (!o) {
-            o = base_zalloc(sizeof *o + p->c.workers_n * sizeof o->fds[0]);
+            o = base_zalloc(sizeof *o);
             assert(v[i].address.n < sizeof o->address);
             if (v[i].address.n) memcpy(o->address, v[i].address.p, v[i].address.n);
             o->p = p, o->port = v[i].port, o->slot = v[i].slot;
@@ -273,27 +343,31 @@ static void on_adopted(struct worker_table *m, void *home) {
     if (!p->draining) reconcile(p);
 }
 
-void publish_table(struct publish *p) {
+static void send_table(struct publish *p) {
     unsigned n = p->c.workers_n;
-    assert(!p->adopting && !p->draining);
-    p->held = false;
-    if (p->c.pipeline->table->system_trust && tls_trust_load(p->c.trust) != OK)
-        log_warn("trust err=\"this system has no certificates of authorities\" remedy=\"install "
-                 "ca-certificates\"");
-    close_vanished(p);
     struct publish_generation *g = base_zalloc(sizeof *g + n * sizeof g->slots[0]);
     g->p = p, g->t = p->c.pipeline->table;
     g->adopt_left = g->release_left = n;
     g->next = p->generations;
     p->generations = g;
     p->alive++;
-    p->adopting = true;
     for (unsigned i = 0; i < n; i++) {
         g->slots[i].g = g;
         g->slots[i].m = (struct worker_table){.t = g->t, .adopted = on_adopted, .released = on_released};
         worker_post_table(p->c.workers[i], &g->slots[i].m);
     }
     send_graves(p);
+}
+
+void publish_table(struct publish *p) {
+    assert(!p->adopting && !p->draining);
+    p->held = false;
+    if (p->c.pipeline->table->system_trust && tls_trust_load(p->c.trust) != OK)
+        log_warn("trust err=\"this system has no certificates of authorities\" remedy=\"install "
+                 "ca-certificates\"");
+    p->adopting = true;
+    hush_vanished(p);
+    when_calm(p, send_table);
 }
 
 struct drain_slot {
@@ -317,16 +391,31 @@ static void on_drained(struct worker_drain *m, void *home) {
     if (++p->ended == p->c.workers_n) p->c.drained(p->c.arg);
 }
 
-void publish_drain(struct publish *p, uint64_t deadline_us) {
-    bool hurry = p->draining;
-    for (struct publish_port *o = p->ports; o && !hurry; o = o->next)
-        if (o->state == PORT_OPEN) close_port(o);
-    p->draining = true;
+static void send_drains(struct publish *p) {
     for (unsigned i = 0; i < p->c.workers_n; i++) {
         if (p->worker_ended[i]) continue;
         struct drain_slot *d = arena_make(p->drains, struct drain_slot);
         d->p = p, d->index = i;
-        d->m = (struct worker_drain){.deadline_us = deadline_us, .done = hurry ? on_hurried : on_drained};
+        d->m = (struct worker_drain){.deadline_us = p->drain_until_us,
+                                     .done = p->drains_sent ? on_hurried : on_drained};
         worker_post_drain(p->c.workers[i], &d->m);
     }
+    p->drains_sent = true;
+}
+
+void publish_drain(struct publish *p, uint64_t deadline_us, bool hands_over) {
+    bool hurry = p->draining;
+    p->draining = true;
+    p->drain_until_us = deadline_us;
+    timer_clear(&p->calm);
+    timer_clear(&p->retry);
+    p->then = NULL;
+    for (struct publish_port *o = p->ports; o && !hurry && !hands_over; o = o->next)
+        if (o->state == PORT_OPEN) hush_port(o);
+    if (!hurry && !hands_over) {
+        when_calm(p, send_drains);
+        return;
+    }
+    close_hushed(p);
+    send_drains(p);
 }

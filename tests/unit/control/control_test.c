@@ -154,9 +154,9 @@ static void put_backend(const struct case_state *c) {
     put(c, "backend.yaml", text);
 }
 
-static int run(void *arg, int supervisor) {
+static int run(void *arg, const struct words_start *start) {
     struct control_config *config = arg;
-    config->supervisor = supervisor;
+    config->start = *start;
     return control_run(config);
 }
 
@@ -169,7 +169,7 @@ static void start(struct case_state *c) {
         int out = open(c->out_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         dup2(log[1], STDERR_FILENO);
         dup2(out, STDOUT_FILENO);
-        _exit(supervisor_run(run, &c->config));
+        _exit(supervisor_run(&(struct supervisor_config){.serve = run, .arg = &c->config}));
     }
     close(log[1]);
     c->log_fd = log[0];

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "control/supervised.h"
 #include "io/clock.h"
 #include "io/sock.h"
 
@@ -24,7 +25,7 @@ struct shared {
     unsigned starts;
     uint16_t port;
     int told[2]; /* a pipe: each start writes its pid */
-    int refused; /* errno of the last supervisor_open() */
+    int refused; /* errno of the last supervised_open() */
 };
 struct case_state {
     struct shared *s;
@@ -57,10 +58,12 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void start(struct case_state *c, int (*serve)(void *arg, int supervisor)) {
+static void start(struct case_state *c, int (*serve)(void *arg, const struct words_start *w)) {
     c->supervisor = fork();
     assert_true(c->supervisor >= 0);
-    if (c->supervisor == 0) _exit(supervisor_run(serve, c->s)); /* the supervisor and each of its children */
+    if (c->supervisor == 0)
+        _exit(supervisor_run(&(struct supervisor_config){
+            .serve = serve, .arg = c->s})); /* the supervisor and each of its children */
 }
 
 static pid_t next_start(const struct case_state *c) {
@@ -76,6 +79,22 @@ static int end_of(const struct case_state *c) {
     assert_int_equal(waitpid(c->supervisor, &how, 0), c->supervisor);
     assert_true(WIFEXITED(how));
     return WEXITSTATUS(how);
+}
+
+/* Those that there are, n at most. */
+static err open_all(const struct words_start *w, const struct ip *ip, uint16_t port, uint32_t n, int *fds,
+                    int *why) {
+    int *all = NULL;
+    uint32_t have = 0;
+    TRY(supervised_open(w->supervisor, WORDS_TRAFFIC, ip, port, n, &all, &have, why));
+    for (uint32_t i = 0; i < have; i++) {
+        if (i < n)
+            fds[i] = all[i];
+        else
+            close(all[i]);
+    }
+    free(all);
+    return OK;
 }
 
 static void tell(struct shared *s) {
@@ -112,10 +131,10 @@ static void serve_one(const struct shared *s, const int *fds) {
     }
 }
 
-static int serve_after_death(void *arg, int supervisor) {
+static int serve_after_death(void *arg, const struct words_start *w) {
     struct shared *s = arg;
     int fds[SOCKETS], why;
-    if (supervisor_open(supervisor, &loopback, s->port, SOCKETS, fds, &why) != OK) return 96;
+    if (open_all(w, &loopback, s->port, SOCKETS, fds, &why) != OK) return 96;
     tell(s);
     if (s->starts > 1) serve_one(s, fds);
     return wait_for_signal() == SIGTERM ? 7 : 8;
@@ -167,8 +186,8 @@ static void test_dying_again_and_again_is_slowed_down(void **state) {
     assert_int_equal(end_of(c), 128 + SIGKILL);
 }
 
-static int serve_and_hear(void *arg, int supervisor) {
-    (void)supervisor;
+static int serve_and_hear(void *arg, const struct words_start *w) {
+    (void)w;
     tell(arg);
     int first = wait_for_signal();
     tell(arg);
@@ -185,8 +204,8 @@ static void test_signals_are_passed_on(void **state) {
     assert_int_equal(end_of(c), 5);
 }
 
-static int serve_and_end(void *arg, int supervisor) {
-    (void)supervisor;
+static int serve_and_end(void *arg, const struct words_start *w) {
+    (void)w;
     tell(arg);
     return 3;
 }
@@ -198,13 +217,13 @@ static void test_who_ends_by_itself_is_not_started_again(void **state) {
     assert_int_equal(c->s->starts, 1);
 }
 
-static int serve_refused(void *arg, int supervisor) {
+static int serve_refused(void *arg, const struct words_start *w) {
     struct shared *s = arg;
     int fds[SOCKETS], why = 0;
-    if (supervisor_open(supervisor, &loopback, s->port, SOCKETS, fds, &why) == OK) return 1;
+    if (open_all(w, &loopback, s->port, SOCKETS, fds, &why) == OK) return 1;
     s->refused = why;
     struct ip nowhere = {.family = 4, .bytes = {192, 0, 2, 1}};
-    if (supervisor_open(supervisor, &nowhere, s->port, SOCKETS, fds, &why) == OK) return 2;
+    if (open_all(w, &nowhere, s->port, SOCKETS, fds, &why) == OK) return 2;
     return why == EADDRNOTAVAIL ? 0 : 3;
 }
 
@@ -218,20 +237,20 @@ static void test_a_port_of_another_is_refused(void **state) {
     close(other);
 }
 
-static int serve_and_close(void *arg, int supervisor) {
+static int serve_and_close(void *arg, const struct words_start *w) {
     struct shared *s = arg;
     enum { MANY = 100 }; /* more than one message takes */
     int fds[MANY], why, fd;
-    if (supervisor_open(supervisor, &loopback, s->port, MANY, fds, &why) != OK) return 1;
+    if (open_all(w, &loopback, s->port, MANY, fds, &why) != OK) return 1;
     for (unsigned i = 0; i < MANY; i++) {
         if (sock_port(fds[i]) != s->port) return 2;
         close(fds[i]);
     }
-    if (supervisor_open(supervisor, &loopback, s->port, SOCKETS, fds, &why) != OK) return 3;
+    if (open_all(w, &loopback, s->port, SOCKETS, fds, &why) != OK) return 3;
     for (unsigned i = 0; i < SOCKETS; i++) close(fds[i]);
     if (sock_connect(&loopback, s->port, &fd) != OK) return 4; /* the supervisor still listens */
     close(fd);
-    if (supervisor_close(supervisor, &loopback, s->port) != OK) return 5;
+    if (supervised_close(w->supervisor, &loopback, s->port) != OK) return 5;
     if (sock_connect(&loopback, s->port, &fd) == OK) {
         struct pollfd p = {.fd = fd, .events = POLLOUT};
         if (poll(&p, 1, WAIT_MS) != 1 || sock_error(fd) != ECONNREFUSED) return 6;

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/num.h"
+#include "cli/cli.h"
+#include "control/upgrade.h"
+#include "control/words.h"
+#include "io/unix_sock.h"
+
+enum { SECONDS_DEFAULT = 60, SLACK_MS = 10000, LINE_BYTES_MAX = 8192 };
+
+static const struct cli_option options[] = {
+    {"binary", 0, "PATH", "The binary to go on with (default: the one that runs this command)."},
+    {"workers", 0, "N", "With another number of threads that serve traffic."},
+    {"timeout", 0, "SECONDS", "In which the new process is to be ready, or is ended (default 60)."},
+    {"admin", 0, "ADDRESS",
+     "Which instance: the --admin address that it was started with (default $POSTERN_ADMIN, else "
+     "127.0.0.1:9901)."},
+};
+const struct cli_command upgrade_cmd_command = {
+    .name = "upgrade",
+    .args = "",
+    .summary = "Lets a running instance go on as another binary, without a lost connection or request.",
+    .more = "The instance starts the binary with its own command line on its own sockets. When that is "
+            "ready, it\n"
+            "takes all new connections, and the process before finishes what it has begun (--handover of "
+            "serve).\n"
+            "If it fails or is not ready in time, nothing has changed, and it is said why.\n"
+            "\n"
+            "Examples:\n"
+            "  /opt/postern-new/bin/postern upgrade\n"
+            "  postern upgrade --binary /usr/bin/postern --workers 4",
+    .options = options,
+    .options_n = COUNT_OF(options),
+    .args_min = 0,
+    .args_max = 0,
+};
+
+static err wrong(int said) {
+    (void)said;
+    return ERR_PROTO;
+}
+
+static err read_number(const struct cli_options *o, const char *name, uint64_t max, uint64_t *ret) {
+    const char *text = options_get(o, name, NULL);
+    if (!text) return OK;
+    uint64_t v;
+    if (num_parse(str_of(text), max, &v) != OK || v < 1)
+        return wrong(options_wrong(o->command, "--%s \"%s\" is not a number from 1 to %llu", name, text,
+                                   (unsigned long long)max));
+    *ret = v;
+    return OK;
+}
+
+/* The other process may be in another folder. */
+static err read_binary(const struct cli_options *o, struct upgrade_wish *w) {
+    char path[sizeof w->binary];
+    const char *given = options_get(o, "binary", "/proc/self/exe");
+    if (!realpath(given, path))
+        return wrong(options_wrong(o->command, "--binary \"%s\": %s", given, strerror(errno)));
+    if (access(path, X_OK) < 0)
+        return wrong(options_wrong(o->command, "--binary \"%s\": %s", path, strerror(errno)));
+    snprintf(w->binary, sizeof w->binary, "%s", path);
+    return OK;
+}
+
+static err read_socket(const struct cli_options *o, char ret[108]) {
+    const char *from_env = getenv("POSTERN_ADMIN");
+    const char *address = options_get(o, "admin", from_env && *from_env ? from_env : admin_default_address);
+    struct ip ip;
+    uint16_t port;
+    char admin[108];
+    if (admin_parse_address(str_of(address), &ip, &port) != OK || !port)
+        return wrong(options_wrong(
+            o->command, "--admin \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901", address));
+    admin_socket_path(&ip, port, admin);
+    return upgrade_socket_path(admin, ret);
+}
+
+static err connect_to(const char *path, int *ret_fd) {
+    char service[128]; /* deploy/systemd has its sockets in a folder of its own */
+    if (unix_sock_connect(path, ret_fd) == OK) return OK;
+    int why = errno;
+    snprintf(service, sizeof service, "/run/postern%s", strrchr(path, '/'));
+    if (strlen(service) < 108 && unix_sock_connect(service, ret_fd) == OK) return OK;
+    fprintf(stderr,
+            "postern upgrade: nobody answers on %s (%s).\n"
+            "  It runs elsewhere? Give the --admin address that it was started with, as the same user.\n",
+            path, strerror(why));
+    return ERR_IO;
+}
+
+/* Prints what comes; the last line tells how it ended. */
+static int follow(int fd, uint64_t seconds) {
+    struct buf b;
+    buf_init(&b, LINE_BYTES_MAX);
+    int status = -1;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char c;
+    while (status < 0 && poll(&p, 1, (int)seconds * 1000 + SLACK_MS) == 1 && read(fd, &c, 1) == 1) {
+        if (c != '\n') {
+            buf_add_char(&b, c);
+            continue;
+        }
+        str line = buf_str(&b);
+        if (str_starts(line, S(UPGRADE_DONE))) status = CLI_DONE;
+        if (str_starts(line, S(UPGRADE_FAILED))) status = CLI_NO;
+        fprintf(status == CLI_DONE ? stdout : stderr, "%s" STR_FMT "\n",
+                status == CLI_NO ? "postern upgrade " : "", STR_ARG(line));
+        buf_clear(&b);
+    }
+    buf_fini(&b);
+    if (status >= 0) return status;
+    fprintf(stderr, "postern upgrade: the instance ended without an answer; its log tells more.\n");
+    return CLI_NO;
+}
+
+int upgrade_cmd_main(int argc, char **argv) {
+    struct cli_options o;
+    err e = options_parse(&upgrade_cmd_command, argc, argv, &o);
+    if (e != OK) return options_status(e);
+    struct upgrade_wish w = {.version = WORDS_VERSION};
+    uint64_t seconds = SECONDS_DEFAULT, workers = 0;
+    char path[108];
+    e = read_binary(&o, &w);
+    if (e == OK) e = read_number(&o, "timeout", UPGRADE_SECONDS_MAX, &seconds);
+    if (e == OK) e = read_number(&o, "workers", WORDS_SOCKETS_MAX, &workers);
+    if (e == OK) e = read_socket(&o, path);
+    int status = CLI_USAGE, fd = -1;
+    w.seconds = (uint32_t)seconds;
+    if (workers) snprintf(w.workers, sizeof w.workers, "%u", (unsigned)workers);
+    if (e == OK && connect_to(path, &fd) == OK)
+        status = send(fd, &w, sizeof w, MSG_NOSIGNAL) == (ssize_t)sizeof w ? follow(fd, seconds) : CLI_NO;
+    else if (e == OK)
+        status = CLI_NO;
+    if (fd >= 0) close(fd);
+    options_fini(&o);
+    return status;
+}
