@@ -33,6 +33,7 @@ static const struct {
     {S("/status"), "objects and their conditions, JSON"},
     {S("/plan"), "what the objects mean, JSON"},
     {S("/table"), "what workers look requests up in, text"},
+    {S("/crash"), "how often the serving process has died, and what the last one told"},
     {S("/explain"), "?method=GET&url=http://host/path: what would become of a request"},
 };
 

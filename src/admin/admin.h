@@ -10,6 +10,7 @@
  *                  "warnings":[the same], ...}: each
  *                  GatewayClass, Gateway and Route that is ours, one a line (so that a reader needs no more memory than one takes),
  *                  spec and status as Kubernetes writes them (schema_json); findings begin on a line of their own
+ *   /crash         how often the serving process has died, and what the last one told (io/crash.h)
  *   /explain       ?method=GET&url=ESCAPED[&h=ESCAPED "Name: value"]...[&format=json]: explain_run(); 400 when the query is wrong
  * In:    requests, answers rendered by control/.     Out: questions to control/, responses.
  * Own:   its listening sockets and connections (bounded in number, size and time). Doors beside: metrics.h access_writer.h.

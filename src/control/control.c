@@ -17,6 +17,7 @@
 #include "control/scrape.h"
 #include "control/supervised.h"
 #include "io/clock.h"
+#include "io/crash.h"
 #include "io/descriptors.h"
 #include "io/log.h"
 #include "io/notify.h"
@@ -29,6 +30,7 @@ enum {
      * holes of their size in the heap. Told, so that malloc does not raise it by itself. */
     MAPPED_BYTES_MIN = 512 << 10,
     METRICS_BYTES_MIN = 1 << 16,
+    CRASH_BYTES_MAX = 16 << 10,
     METRICS_SERIES_BYTES_MAX = 768, /* a line: a route is named by 330 bytes at most */
 };
 enum control_state { CONTROL_STARTING, CONTROL_READY, CONTROL_DRAINING, CONTROL_ENDED };
@@ -61,6 +63,8 @@ struct control {
     struct timer linger_timer, watchdog;
     uint64_t drain_until_us;
     int64_t start_s;
+    size_t crash_n;
+    char crash[CRASH_BYTES_MAX]; /* what the process before told of its end */
 };
 
 static void move(struct control *k, enum control_state to) {
@@ -307,6 +311,20 @@ static void answer_metrics(void *arg, struct admin_request *r) {
     free(workers);
 }
 
+static void answer_crash(const struct control *k, struct admin_request *r) {
+    const struct words_start *w = &k->c->start;
+    struct buf b;
+    buf_init(&b, sizeof k->crash + 256);
+    if (!w->deaths) buf_add(&b, S("no serving process has died under this supervisor\n"));
+    if (w->deaths)
+        buf_printf(&b, "serving processes died: %u; the last of signal %d (%s)%s\n", w->deaths,
+                   w->last_signal, strsignal(w->last_signal),
+                   k->crash_n ? ", and told:" : ", which leaves it no time to tell more");
+    buf_add(&b, (str){k->crash, k->crash_n});
+    admin_answer(r, 200, S("text/plain"), buf_str(&b));
+    buf_fini(&b);
+}
+
 static void on_ask(void *arg, struct admin_request *r, str page, str query) {
     struct control *k = arg;
     static const char *const why[] = {
@@ -321,6 +339,8 @@ static void on_ask(void *arg, struct admin_request *r, str page, str query) {
         admin_answer(r, k->state == CONTROL_READY ? 200 : 503, S("text/plain"), str_of(why[k->state]));
     } else if (str_eq(page, S("/metrics"))) {
         scrape_page(k->scrape, k->workers, k->workers_n, r);
+    } else if (str_eq(page, S("/crash"))) {
+        answer_crash(k, r);
     } else {
         builder_post_question(&k->builder, r, page, query);
     }
@@ -493,9 +513,25 @@ static void join_workers(struct control *k) {
     free(now);
 }
 
+/* What the process before had told of its end, before the file is ours. */
+static void read_crash(struct control *k) {
+    ssize_t n = k->c->start.crash >= 0 ? pread(k->c->start.crash, k->crash, sizeof k->crash, 0) : 0;
+    k->crash_n = n > 0 ? (size_t)n : 0;
+}
+
+static void tell_doing(void *arg, struct crash_text *t) {
+    const struct control *k = arg;
+    for (unsigned i = 0; i < k->workers_n; i++) worker_tell_doing(k->workers[i], t);
+    crash_add(t, S("level=fatal crash"));
+    crash_add_number(t, "revision", stats_get(&k->builder.stats.revision));
+    crash_add_number(t, "tables_alive", stats_get(&k->builder.stats.tables_alive));
+    crash_tell(t);
+}
+
 static void end(struct control *k) {
     scrape_answer(k->scrape); /* while there are workers to read from */
     memory_watch_fini(&k->memory);
+    crash_uninstall();
     join_workers(k);
     if (k->builder_thread) builder_post_stop(&k->builder);
     thread_join(k->builder_thread);
@@ -537,7 +573,9 @@ int control_run(const struct control_config *c) {
     k->signals = (struct loop_fd){.fd = fd, .on_ready = on_signals};
     log_info("postern serves version=%s controller=%s paths=%zu", POSTERN_VERSION, c->controller_name,
              c->files.roots_n);
+    read_crash(k);
     bool started = fd >= 0 && start(k) == OK;
+    crash_install(c->start.crash, tell_doing, k);
     if (started) loop_run(&k->loop, NULL, NULL);
     bool drained = k->state == CONTROL_ENDED;
     end(k);

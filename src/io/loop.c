@@ -75,6 +75,11 @@ void loop_close(struct loop *l, struct loop_fd *f) {
     f->fd = -1;
 }
 
+struct loop_fd *loop_current(const struct loop *l) {
+    const struct epoll_event *taken = l->taken;
+    return l->taken_at > 0 ? taken[l->taken_at - 1].data.ptr : NULL;
+}
+
 /* Milliseconds to sleep until the next timer, rounded up; -1: none. */
 static int patience(const struct loop *l) {
     uint64_t next = timer_next(&l->timers);

@@ -38,4 +38,6 @@ void loop_close(struct loop *l, struct loop_fd *f);
 void loop_turn(struct loop *l, bool wait);
 /* Turns until loop_stop(). after_turn (may be NULL) runs at the end of each. */
 void loop_run(struct loop *l, void (*after_turn)(void *arg), void *arg);
+/* Whose event is being looked at; NULL: none. */
+struct loop_fd *loop_current(const struct loop *l);
 static inline void loop_stop(struct loop *l) { l->stopped = true; }

@@ -5,6 +5,8 @@
 #include <sched.h>
 #include <signal.h>
 
+#include "io/crash.h"
+
 struct thread {
     pthread_t id;
     void (*run)(void *);
@@ -15,7 +17,9 @@ struct thread {
 static void *body(void *arg) {
     struct thread *t = arg;
     pthread_setname_np(pthread_self(), t->name);
+    void *stack = crash_stack_new();
     t->run(t->arg);
+    crash_stack_free(stack);
     return NULL;
 }
 
@@ -26,6 +30,7 @@ err thread_start(struct thread **ret, const char *name, void (*run)(void *arg), 
     sigset_t all, before; /* a new thread inherits the mask */
     sigfillset(&all);
     sigdelset(&all, SIGSYS); /* blocked, it would end the process instead of telling what was refused */
+    crash_signals_out_of(&all); /* blocked, they end the process untold */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&t->id, NULL, body, t);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

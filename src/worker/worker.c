@@ -5,8 +5,10 @@
 
 #include "base/num.h"
 #include "io/clock.h"
+#include "io/crash.h"
 #include "io/log.h"
 #include "io/sock.h"
+#include "proxy/doing.h"
 #include "proxy/proxy.h"
 #include "worker/access_ring.h"
 
@@ -531,3 +533,14 @@ const struct worker_stats *worker_stats(const struct worker *w) { return &w->sta
 const struct tally *worker_tally(const struct worker *w) { return &w->tally; }
 
 size_t worker_access_take(struct worker *w, char *p, size_t n) { return access_ring_take(&w->ring, p, n); }
+
+void worker_tell_doing(const struct worker *w, struct crash_text *t) {
+    static const char *const states[] = {
+        [WORKER_SERVES] = "serves", [WORKER_DRAINS] = "drains", [WORKER_ENDED] = "ended"};
+    crash_add(t, S("level=fatal crash"));
+    crash_add_number(t, "worker", w->config.index);
+    crash_add_word(t, "state", str_of(w->state < COUNT_OF(states) ? states[w->state] : "?"));
+    crash_add_number(t, "turn", w->turn);
+    doing_tell(w->proxy, t);
+    crash_tell(t);
+}

@@ -91,6 +91,9 @@ void worker_post_census(struct worker *w, struct worker_census *m);
 
 /* Memory is so short from now on. */
 void worker_post_pressure(struct worker *w, enum pressure level);
+/* For the report of a crash: reads the worker's memory as it is. */
+struct crash_text;
+void worker_tell_doing(const struct worker *w, struct crash_text *t);
 
 /* Readable from any thread. */
 const struct worker_stats *worker_stats(const struct worker *w);

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, end, death."""
+import ctypes
 import os
+import re
 import signal
 import socket
+import threading
 import time
 
 from client import Connection
-from harness import Postern, case, equal, eventually
+from harness import Postern, case, children, equal, eventually, holds
 from manifests import gateway, route, rule, service
 
 
@@ -161,3 +164,62 @@ def two_instances(t):
     status = second.p.wait(10)
     assert status != 0 and str(s.admin_port) in second.text(), (status, second.text()[-500:])
     equal(s.ask().status, 200)
+
+
+def kill_thread(pid, name, sig):
+    """The signal to one thread of a process."""
+    tid = next(int(x) for x in os.listdir(f'/proc/{pid}/task') if open(f'/proc/{pid}/task/{x}/comm').read().strip() == name)
+    os.kill(tid, 0)
+    ctypes.CDLL(None).syscall(234 if os.uname().machine == 'x86_64' else 131, pid, tid, sig)  # tgkill
+
+
+@case
+def a_crash_is_told(t):
+    """When the serving process crashes: is it told where and what each worker was doing, without what clients sent, and does it serve again at once?"""
+    go = threading.Event()
+    t.finally_(go.set)
+
+    def handler(stream, r):
+        stream.body(r)
+        if r.target.startswith('/slow'):
+            go.wait(30)
+        stream.answer(200, [], b'done')
+        return True
+    s = t.simple(handler=handler)
+    c = t.connection(s.port[80])
+    c.send('GET /slow?secret=hunter2 HTTP/1.1\r\nHost: example.com\r\nAuthorization: Basic aHVudGVyMg==\r\n\r\n')
+    eventually(lambda: s.metric('postern_requests_open') == 1, 'it is under way')
+    before = s.serving()
+    holds(s.page('/crash').text(), 'no serving process has died')
+    began = time.monotonic()
+    kill_thread(before, 'worker-1', signal.SIGSEGV)
+    with Connection(s.port[80], timeout=10) as other:
+        equal(other.ask().status, 200)
+    took = time.monotonic() - began
+    assert took < 1, f'{took:.2f} s'
+    text = s.text()
+    holds(text, 'crash signal=11', 'thread="worker-1"', 'crash worker=0 ', 'crash worker=1 ', 'requests=1', 'serving process died signal=11 name=SIGSEGV')
+    assert 'hunter2' not in text and 'aHVudGVyMg' not in text
+    eventually(lambda: s.page('/readyz').status == 200, 'ready again')
+    told = s.page('/crash').text()
+    holds(told, 'died: 1; the last of signal 11', 'thread="worker-1"', 'crash worker=0 ')
+    places = re.findall(r'postern\(\+(0x[0-9a-f]+)\)', told)
+    holds(t.run('addr2line', '-i', '-f', '-e', t.binary, *places), 'loop_turn', 'worker_run')
+    os.kill(s.serving(), signal.SIGKILL)
+    eventually(lambda: 'died: 2; the last of signal 9' in s.page('/crash').text(), 'the next')
+    assert 'worker' not in s.page('/crash').text()
+
+
+@case
+def a_crash_loop_is_said(t):
+    """When the serving process keeps dying: is each start later than the one before, is that said, and does it serve once it lives?"""
+    s = t.simple()
+    for i in range(4):
+        n = s.text().count('serving process died')
+        eventually(lambda: children(s.pid), 'it is there')
+        os.kill(s.serving(), signal.SIGKILL)
+        eventually(lambda: s.text().count('serving process died') > n, 'it is told')
+    waits = [int(x) for x in re.findall(r'restart_in_ms=(\d+)', '\n'.join(x for x in s.text().splitlines() if 'serving process died' in x))]
+    equal(waits, [100, 200, 400, 800])
+    holds(s.text(), 'crash loop deaths_in_a_row=3', 'crash loop deaths_in_a_row=4')
+    equal(s.ask(timeout=10).status, 200)
