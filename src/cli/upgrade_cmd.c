@@ -7,7 +7,7 @@
 #include "admin/admin.h"
 #include "base/num.h"
 #include "cli/cli.h"
-#include "control/upgrade.h"
+#include "control/changeover.h"
 #include "control/words.h"
 #include "io/unix_sock.h"
 
@@ -57,7 +57,7 @@ static err read_number(const struct cli_options *o, const char *name, uint64_t m
 }
 
 /* The other process may be in another folder. */
-static err read_binary(const struct cli_options *o, struct upgrade_wish *w) {
+static err read_binary(const struct cli_options *o, struct changeover_wish *w) {
     char path[sizeof w->binary];
     const char *given = options_get(o, "binary", "/proc/self/exe");
     if (!realpath(given, path))
@@ -78,7 +78,7 @@ static err read_socket(const struct cli_options *o, char ret[108]) {
         return wrong(options_wrong(
             o->command, "--admin \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901", address));
     admin_socket_path(&ip, port, admin);
-    return upgrade_socket_path(admin, ret);
+    return changeover_socket_path(admin, ret);
 }
 
 static err connect_to(const char *path, int *ret_fd) {
@@ -107,8 +107,8 @@ static int follow(int fd, uint64_t seconds) {
             continue;
         }
         str line = buf_str(&b);
-        if (str_starts(line, S(UPGRADE_DONE))) status = CLI_DONE;
-        if (str_starts(line, S(UPGRADE_FAILED))) status = CLI_NO;
+        if (str_starts(line, S(CHANGEOVER_DONE))) status = CLI_DONE;
+        if (str_starts(line, S(CHANGEOVER_FAILED))) status = CLI_NO;
         fprintf(status == CLI_DONE ? stdout : stderr, "%s" STR_FMT "\n",
                 status == CLI_NO ? "postern upgrade " : "", STR_ARG(line));
         buf_clear(&b);
@@ -123,11 +123,11 @@ int upgrade_cmd_main(int argc, char **argv) {
     struct cli_options o;
     err e = options_parse(&upgrade_cmd_command, argc, argv, &o);
     if (e != OK) return options_status(e);
-    struct upgrade_wish w = {.version = WORDS_VERSION};
+    struct changeover_wish w = {.version = WORDS_VERSION};
     uint64_t seconds = SECONDS_DEFAULT, workers = 0;
     char path[108];
     e = read_binary(&o, &w);
-    if (e == OK) e = read_number(&o, "timeout", UPGRADE_SECONDS_MAX, &seconds);
+    if (e == OK) e = read_number(&o, "timeout", CHANGEOVER_SECONDS_MAX, &seconds);
     if (e == OK) e = read_number(&o, "workers", WORDS_SOCKETS_MAX, &workers);
     if (e == OK) e = read_socket(&o, path);
     int status = CLI_USAGE, fd = -1;

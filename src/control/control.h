@@ -2,7 +2,7 @@
 /* The loop and builder threads as a table of contents: changes -> resolve -> compile -> publish -> facts -> statuses.
  * In:    paths and settings from cli/serve.c, sockets from the supervisor.     Out: tables and sockets to workers, statuses and pages.
  * Own:   the loop thread owns files_watch, admin, signals; the builder thread owns the pipeline (store, resolver, plan, compiler). They
- *        speak by mailboxes alone. Doors beside this one: pipeline.h supervisor.h upgrade.h explain.h.
+ *        speak by mailboxes alone. Doors beside this one: pipeline.h supervisor.h changeover.h explain.h.
  * Never: a lock; a decision about one object (that is resolve/'s) or one request (that is proxy/'s). */
 #pragma once
 #include "base/ip.h"

@@ -196,7 +196,7 @@ bool successor_take(struct supervisor *s, int fd) {
     s->numbers = head.numbers, s->deaths = head.deaths, s->supervisors = head.supervisors;
     s->last_signal = head.last_signal, s->last_good = head.last_good, s->crash = head.crash;
     keep_all(s, false);
-    upgrade_open(s, head.door);
+    changeover_open(s, head.door);
     keep(head.door, false);
     log_info("supervisor goes on version=%s binaries_before=%u", POSTERN_VERSION, s->supervisors);
     return true;

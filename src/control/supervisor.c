@@ -50,7 +50,7 @@ static void close_vanished(struct supervisor *s) {
 static void become_serving(struct supervisor_child *c) {
     struct supervisor *s = c->s;
     c->ready = true;
-    if (!upgrade_is_ready(c)) close_vanished(s);
+    if (!changeover_is_ready(c)) close_vanished(s);
 }
 
 static err answer(struct supervisor_child *c, const struct words_ask *a) {
@@ -203,7 +203,7 @@ static void on_end(struct supervisor_child *c, int how) {
     bool killed = WIFSIGNALED(how), served = c == s->serving;
     uint64_t born_us = c->born_us;
     if (served) s->status = killed ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
-    if (upgrade_has_died(c, how)) {
+    if (changeover_has_died(c, how)) {
         /* told to whoever asked for it */
     } else if (!served) {
         log_info("former serving process ended pid=%d %s=%d", (int)c->pid, killed ? "signal" : "status",
@@ -275,7 +275,7 @@ static void supervisor_init(struct supervisor *s, const struct supervisor_config
 }
 
 static void supervisor_fini(struct supervisor *s) {
-    upgrade_close(s);
+    changeover_close(s);
     while (s->children) supervisor_forget(s->children);
     timer_forget(&s->loop.timers, &s->restart);
     loop_fini(&s->loop);
@@ -298,7 +298,7 @@ static void begin(struct supervisor *s, int before) {
         inherited_take(&s->held.inherited);
         s->last_good = memfd_create("postern-last-good", MFD_CLOEXEC);
         s->crash = memfd_create("postern-crash", MFD_CLOEXEC);
-        upgrade_open(s, -1);
+        changeover_open(s, -1);
         start_child(s);
     }
     loop_run(&s->loop, NULL, NULL);

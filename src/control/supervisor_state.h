@@ -4,7 +4,7 @@
 #include "control/supervisor.h"
 #include "io/loop.h"
 
-/* What supervisor.c, upgrade.c and successor.c share. */
+/* What supervisor.c, changeover.c and successor.c share. */
 enum supervisor_phase { SUPERVISOR_RUNS, SUPERVISOR_WAITS, SUPERVISOR_ENDS, SUPERVISOR_DONE };
 enum { SUPERVISOR_CHILDREN_MAX = 8 };
 /* A serving process. */
@@ -18,7 +18,7 @@ struct supervisor_child {
     bool ready; /* it said so */
     uint64_t born_us;
 };
-struct upgrade {
+struct changeover {
     struct loop_fd door, said; /* who asks; what the new process says on standard error */
     int client;                /* -1: nobody waits */
     struct supervisor_child *fresh;
@@ -39,7 +39,7 @@ struct supervisor {
     uint64_t delay_us;
     struct timer restart;
     struct held_all held;
-    struct upgrade upgrade;
+    struct changeover upgrade;
     int status;
     bool is_child;
     struct words_start start; /* of the child, in the child */
@@ -52,11 +52,11 @@ struct supervisor_child *supervisor_adopt(struct supervisor *s, uint32_t number,
 void supervisor_forget(struct supervisor_child *c);
 /* What a child is given; the descriptors but `supervisor` are ours. */
 struct words_start supervisor_start_of(const struct supervisor *s, int end);
-/* upgrade.c: the command's side of it is upgrade.h. */
-void upgrade_open(struct supervisor *s, int door); /* door: listens already; -1: it is to be opened */
-void upgrade_close(struct supervisor *s);
-bool upgrade_is_ready(struct supervisor_child *c);          /* c said so. true: it was waited for */
-bool upgrade_has_died(struct supervisor_child *c, int how); /* the same of its end */
+/* changeover.c: the command's side of it is changeover.h. */
+void changeover_open(struct supervisor *s, int door); /* door: listens already; -1: it is to be opened */
+void changeover_close(struct supervisor *s);
+bool changeover_is_ready(struct supervisor_child *c);          /* c said so. true: it was waited for */
+bool changeover_has_died(struct supervisor_child *c, int how); /* the same of its end */
 /* successor.c */
 /* A memory file of these bytes, that a process to come may read; -1: errno. */
 int successor_file(const void *bytes, size_t n);

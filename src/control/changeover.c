@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/upgrade.h"
+#include "control/changeover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +19,14 @@
 
 enum { LINE_BYTES_MAX = 5000, ASK_MS = 1000 };
 
-err upgrade_socket_path(const char *admin_path, char ret[108]) {
+err changeover_socket_path(const char *admin_path, char ret[108]) {
     int n = snprintf(ret, 108, "%s.upgrade", admin_path);
     return n > 0 && n < 108 ? OK : ERR_LIMIT;
 }
 
 /* ---- what whoever asked is told ---- */
 
-__attribute__((format(printf, 2, 3))) static void tell(struct upgrade *u, const char *fmt, ...) {
+__attribute__((format(printf, 2, 3))) static void tell(struct changeover *u, const char *fmt, ...) {
     struct buf b;
     buf_init(&b, LINE_BYTES_MAX);
     va_list args;
@@ -39,7 +39,7 @@ __attribute__((format(printf, 2, 3))) static void tell(struct upgrade *u, const 
     buf_fini(&b);
 }
 
-static void hang_up(struct upgrade *u) {
+static void hang_up(struct changeover *u) {
     if (u->client >= 0) close(u->client);
     u->client = -1;
 }
@@ -49,7 +49,7 @@ static void hang_up(struct upgrade *u) {
 /* What it says before it is ready goes to our standard error and to whoever asked. */
 static void on_said(struct loop_fd *f, uint32_t events) {
     struct supervisor *s = container_of(f, struct supervisor, upgrade.said);
-    struct upgrade *u = &s->upgrade;
+    struct changeover *u = &s->upgrade;
     char text[4096];
     (void)events;
     ssize_t n = read(u->said_fd, text, sizeof text);
@@ -63,7 +63,7 @@ static void on_said(struct loop_fd *f, uint32_t events) {
 }
 
 static void forget_fresh(struct supervisor *s) {
-    struct upgrade *u = &s->upgrade;
+    struct changeover *u = &s->upgrade;
     while (u->said.fd >= 0) on_said(&u->said, 0); /* its last words */
     if (u->said_fd >= 0) close(u->said_fd);
     u->said_fd = -1;
@@ -73,7 +73,7 @@ static void forget_fresh(struct supervisor *s) {
 
 /* In the child. Never returns. */
 __attribute__((noreturn)) static void become_fresh(struct supervisor *s, int end, int said, pid_t parent) {
-    struct upgrade *u = &s->upgrade;
+    struct changeover *u = &s->upgrade;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) raise(SIGTERM);
     setpgid(0, 0);
@@ -95,7 +95,7 @@ __attribute__((noreturn)) static void become_fresh(struct supervisor *s, int end
 }
 
 static bool start_fresh(struct supervisor *s) {
-    struct upgrade *u = &s->upgrade;
+    struct changeover *u = &s->upgrade;
     int end = -1, pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) return false;
     struct supervisor_child *c = supervisor_child_new(s, &end);
@@ -124,23 +124,23 @@ static void on_limit(struct timer *t, uint64_t now_us) {
     kill(s->upgrade.fresh->pid, SIGKILL);
 }
 
-bool upgrade_has_died(struct supervisor_child *c, int how) {
-    struct upgrade *u = &c->s->upgrade;
+bool changeover_has_died(struct supervisor_child *c, int how) {
+    struct changeover *u = &c->s->upgrade;
     if (u->fresh != c) return false;
     forget_fresh(c->s);
     bool killed = WIFSIGNALED(how);
     int what = killed ? WTERMSIG(how) : WEXITSTATUS(how);
     log_error("upgrade binary=\"%s\" err=\"it ended with %s %d before it was ready\" effect=\"none\"",
               u->binary, killed ? "signal" : "status", what);
-    tell(u, UPGRADE_FAILED "%s ended with %s %d before it was ready; what served before goes on", u->binary,
-         killed ? "signal" : "status", what);
+    tell(u, CHANGEOVER_FAILED "%s ended with %s %d before it was ready; what served before goes on",
+         u->binary, killed ? "signal" : "status", what);
     hang_up(u);
     return true;
 }
 
-bool upgrade_is_ready(struct supervisor_child *c) {
+bool changeover_is_ready(struct supervisor_child *c) {
     struct supervisor *s = c->s;
-    struct upgrade *u = &s->upgrade;
+    struct changeover *u = &s->upgrade;
     if (u->fresh != c) return false;
     forget_fresh(s);
     const struct supervisor_child *before = s->serving;
@@ -150,7 +150,7 @@ bool upgrade_is_ready(struct supervisor_child *c) {
     log_info("upgrade binary=\"%s\" pid=%d draining=%d", u->binary, (int)c->pid,
              before ? (int)before->pid : 0);
     if (before) kill(before->pid, SIGUSR2);
-    tell(u, UPGRADE_DONE "%s serves as process %d%s", u->binary, (int)c->pid,
+    tell(u, CHANGEOVER_DONE "%s serves as process %d%s", u->binary, (int)c->pid,
          before ? "; the one before finishes what it has begun" : "");
     hang_up(u);
     successor_become(s, u->binary);
@@ -159,11 +159,11 @@ bool upgrade_is_ready(struct supervisor_child *c) {
 
 /* ---- the door ---- */
 
-static void begin(struct supervisor *s, const struct upgrade_wish *w) {
-    struct upgrade *u = &s->upgrade;
+static void begin(struct supervisor *s, const struct changeover_wish *w) {
+    struct changeover *u = &s->upgrade;
     unsigned n = 0;
     for (const struct supervisor_child *c = s->children; c; c = c->next) n++;
-    bool sound = w->version == WORDS_VERSION && w->seconds >= 1 && w->seconds <= UPGRADE_SECONDS_MAX &&
+    bool sound = w->version == WORDS_VERSION && w->seconds >= 1 && w->seconds <= CHANGEOVER_SECONDS_MAX &&
                  memchr(w->binary, 0, sizeof w->binary) && memchr(w->workers, 0, sizeof w->workers);
     const char *why = !sound     ? "it was asked for in a way that this version does not know"
                       : u->fresh ? "another one is under way"
@@ -181,21 +181,21 @@ static void begin(struct supervisor *s, const struct upgrade_wish *w) {
         }
         why = strerror(errno);
     }
-    tell(u, UPGRADE_FAILED "%s", why);
+    tell(u, CHANGEOVER_FAILED "%s", why);
     hang_up(u);
 }
 
 static void on_door(struct loop_fd *f, uint32_t events) {
     struct supervisor *s = container_of(f, struct supervisor, upgrade.door);
-    struct upgrade *u = &s->upgrade;
-    struct upgrade_wish w;
+    struct changeover *u = &s->upgrade;
+    struct changeover_wish w;
     (void)events;
     int fd = accept4(f->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) return;
     struct timeval most = {.tv_usec = ASK_MS * 1000 - 1};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
     if (recv(fd, &w, sizeof w, MSG_WAITALL) != (ssize_t)sizeof w || u->client >= 0) {
-        static const char busy[] = UPGRADE_FAILED "another one is under way\n";
+        static const char busy[] = CHANGEOVER_FAILED "another one is under way\n";
         if (u->client < 0 || send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
             log_warn("upgrade err=\"asked for in a way that can not be understood\"");
         close(fd);
@@ -205,15 +205,15 @@ static void on_door(struct loop_fd *f, uint32_t events) {
     begin(s, &w);
 }
 
-void upgrade_open(struct supervisor *s, int door) {
-    struct upgrade *u = &s->upgrade;
+void changeover_open(struct supervisor *s, int door) {
+    struct changeover *u = &s->upgrade;
     u->client = u->said_fd = -1;
     u->door = (struct loop_fd){.fd = -1, .on_ready = on_door};
     u->said = (struct loop_fd){.fd = -1, .on_ready = on_said};
     timer_init(&u->limit, on_limit);
     char path[108];
     if (!s->c->argv || !s->c->socket_path) return;
-    err e = door >= 0 ? OK : upgrade_socket_path(s->c->socket_path, path);
+    err e = door >= 0 ? OK : changeover_socket_path(s->c->socket_path, path);
     if (e == OK && door < 0) e = unix_sock_listen(path, &door);
     if (e == OK) e = loop_add_level(&s->loop, &u->door, door);
     if (e != OK)
@@ -221,14 +221,14 @@ void upgrade_open(struct supervisor *s, int door) {
                  strerror(errno));
 }
 
-void upgrade_close(struct supervisor *s) {
-    struct upgrade *u = &s->upgrade;
+void changeover_close(struct supervisor *s) {
+    struct changeover *u = &s->upgrade;
     if (!u->door.on_ready) return; /* never opened */
     char path[108];
     int door = u->door.fd;
     loop_remove(&s->loop, &u->door);
     if (door >= 0) close(door);
-    if (door >= 0 && !s->is_child && upgrade_socket_path(s->c->socket_path, path) == OK) unlink(path);
+    if (door >= 0 && !s->is_child && changeover_socket_path(s->c->socket_path, path) == OK) unlink(path);
     loop_remove(&s->loop, &u->said);
     if (u->said_fd >= 0) close(u->said_fd);
     hang_up(u);
