@@ -4,13 +4,14 @@
 #include <elf.h>
 #include <execinfo.h>
 #include <link.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { FRAMES_MAX = 64, STACK_BYTES = 64 << 10, BUILD_ID_MAX = 20, SECONDS_MAX = 5 };
+enum { FRAMES_MAX = 64, STACK_BYTES = 64 << 10, BUILD_ID_MAX = 20 };
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 /* A handler is given nothing but a number. */
@@ -100,13 +101,7 @@ static void give_way(int number) {
 static void on_signal(int number, siginfo_t *info, void *context) {
     (void)context;
     if (atomic_exchange(&crash.begun, 1)) /* another thread's is being told, and ends us all */
-        for (;;) pause();
-    signal(SIGALRM, SIG_DFL); /* what is read may be in any state: told or not, it ends */
-    sigset_t one;
-    sigemptyset(&one);
-    sigaddset(&one, SIGALRM);
-    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-    alarm(SECONDS_MAX);
+        for (;;) poll(NULL, 0, -1);
     tell_head(number, info);
     tell_frames();
     void (*describe)(void *arg, struct crash_text *t) = atomic_load(&crash.describe);
@@ -148,6 +143,7 @@ void crash_install(int fd, void (*describe)(void *arg, struct crash_text *t), vo
     atomic_store(&crash.describe, describe);
     struct sigaction a = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&a.sa_mask);
+    sigdelset(&a.sa_mask, SIGSYS); /* what a sandbox refuses is no end of it */
     for (size_t i = 0; i < COUNT_OF(signals); i++) sigaction(signals[i], &a, &crash.before[i]);
 }
 

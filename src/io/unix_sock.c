@@ -33,10 +33,10 @@ err unix_sock_connect(const char *path, int *ret_fd) {
     return OK;
 }
 
-static err listen_at(const char *path, int *ret_fd) {
+err unix_sock_replace(const char *path, int *ret_fd) {
     struct sockaddr_un a;
     TRY(fill(path, &a));
-    unlink(path); /* nobody accepts there */
+    unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return ERR_IO;
     mode_t before = umask(0177); /* only for us, from its first moment */
@@ -59,23 +59,7 @@ err unix_sock_listen(const char *path, int *ret_fd) {
         errno = EADDRINUSE;
         return ERR_IO;
     }
-    return listen_at(path, ret_fd);
-}
-
-err unix_sock_replace(const char *path, int *ret_fd) {
-    char beside[sizeof((struct sockaddr_un *)0)->sun_path + 8];
-    int fd;
-    snprintf(beside, sizeof beside, "%s.new", path);
-    TRY(listen_at(beside, &fd));
-    if (rename(beside, path) == 0) {
-        *ret_fd = fd;
-        return OK;
-    }
-    int why = errno;
-    close(fd);
-    unlink(beside);
-    errno = why;
-    return ERR_IO;
+    return unix_sock_replace(path, ret_fd);
 }
 
 enum { FDS_MAX = 64 };
