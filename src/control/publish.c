@@ -8,13 +8,14 @@
 #include "io/clock.h"
 #include "io/half_open.h"
 #include "io/log.h"
+#include "io/sock.h"
 #include "io/tls_trust.h"
 
 enum {
     RETRY_US = 5000000,
-    CALM_US = 1000, /* between two looks at handshakes, the first; twice as long each time */
+    CALM_US = 2000, /* between two looks at handshakes, the first; twice as long each time */
     CALM_LOOKS =
-        8, /* a quarter of a second in all: who has not answered by then was never there, or comes again */
+        7, /* a quarter of a second in all: who has not answered by then was never there, or comes again */
 };
 
 /* A table that is out: one message a worker, which comes back twice. */
@@ -168,6 +169,14 @@ static err ip_of(const char *address, struct ip *ret) {
     return *address ? ip_parse(str_of(address), ret) : OK;
 }
 
+static bool is_queued(const struct publish_port *o) {
+    for (uint32_t i = 0; i < o->fds_n; i++)
+        if (sock_queued(o->fds[i])) return true;
+    return false;
+}
+
+static void close_port(struct publish_port *o);
+
 /* What was to follow, once every queue is empty. What came with the last connections is read before workers hear of anything else. */
 static void go_on(struct publish *p) {
     void (*then)(struct publish * p) = p->then;
@@ -183,6 +192,10 @@ static void on_removed(struct worker_socket *m, void *home) {
     struct publish *p = o->p;
     free(container_of(m, struct socket_slot, m));
     if (--o->left) return;
+    if (!p->drains_sent && is_queued(o)) { /* one had been on its way between two processors */
+        close_port(o);
+        return;
+    }
     close_sockets(o);
     struct ip ip;
     if (ip_of(o->address, &ip) == OK && supervised_close(p->c.supervisor, &ip, o->port) != OK)
@@ -258,7 +271,12 @@ static bool is_calm(const struct publish *p) {
 static void when_calm(struct publish *p, void (*then)(struct publish *p)) {
     p->then = then;
     p->looks = 0;
-    on_calm(&p->calm, 0);
+    bool going = false;
+    for (const struct publish_port *o = p->ports; o; o = o->next) going |= o->state == PORT_HUSHED;
+    if (going) /* a packet may have passed just before, and be looked at by another processor */
+        timer_set(&p->c.loop->timers, &p->calm, clock_monotonic_us() + CALM_US);
+    else
+        go_on(p);
 }
 
 static void on_calm(struct timer *t, uint64_t now_us) {

@@ -157,3 +157,10 @@ void sock_unhush(int listen_fd) {
     int none = 0;
     setsockopt(listen_fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
 }
+
+/* [Linux net/ipv4/tcp.c, tcp_get_info()]: of a listening socket, the length of its queue. */
+uint32_t sock_queued(int listen_fd) {
+    struct tcp_info info = {0};
+    socklen_t n = sizeof info;
+    return getsockopt(listen_fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_unacked : 0;
+}

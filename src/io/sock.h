@@ -25,3 +25,5 @@ uint16_t sock_port(int fd);
  * somebody else may listen. Connections that have begun are still completed and queued: see half_open.h. Both are for all descriptors of it. */
 void sock_hush(int listen_fd);
 void sock_unhush(int listen_fd);
+/* How many connections wait to be accepted. */
+uint32_t sock_queued(int listen_fd);

@@ -239,12 +239,12 @@ static void add_socket(struct worker *w, const struct worker_socket *m) {
         pause_accepting(w, strerror(errno)); /* and tried again */
 }
 
-static void remove_socket(struct worker *w, int fd) {
-    list_each (struct mouth, s, &w->mouths, all) {
-        if (s->fd != fd) continue;
-        while (accept_some(s, ACCEPTS_A_TURN)) {}
-        mouth_free(s);
-    }
+/* Perhaps for the second time: more had come. */
+static void remove_socket(struct worker *w, const struct worker_socket *m) {
+    struct mouth last = {.worker = w, .fd = m->fd, .port_slot = m->port_slot};
+    while (accept_some(&last, ACCEPTS_A_TURN)) {}
+    list_each (struct mouth, s, &w->mouths, all)
+        if (s->fd == m->fd) mouth_free(s);
 }
 
 static void deliver_socket(struct post *p, void *worker) {
@@ -252,7 +252,7 @@ static void deliver_socket(struct post *p, void *worker) {
     struct worker_socket *m = container_of(p, struct worker_socket, post);
     m->by = w;
     if (m->remove)
-        remove_socket(w, m->fd);
+        remove_socket(w, m);
     else if (w->state == WORKER_SERVES)
         add_socket(w, m);
     send_home(w, p, home_socket);
