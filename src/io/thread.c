@@ -29,7 +29,7 @@ err thread_start(struct thread **ret, const char *name, void (*run)(void *arg), 
     snprintf(t->name, sizeof t->name, "%s", name);
     sigset_t all, before; /* a new thread inherits the mask */
     sigfillset(&all);
-    sigdelset(&all, SIGSYS); /* blocked, it would end the process instead of telling what was refused */
+    sigdelset(&all, SIGSYS);    /* blocked, it would end the process instead of telling what was refused */
     crash_signals_out_of(&all); /* blocked, they end the process untold */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&t->id, NULL, body, t);
