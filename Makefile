@@ -5,7 +5,7 @@ BUILD := build
 J := $(shell nproc)
 PRESET_debug := $(BUILD)/debug
 PRESET_release := $(BUILD)/release
-.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e gates docs crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install uninstall
+.PHONY: help build run demo dev test check unit shape fmt lint golden proto e2e soak gates docs crd cluster conformance fuzz tsan clang bench bench-kube clean deps refs install uninstall
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ suite: $(BUILD)/debug/build.ninja ## rewrite what the official suite's own manif
 
 e2e: build ## end to end with real clients and servers; K=name runs the matching cases
 	@tests/e2e/run $(if $(K),-k $(K)) $(BUILD)/postern
+
+soak: build ## ten minutes of load with a change every second: a million requests, none may fail
+	@tests/soak/run --requests 1000000 --seconds 600 --every 1 $(BUILD)/postern
 
 gates: build ## what a request may cost, counted: system calls, allocations, futexes, instructions
 	@tests/gates/gates.sh $(BUILD)/postern

@@ -52,6 +52,7 @@ if [ "$mode" = full ]; then
     step build-release make --no-print-directory build
     step slow ctest --test-dir build/debug --output-on-failure -R '^slow/'
     step e2e tests/e2e/run build/postern
+    step soak tests/soak/run build/postern
     step gates tests/gates/gates.sh build/postern
     step instructions tests/gates/instructions.sh --most 10500 build/postern
     step instructions-full tests/gates/instructions.sh --tls full --most 2420000 build/postern
