@@ -260,11 +260,6 @@ void conn_resume(struct conn *c) {
         link_append(&c->common->soon, &c->run);
 }
 
-size_t conn_pending(const struct conn *c) {
-    size_t n = c->codec ? c->codec->ops->pending(c->codec) : 0;
-    return c->tls ? n + tls_pending(c->tls) : n;
-}
-
 bool conn_reusable(const struct conn *c) {
     return c->state == CONN_OPEN && !c->peer_shut && !c->read_over && !c->write_over && c->in_at == c->in_n &&
            c->codec && c->codec->ops->reusable(c->codec) && conn_pending(c) == 0;

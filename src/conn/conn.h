@@ -184,7 +184,10 @@ void conn_flush(struct conn *c);
 /* Room was made, or the owner holds it no longer: what was left and what is readable is read. */
 void conn_resume(struct conn *c);
 /* Bytes that wait to be written, those within TLS included. */
-size_t conn_pending(const struct conn *c);
+static inline size_t conn_pending(const struct conn *c) {
+    size_t n = c->codec ? c->codec->ops->pending(c->codec) : 0;
+    return c->tls ? n + tls_pending(c->tls) : n;
+}
 /* May it carry another message? Everything was written and read. */
 bool conn_reusable(const struct conn *c);
 /* Has the peer not closed it, as far as the kernel knows? One call of the system. */
