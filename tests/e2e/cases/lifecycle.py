@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import threading
 import time
 
 from client import Connection
@@ -177,15 +176,7 @@ def kill_thread(pid, name, sig):
 @case
 def a_crash_is_told(t):
     """When the serving process crashes: is it told where and what each worker was doing, without what clients sent, and does it serve again at once?"""
-    go = threading.Event()
-    t.finally_(go.set)
-
-    def handler(stream, r):
-        stream.body(r)
-        if r.target.startswith('/slow'):
-            go.wait(30)
-        stream.answer(200, [], b'done')
-        return True
+    handler, _ = t.held('/slow?secret=hunter2')
     s = t.simple(handler=handler)
     c = t.connection(s.port[80])
     c.send('GET /slow?secret=hunter2 HTTP/1.1\r\nHost: example.com\r\nAuthorization: Basic aHVudGVyMg==\r\n\r\n')

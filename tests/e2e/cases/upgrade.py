@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import stat
-import threading
 
 import wsocket
 from client import trusting
@@ -66,15 +65,7 @@ def upgrade_under_load(t):
 @case
 def upgrade_finishes_what_runs(t):
     """Do a slow request, a stream of HTTP/2 and a kept connection go on in the process before, and end well there?"""
-    go = threading.Event()
-    t.finally_(go.set)
-
-    def handler(stream, r):
-        stream.body(r)
-        if r.target == '/slow':
-            go.wait(30)
-        stream.answer(200, [], b'done')
-        return True
+    handler, go = t.held('/slow')
     s = t.simple(handler=handler)
     slow, kept, h2 = t.connection(s.port[80], timeout=30), t.connection(s.port[80]), Frames(t, s.port[80])
     equal(kept.ask().status, 200)
