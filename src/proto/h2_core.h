@@ -25,6 +25,7 @@ enum {
         20000, /* a stream that the peer cancels, or makes us cancel: 500 at once, 50 a second */
     H2_CALM_CONTROL_US = 5000,  /* PING, SETTINGS, empty DATA: 2,000 at once, 200 a second */
     H2_CALM_PRIORITY_US = 1000, /* PRIORITY: 10,000 at once, 1,000 a second */
+    H2_CALM_BYTE_US = 10, /* of a head beyond its bound, as HPACK tells it: 1 MB at once, 100 kB a second */
 };
 
 /* The message that is read on a stream. */

@@ -94,6 +94,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)flags;
     if (listens(find(session, frame->hd.stream_id)))
         h2_head_line(&h->head, (str){(const char *)name, name_n}, (str){(const char *)value, value_n});
+    if (h->head.too_large && pay(h, H2_CALM_BYTE_US * (name_n + value_n)) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (!h->pausing) return 0;
     h->pausing = false;
     return NGHTTP2_ERR_PAUSE;
