@@ -150,6 +150,12 @@ class Postern(Process):
                 total, found = total + float(m[3]), True
         return total if found else None
 
+    def adopts(self, change):
+        """Makes a change, and waits until each worker goes by it."""
+        before = self.metric('postern_config_revision')
+        change()
+        eventually(lambda: self.metric('postern_config_revision') > before, 'every worker has adopted it')
+
     def stop(self):
         """Ends it as an operator would; it must end well."""
         equal(self.end(), 0, f'exit status; log: {self.text()[-1500:]}')

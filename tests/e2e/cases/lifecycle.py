@@ -185,6 +185,7 @@ def a_crash_is_told(t):
     holds(s.page('/crash').text(), 'no serving process has died')
     began = time.monotonic()
     kill_thread(before, 'worker-1', signal.SIGSEGV)
+    eventually(lambda: not os.path.exists(f'/proc/{before}'), 'it is gone, and what its other workers had taken with it')
     with Connection(s.port[80], timeout=10) as other:
         equal(other.ask().status, 200)
     took = time.monotonic() - began
