@@ -82,7 +82,8 @@ syscalls() { # name, requests, bound, options of hload
     wait "$tracer" || :
     tracer=''
     # % time, seconds, usecs/call, calls, [errors,] syscall
-    awk -v n="$n" '$NF != "total" && $4 + 0 > 0 { total += $4 } END { printf "%.2f\n", total / n }' "$work/calls" > "$work/rate"
+    awk -v n="$n" -v but="$but" '$NF != "total" && $NF != but && $4 + 0 > 0 { total += $4 } END { printf "%.2f\n", total / n }' \
+        "$work/calls" > "$work/rate"
     at_most "system calls a request, $name" "$(cat "$work/rate")" "$bound"
     awk '$NF != "total" && $4 + 0 > 20 { printf "       %s %d\n", $NF, $4 }' "$work/calls"
     # A thread that sleeps in one is seen once, when the tracer interrupts it.
@@ -125,11 +126,13 @@ allocations_each() { # name, requests, bound a request, options of hload
 }
 
 start POSTERN_GATES=1
+but='' # a call that is not counted
 syscalls 'kept alive' 20000 4.2 -c 64
 syscalls 'a connection each' 5000 9 -c 64 -m close
 syscalls 'kept alive, TLS' 20000 4.2 -c 64 -t -p "$tls_port"
-syscalls 'a full handshake each' 2000 20 -c 8 -m close -t -p "$tls_port"
-syscalls 'a resumed handshake each' 2000 17.5 -c 8 -m close -t -r -p "$tls_port"
+but=epoll_wait # how often the loop turns is up to the client: what it sends may come together or apart
+syscalls 'a full handshake each' 2000 17.5 -c 8 -m close -t -p "$tls_port"
+syscalls 'a resumed handshake each' 2000 16.5 -c 8 -m close -t -r -p "$tls_port"
 stop
 
 : > "$work/count"
