@@ -78,6 +78,9 @@ static void move(struct control *k, enum control_state to) {
     k->state = to;
 }
 
+/* Whoever asks the process that hands over, by a connection that it had taken already, asks of the gateway: that serves. */
+static bool is_ready(const struct control *k) { return k->state == CONTROL_READY || k->hands_over; }
+
 static void tell_manager(const struct control *k, const char *text) {
     if (notify_send(k->c->notify_socket, text) != OK)
         log_warn("service manager socket=\"%s\" err=\"%s\"", k->c->notify_socket, strerror(errno));
@@ -280,7 +283,7 @@ static void answer_metrics(void *arg, struct admin_request *r) {
     struct metrics_gauges g = {
         .revision = stats_get(&s->revision),
         .tables_alive = stats_get(&s->tables_alive),
-        .ready = k->state == CONTROL_READY,
+        .ready = is_ready(k),
         .workers = k->workers_n,
         .start_s = (uint64_t)k->start_s,
         .access_dropped = access_writer_dropped(k->access),
@@ -336,7 +339,8 @@ static void on_ask(void *arg, struct admin_request *r, str page, str query) {
     if (str_eq(page, S("/healthz"))) {
         admin_answer(r, 200, S("text/plain"), S("ok\n"));
     } else if (str_eq(page, S("/readyz"))) {
-        admin_answer(r, k->state == CONTROL_READY ? 200 : 503, S("text/plain"), str_of(why[k->state]));
+        bool ready = is_ready(k);
+        admin_answer(r, ready ? 200 : 503, S("text/plain"), str_of(why[ready ? CONTROL_READY : k->state]));
     } else if (str_eq(page, S("/metrics"))) {
         scrape_page(k->scrape, k->workers, k->workers_n, r);
     } else if (str_eq(page, S("/crash"))) {
