@@ -123,6 +123,29 @@ def upgrade_takes_what_is_queued(t):
 
 
 @case
+def upgrade_is_done_when_it_is_said(t):
+    """Has the process before left the admin's address to the new one when `postern upgrade` says that it is done?"""
+    s = t.simple()
+    for n in (2, 1, 2):
+        upgrade(t, s, '--binary', t.binary, '--workers', n)
+        equal(s.metric('postern_workers'), n)
+    said = [line for line in s.text().splitlines() if ' hands over ' in line or ' upgrade done ' in line]
+    equal([' hands over ' in line for line in said], [True, False] * 3, 'each has left before it was said')
+
+
+@case
+def upgrade_although_the_one_before_stands_still(t):
+    """Does one that does not answer any more keep nobody from an upgrade?"""
+    s = t.simple()
+    old = s.serving()
+    stand_still(t, old)
+    holds(upgrade(t, s, '--binary', t.binary), 'done: ', f'process {old}', 'has not let go')
+    equal(s.ask().status, 200)
+    os.kill(old, signal.SIGCONT)
+    eventually(lambda: old not in children(s.pid), 'the one before ends')
+
+
+@case
 def upgrade_to_other_workers(t):
     """Is nothing lost when the number of workers changes, up and down?"""
     s = t.simple()
