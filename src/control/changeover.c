@@ -17,7 +17,11 @@
 #include "io/log.h"
 #include "io/unix_sock.h"
 
-enum { LINE_BYTES_MAX = 5000, ASK_MS = 1000 };
+enum {
+    LINE_BYTES_MAX = 5000,
+    ASK_MS = 1000,
+    LEAVE_US = 2000000 /* the one before lets go in this time, or is left to itself */
+};
 
 err changeover_socket_path(const char *admin_path, char ret[108]) {
     int n = snprintf(ret, 108, "%s.upgrade", admin_path);
@@ -119,21 +123,37 @@ static void on_limit(struct timer *t, uint64_t now_us) {
     (void)now_us;
     struct supervisor *s = container_of(t, struct supervisor, upgrade.limit);
     timer_clear(t);
+    if (s->upgrade.before) {
+        s->upgrade.before = NULL;
+        s->upgrade.silent = true;
+        changeover_go_on(s);
+    }
     if (!s->upgrade.fresh) return;
     tell(&s->upgrade, "it is not ready in time and is ended");
     kill(s->upgrade.fresh->pid, SIGKILL);
 }
 
+static void end_handing_over(struct changeover *u) {
+    u->before = NULL;
+    u->handing_over = false;
+    timer_clear(&u->limit);
+}
+
 bool changeover_has_died(struct supervisor_child *c, int how) {
     struct changeover *u = &c->s->upgrade;
-    if (u->fresh != c) return false;
-    forget_fresh(c->s);
+    bool was_ready = u->handing_over && c == c->s->serving;
+    if (u->fresh != c && !was_ready) return false;
+    if (was_ready)
+        end_handing_over(u);
+    else
+        forget_fresh(c->s);
     bool killed = WIFSIGNALED(how);
     int what = killed ? WTERMSIG(how) : WEXITSTATUS(how);
-    log_error("upgrade binary=\"%s\" err=\"it ended with %s %d before it was ready\" effect=\"none\"",
-              u->binary, killed ? "signal" : "status", what);
-    tell(u, CHANGEOVER_FAILED "%s ended with %s %d before it was ready; what served before goes on",
-         u->binary, killed ? "signal" : "status", what);
+    log_error("upgrade binary=\"%s\" err=\"it ended with %s %d %s\" effect=\"%s\"", u->binary,
+              killed ? "signal" : "status", what, was_ready ? "as soon as it served" : "before it was ready",
+              was_ready ? "the one before had handed over; the binary before serves anew" : "none");
+    tell(u, CHANGEOVER_FAILED "%s ended with %s %d %s", u->binary, killed ? "signal" : "status", what,
+         was_ready ? "as soon as it served" : "before it was ready; what served before goes on");
     hang_up(u);
     return true;
 }
@@ -143,18 +163,44 @@ bool changeover_is_ready(struct supervisor_child *c) {
     struct changeover *u = &s->upgrade;
     if (u->fresh != c) return false;
     forget_fresh(s);
-    const struct supervisor_child *before = s->serving;
+    struct supervisor_child *before = s->serving;
     s->serving = c;
     if (s->phase == SUPERVISOR_WAITS) s->phase = SUPERVISOR_RUNS; /* nobody served */
     timer_clear(&s->restart);
-    log_info("upgrade binary=\"%s\" pid=%d draining=%d", u->binary, (int)c->pid,
-             before ? (int)before->pid : 0);
-    if (before) kill(before->pid, SIGUSR2);
-    tell(u, CHANGEOVER_DONE "%s serves as process %d%s", u->binary, (int)c->pid,
-         before ? "; the one before finishes what it has begun" : "");
+    u->handing_over = true;
+    u->before = before;
+    u->before_pid = before ? before->pid : 0;
+    u->silent = false;
+    if (!before) return true;
+    kill(before->pid, before->ready ? SIGUSR2 : SIGTERM); /* not ready: there is nothing to hand over */
+    timer_set(&s->loop.timers, &u->limit, clock_monotonic_us() + LEAVE_US);
+    return true;
+}
+
+void changeover_has_left(struct supervisor_child *c) {
+    struct changeover *u = &c->s->upgrade;
+    if (u->before == c) u->before = NULL;
+}
+
+void changeover_go_on(struct supervisor *s) {
+    struct changeover *u = &s->upgrade;
+    if (!u->handing_over || u->before) return;
+    end_handing_over(u);
+    if (s->phase >= SUPERVISOR_ENDS) {
+        tell(u, CHANGEOVER_FAILED "the gateway is ending");
+        hang_up(u);
+        return;
+    }
+    char rest[100] = "";
+    if (u->before_pid)
+        snprintf(rest, sizeof rest, "; the one before, process %d, %s", (int)u->before_pid,
+                 u->silent ? "does not react and has not let go of the admin's address"
+                           : "finishes what it has begun");
+    log_info("upgrade done binary=\"%s\" pid=%d draining=%d%s", u->binary, (int)s->serving->pid,
+             (int)u->before_pid, u->silent ? " err=\"it does not react\"" : "");
+    tell(u, CHANGEOVER_DONE "%s serves as process %d%s", u->binary, (int)s->serving->pid, rest);
     hang_up(u);
     successor_become(s, u->binary);
-    return true;
 }
 
 /* ---- the door ---- */
@@ -165,8 +211,8 @@ static void begin(struct supervisor *s, const struct changeover_wish *w) {
     for (const struct supervisor_child *c = s->children; c; c = c->next) n++;
     bool sound = w->version == WORDS_VERSION && w->seconds >= 1 && w->seconds <= CHANGEOVER_SECONDS_MAX &&
                  memchr(w->binary, 0, sizeof w->binary) && memchr(w->workers, 0, sizeof w->workers);
-    const char *why = !sound     ? "it was asked for in a way that this version does not know"
-                      : u->fresh ? "another one is under way"
+    const char *why = !sound ? "it was asked for in a way that this version does not know"
+                      : u->fresh || u->handing_over ? "another one is under way"
                       : s->phase >= SUPERVISOR_ENDS ? "the gateway is ending"
                       : n >= SUPERVISOR_CHILDREN_MAX
                           ? "too many former processes still finish what they have begun"

@@ -190,6 +190,7 @@ static void hand_over(struct control *k) {
     k->drain_until_us = clock_monotonic_us() + k->c->handover_us_max;
     admin_hand_over(k->admin);
     admin_hand_over(k->health);
+    if (supervised_left(k->c->start.supervisor) != OK) log_warn("supervisor err=\"%s\"", strerror(errno));
     if (k->cluster) cluster_release(k->cluster, on_released, k);
     k->releasing = true;
     timer_clear(&k->watchdog);

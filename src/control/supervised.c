@@ -60,7 +60,11 @@ err supervised_close(int supervisor, const struct ip *ip, uint16_t port) {
     return ask(supervisor, &a, NULL, NULL, &why);
 }
 
-err supervised_ready(int supervisor) {
-    struct words_ask a = {.op = WORDS_READY, .n = 1};
+static err say(int supervisor, enum words_op op) {
+    struct words_ask a = {.op = op, .n = 1};
     return unix_sock_send(supervisor, &a, sizeof a, NULL, 0);
 }
+
+err supervised_ready(int supervisor) { return say(supervisor, WORDS_READY); }
+
+err supervised_left(int supervisor) { return say(supervisor, WORDS_LEFT); }

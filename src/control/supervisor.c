@@ -51,6 +51,7 @@ static void become_serving(struct supervisor_child *c) {
     struct supervisor *s = c->s;
     c->ready = true;
     if (!changeover_is_ready(c)) close_vanished(s);
+    changeover_go_on(s);
 }
 
 static err answer(struct supervisor_child *c, const struct words_ask *a) {
@@ -63,6 +64,10 @@ static err answer(struct supervisor_child *c, const struct words_ask *a) {
     case WORDS_HUSH: held_hush(held, a, c->number); return reply(c->fd, 0, NULL, 0);
     case WORDS_CLOSE: held_close(held, a, c->number); return reply(c->fd, 0, NULL, 0);
     case WORDS_READY: become_serving(c); return OK;
+    case WORDS_LEFT:
+        changeover_has_left(c);
+        changeover_go_on(c->s);
+        return OK;
     }
     return ERR_PROTO;
 }
@@ -100,6 +105,7 @@ void supervisor_forget(struct supervisor_child *c) {
     while (*at != c) at = &(*at)->next;
     *at = c->next;
     if (s->serving == c) s->serving = NULL;
+    changeover_has_left(c);
     loop_remove(&s->loop, &c->asks);
     close(c->fd);
     free(c);
@@ -216,6 +222,7 @@ static void on_end(struct supervisor_child *c, int how) {
         s->phase = SUPERVISOR_ENDS;
     if (s->phase == SUPERVISOR_ENDS && !s->children) done(s);
     close_vanished(s);
+    changeover_go_on(s);
 }
 
 static void pass_on(struct supervisor *s, int signal) {

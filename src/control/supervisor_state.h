@@ -19,9 +19,13 @@ struct supervisor_child {
     uint64_t born_us;
 };
 struct changeover {
-    struct loop_fd door, said; /* who asks; what the new process says on standard error */
-    int client;                /* -1: nobody waits */
-    struct supervisor_child *fresh;
+    struct loop_fd door, said;       /* who asks; what the new process says on standard error */
+    int client;                      /* -1: nobody waits */
+    struct supervisor_child *fresh;  /* started, not ready yet */
+    struct supervisor_child *before; /* lets go of what it has; NULL: it has, or ended */
+    bool handing_over,
+        silent; /* from the fresh one's readiness to the end; the one before did not let go in time */
+    pid_t before_pid;
     int said_fd;
     struct timer limit;
     char binary[4096], workers[16];
@@ -57,6 +61,9 @@ void changeover_open(struct supervisor *s, int door); /* door: listens already; 
 void changeover_close(struct supervisor *s);
 bool changeover_is_ready(struct supervisor_child *c);          /* c said so. true: it was waited for */
 bool changeover_has_died(struct supervisor_child *c, int how); /* the same of its end */
+void changeover_has_left(struct supervisor_child *c);          /* it handed over, or is forgotten */
+/* May go on as another binary, and not return then: nothing else is under way. */
+void changeover_go_on(struct supervisor *s);
 /* successor.c */
 /* A memory file of these bytes, that a process to come may read; -1: errno. */
 int successor_file(const void *bytes, size_t n);

@@ -14,6 +14,7 @@ enum words_op {
     WORDS_HUSH,  /* no further connection begins there; those that have begun are still to be taken */
     WORDS_CLOSE, /* the listener is gone, and its queues are empty */
     WORDS_READY, /* not answered: it serves, and asked for all that it needs */
+    WORDS_LEFT,  /* not answered: it has handed over, and lets nobody in any more who asks for pages */
 };
 enum words_use { WORDS_TRAFFIC, WORDS_ADMIN }; /* sockets of one use are never handed out for the other */
 struct words_ask {

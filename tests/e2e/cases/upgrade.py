@@ -139,7 +139,7 @@ def upgrade_although_the_one_before_stands_still(t):
     s = t.simple()
     old = s.serving()
     stand_still(t, old)
-    holds(upgrade(t, s, '--binary', t.binary), 'done: ', f'process {old}', 'has not let go')
+    holds(upgrade(t, s, '--binary', t.binary), 'done: ', f'process {old}', 'does not react')
     equal(s.ask().status, 200)
     os.kill(old, signal.SIGCONT)
     eventually(lambda: old not in children(s.pid), 'the one before ends')
