@@ -98,6 +98,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     err e = mailbox_attach(&b->box, &b->loop);
     assert(e == OK);
     b->files = files_new(&config->files);
+    last_good_init(&b->last_good, config->start.last_good, config->memory_limit);
     pipeline_init(&b->pipeline, str_of(config->controller_name));
     b->pipeline.sandbox = config->sandbox;
     struct facts *f = &b->pipeline.facts;
@@ -184,6 +185,7 @@ static void read_files(struct builder *b) {
     files_read(b->files, b->pipeline.store, &b->found, &work);
     stats_set(&b->stats.findings, b->found.n);
     tell_findings(b);
+    if (b->ready) last_good_leave(&b->last_good, b->files, b->pipeline.store);
     if (work.files_read || !b->ready)
         log_info("manifests read files=%u documents=%u objects_changed=%u findings=%u duration_us=%llu",
                  work.files_read, work.documents_decoded, work.objects_changed, b->found.n,
@@ -230,6 +232,7 @@ static void settled(struct builder *b) {
     builder_flush(b);
     if (b->ready || (b->follower && !follower_served(b->follower))) return;
     b->ready = true;
+    if (!b->follower) last_good_leave(&b->last_good, b->files, b->pipeline.store);
     mailbox_post(b->to, &news_new(b, BUILDER_READY)->post);
 }
 
@@ -366,6 +369,7 @@ void builder_run(void *builder) {
                                                        .changed = on_facts,
                                                        .drained = on_drained,
                                                        .arg = b});
+    if (!b->follower) last_good_take(&b->last_good, b->files);
     if (!b->follower) read_files(b);
     loop_run(&b->loop, after_turn, b);
 }

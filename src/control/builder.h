@@ -2,6 +2,7 @@
 #pragma once
 #include "base/stats.h"
 #include "control/control.h"
+#include "control/last_good.h"
 #include "control/pipeline.h"
 #include "control/publish.h"
 #include "files/files.h"
@@ -40,6 +41,7 @@ struct builder {
     struct builder_stats stats;
 
     struct files *files;
+    struct last_good last_good;
     struct follower *follower; /* NULL: objects come from files */
     struct name_watch *names;
     struct pipeline pipeline;

@@ -4,7 +4,7 @@
 #include "control/words.h"
 
 /* The supervisor process owns the listening sockets, parses nothing and holds no secret but what
- * sealed sessions and TLS tickets are kept with, so that they outlive the serving process. It starts that, starts it again within
+ * sealed sessions and TLS tickets are kept with, so that they outlive the serving process, and a file that it never reads (last_good.h). It starts that, starts it again within
  * a second when it dies (backing off when it keeps dying), passes signals on, and starts another binary on the same sockets when it is
  * told to (changeover.h), which then takes its own place, too. The two speak over a socket pair (words.h; the other side is supervised.h). */
 struct supervisor_config {

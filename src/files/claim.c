@@ -119,6 +119,7 @@ void claim_move(struct claims *c, struct claim_item *from, struct claim_item *to
     join(c, m, to, true); /* where the next to ask for it meets it first */
     if (m->winner == from) m->winner = to;
     touch(c, m);
+    c->moves++;
 }
 
 static bool is_before(const struct claim_item *a, const struct claim_item *b) {

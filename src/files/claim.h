@@ -16,6 +16,7 @@ struct claim_item {
     struct parcel *spare; /* decoded and not in the store (yet); owned */
     struct document *doc;
     uint32_t index; /* in the document */
+    bool kept;      /* what the document before said: this one is broken here */
 };
 struct claim {
     struct claim_item *first;
@@ -30,6 +31,7 @@ struct claims {
     struct claim **dirty; /* to be settled */
     uint32_t dirty_n, dirty_cap;
     uint32_t contested; /* claims of two or more */
+    uint64_t moves;     /* claim_move() was called so often */
 };
 void claim_init(struct claims *c);
 void claim_fini(struct claims *c); /* every item must have left */

@@ -54,12 +54,17 @@ static void free_items(struct document *d) {
     d->items = NULL;
 }
 
-static void free_document(struct document *d, struct claims *c) {
-    for (uint32_t i = 0; i < d->items_n; i++) claim_leave(c, &d->items[i]);
+static void free_findings(struct document *d) {
     for (struct document_finding *k = d->findings, *next; k; k = next) {
         next = k->next;
         free(k);
     }
+    d->findings = NULL;
+}
+
+static void free_document(struct document *d, struct claims *c) {
+    for (uint32_t i = 0; i < d->items_n; i++) claim_leave(c, &d->items[i]);
+    free_findings(d);
     free_items(d);
     free(d->item_lines);
     free(d);
@@ -325,7 +330,9 @@ static struct claim_item *before_broken(const struct update *u, const struct bro
 static void inherit_item(struct update *u, struct document *d, uint32_t index, struct claim_item *from) {
     struct claim_item *to = &d->items[index];
     to->doc = d, to->index = index;
-    if (from->claim && leaving_item(u, from->claim) == from) claim_move(u->claims, from, to);
+    if (!from->claim || leaving_item(u, from->claim) != from) return;
+    claim_move(u->claims, from, to);
+    to->kept = true;
 }
 
 /* A whole document that can not be parsed takes over all of a list. */
@@ -417,6 +424,11 @@ void document_file_fini(struct document_file *f) {
 }
 
 void document_decode_again(struct document *d) { d->file->marks[d->index].hash = 0; }
+
+void document_hush(struct document_file *f) {
+    for (uint32_t i = 0; f->findings_n && i < f->n; i++) free_findings(f->docs[i]);
+    f->findings_n = 0;
+}
 
 void document_clear(struct document_file *f, struct claims *c) {
     for (uint32_t i = 0; i < f->n; i++) free_document(f->docs[i], c);

@@ -44,6 +44,8 @@ const char *document_update(struct document_file *f, struct window *w, struct cl
                             struct arena *scratch, uint32_t *decoded);
 /* Its file must be read, and it be decoded, although both are as they were. */
 void document_decode_again(struct document *d);
+/* Nothing is told of its documents as they are now. */
+void document_hush(struct document_file *f);
 /* Every document leaves. */
 void document_clear(struct document_file *f, struct claims *c);
 void document_report(const struct document_file *f, struct findings *out);

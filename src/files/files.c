@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "files/document.h"
+#include "files/holdover.h"
 #include "files/machine.h"
 #include "files/pair.h"
 #include "files/source.h"
@@ -298,18 +298,21 @@ static const char *read_open_file(struct files *fs, struct document_file *f, int
     return NULL;
 }
 
+static struct document_file *add_file(struct files *fs, str path) {
+    const struct tenant *t = tenant_at(fs, path, false);
+    struct document_file *f = base_alloc(sizeof *f);
+    document_file_init(f, path, t ? DOCUMENT_TENANT : DOCUMENT_OPERATOR);
+    f->again = true;
+    f->tenant = t;
+    index_put(&fs->by_path, f);
+    count_folders(fs, f->path, 1);
+    return f;
+}
+
 /* A file that can not be read keeps what it said. */
 static void read_file(struct files *fs, const char *path) {
     struct document_file *f = index_get(&fs->by_path, str_of(path));
-    if (!f) {
-        const struct tenant *t = tenant_at(fs, str_of(path), false);
-        f = base_alloc(sizeof *f);
-        document_file_init(f, str_of(path), t ? DOCUMENT_TENANT : DOCUMENT_OPERATOR);
-        f->again = true;
-        f->tenant = t;
-        index_put(&fs->by_path, f);
-        count_folders(fs, f->path, 1);
-    }
+    if (!f) f = add_file(fs, str_of(path));
     f->seen = fs->walk;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe must not hold us up */
     const char *why = fd < 0 ? strerror(errno) : read_open_file(fs, f, fd);
@@ -504,4 +507,89 @@ void files_read(struct files *fs, struct store *s, struct findings *f, struct fi
     fs->work = NULL;
     if (has_findings(fs)) report(fs, f);
     *ret_work = work;
+}
+
+/* ---- for the process that serves after this one ---- */
+
+/* It, or what it lies in, can not be read. */
+static bool is_out_of_reach(const struct files *fs, const struct document_file *f) {
+    if (f->trouble) return true;
+    if (!fs->troubles.n) return false;
+    if (map_get(&fs->troubles, f->path)) return true;
+    str at = f->path;
+    for (size_t slash; (slash = str_rfind(at, '/')) < at.n; at = str_upto(at, slash))
+        if (map_get(&fs->troubles, str_upto(at, slash ? slash : 1))) return true;
+    return f->path.p[0] != '/' && map_get(&fs->troubles, S("."));
+}
+
+uint64_t files_kept_sign(const struct files *fs) {
+    uint64_t sum = 0;
+    index_each (const struct document_file, f, &fs->by_path) {
+        bool whole = is_out_of_reach(fs, f);
+        if (holdover_any(f, whole)) sum += holdover_sign(f, whole);
+    }
+    for (size_t i = 0; i < fs->pairs_n; i++) {
+        const struct pair *p = &fs->pairs[i];
+        if (p->trouble && holdover_any(&p->file, true)) sum += hash_join(holdover_sign(&p->file, true), i);
+    }
+    return sum ? hash_join(sum, fs->claims.moves) : 0;
+}
+
+/* Puts one whole, or nothing of it. false: there is no room. */
+static bool put_kept(struct buf *b, str name, bool pair, const struct document_file *f, bool whole,
+                     const struct store *s) {
+    size_t before = b->n;
+    holdover_put(b, name, pair, f, whole, s);
+    if (!b->overflow) return true;
+    b->n = before;
+    b->overflow = false;
+    return false;
+}
+
+uint32_t files_kept_put(const struct files *fs, const struct store *s, struct buf *b) {
+    uint32_t left_out = 0;
+    OWNED(arena) a = arena_new();
+    for (size_t i = 0; i < fs->pairs_n; i++) {
+        const struct pair *p = &fs->pairs[i];
+        if (p->trouble && holdover_any(&p->file, true))
+            left_out += !put_kept(b, pair_called(p, a), true, &p->file, true, s);
+    }
+    void **files = index_sorted(&fs->by_path);
+    for (uint32_t i = 0; i < fs->by_path.n; i++) {
+        const struct document_file *f = files[i];
+        bool whole = is_out_of_reach(fs, f);
+        if (holdover_any(f, whole)) left_out += !put_kept(b, f->path, false, f, whole, s);
+    }
+    free(files);
+    return left_out;
+}
+
+static bool is_below_a_root(const struct files *fs, str path) {
+    for (size_t i = 0; i < fs->roots_n; i++)
+        if (source_is_in(path, str_of(fs->roots[i].path))) return true;
+    return false;
+}
+
+/* The file that the record is of, not read yet; NULL: it is not ours. */
+static struct document_file *file_of(struct files *fs, const struct holdover_record *r) {
+    OWNED(arena) a = arena_new();
+    for (size_t i = 0; r->pair && i < fs->pairs_n; i++)
+        if (str_eq(pair_called(&fs->pairs[i], a), r->name))
+            return fs->pairs[i].file.n ? NULL : &fs->pairs[i].file;
+    if (r->pair || !is_below_a_root(fs, r->name) || index_get(&fs->by_path, r->name)) return NULL;
+    return add_file(fs, r->name);
+}
+
+err files_keep(struct files *fs, str text, uint32_t *ret_files) {
+    look_around(fs);
+    *ret_files = 0;
+    struct holdover_record r;
+    err e;
+    while ((e = holdover_next(&text, &r)) == OK) {
+        struct document_file *f = file_of(fs, &r);
+        if (!f) continue;
+        holdover_take(f, r.text, &fs->claims, fs->scratch);
+        ++*ret_files;
+    }
+    return e == ERR_END ? OK : e;
 }

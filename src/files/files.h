@@ -41,6 +41,14 @@ struct files_work {
 /* Reads what files_mark() named (everything at first) and brings the store up to date. *f lists every finding that stands, over all files,
  * those of documents that were not read again included. */
 void files_read(struct files *fs, struct store *s, struct findings *f, struct files_work *ret_work);
+/* What stays in force although it is not what files say now, for the process that serves after this one: of documents that are broken, of files
+ * that can not be read, of pairs that do not fit. files_kept_sign(): 0: nothing; equal: the same as it was. files_kept_put() adds it to an empty
+ * b, with its secrets, and returns how many files there was no room for. */
+uint64_t files_kept_sign(const struct files *f);
+uint32_t files_kept_put(const struct files *f, const struct store *s, struct buf *b);
+/* Before the first files_read(): takes up such a text, as what was read before. What it tells of elsewhere than the roots is left out, and a tenant's
+ * may say what tenants may. ERR_PROTO: it is none, from some place on. */
+err files_keep(struct files *f, str text, uint32_t *ret_files);
 /* Marks a path as changed; "" = everything. */
 void files_mark(struct files *f, str path);
 

@@ -87,6 +87,10 @@ bool pair_read(struct pair *p, struct claims *c, struct arena *scratch, uint32_t
     return true;
 }
 
+str pair_called(const struct pair *p, struct arena *a) {
+    return arena_printf(a, "%s/%s=%s,%s", p->ns, p->name, p->cert, p->key);
+}
+
 void pair_report(const struct pair *p, struct findings *f) {
     if (p->trouble) {
         f->file = p->file.path;

@@ -15,4 +15,6 @@ void pair_init(struct pair *p, const struct files_pair *c);
 void pair_fini(struct pair *p, struct claims *c);
 /* Reads both when due. true: they were read. */
 bool pair_read(struct pair *p, struct claims *c, struct arena *scratch, uint32_t *decoded);
+/* As the command line gives it: "NAMESPACE/NAME=CERT,KEY"; in a. */
+str pair_called(const struct pair *p, struct arena *a);
 void pair_report(const struct pair *p, struct findings *f);
