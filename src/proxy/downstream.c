@@ -379,38 +379,6 @@ err downstream_count(struct downstream *d, const struct table_port_settings *s) 
     return ERR_LIMIT;
 }
 
-/* Nothing runs on it, nor has begun as far as the kernel knows. */
-static bool is_idle(const struct downstream *d) {
-    return link_empty(&d->exchanges) && d->conn.state != CONN_CLOSED && d->conn.in_at == d->conn.in_n &&
-           !conn_has_bytes(&d->conn);
-}
-
-bool downstream_shed(struct proxy *p) {
-    enum { LOOKS = 64 };
-    struct downstream *best = NULL;
-    uint32_t best_n = 0, looks = 0;
-    struct link *seen = &p->clients;
-    for (; looks < LOOKS && !link_empty(&p->clients) && p->clients.next != seen; looks++) {
-        struct downstream *d = container_of(p->clients.next, struct downstream, all);
-        link_remove(&d->all);
-        link_append(&p->clients, &d->all);
-        if (seen == &p->clients) seen = &d->all; /* once round */
-        if (!link_empty(&d->exchanges) || d->conn.state == CONN_CLOSED) continue;
-        uint32_t n = p->crowd && d->counted ? crowd_of_address(p->crowd, &d->peer) : 0;
-        if (best && n <= best_n) continue;
-        if (!is_idle(d)) continue;
-        best = d, best_n = n;
-    }
-    if (!best) return false;
-    p->counts.connections_shed++;
-    if (downstream_is_shared(best) && best->conn.state == CONN_OPEN) { /* it is told, if it can be */
-        best->conn.codec->ops->drain(best->conn.codec);
-        conn_flush(&best->conn);
-    }
-    conn_close(&best->conn);
-    return true;
-}
-
 static uint64_t most_of(uint64_t set, bool usual_too, uint64_t usual) {
     if (!set) return usual;
     return usual_too ? num_max(set, usual) : set;

@@ -35,8 +35,6 @@ struct downstream { /* owner: worker */
 void downstream_set_peer(struct downstream *d, const struct ip *peer, uint16_t port);
 /* Counts it by that address. ERR_LIMIT: there are too many of it. */
 err downstream_count(struct downstream *d, const struct table_port_settings *s);
-/* Closes an idle one. false: none is. */
-bool downstream_shed(struct proxy *p);
 /* It may send its first request, or begin its handshake: it has so long from now on. */
 void downstream_begin(struct downstream *d);
 void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_port,

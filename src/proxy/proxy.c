@@ -8,6 +8,7 @@
 #include "proxy/mirror.h"
 #include "proxy/relay.h"
 #include "proxy/retry_budget.h"
+#include "proxy/shed.h"
 #include "proxy/tracer.h"
 
 /* Of a response: backends are ours, but a broken one must not make memory grow. */
@@ -132,7 +133,8 @@ void proxy_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t peer_
 }
 
 bool proxy_make_room(struct proxy *p) {
-    if (!downstream_shed(p)) return false;
+    if (!shed_idle(p, 1)) return false;
+    p->counts.connections_shed++;
     conn_settle(&p->common);
     return true;
 }

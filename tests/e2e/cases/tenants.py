@@ -88,6 +88,41 @@ def tenant_endpoints(t):
     holds(s.text(), 'exists already from outside this folder')
 
 
+GARBAGE = {
+    'torn': lambda good: good[:len(good) // 2],
+    'bytes': lambda good: good.replace('Service', '\x00\x01\ufffe'),
+    'words': lambda good: good.replace('80', '"many"').replace('app', '[1, {}]'),
+    'bomb': lambda good: 'a0: &a0 [x, x, x, x]\n' + ''.join(f'a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}, *a{i - 1}]\n' for i in range(1, 20)),
+    'deep': lambda good: 'spec: ' + '[' * 20000,
+    'many': lambda good: documents(*(nowhere(route(rule('app', matches=[path(f'/b/{i}')]), name=f'm{i}', hostnames=['example.com'], parents=[INFRA])) for i in range(1500))),
+    'theirs': lambda good: documents(*service('app', 1, namespace='b'), route(rule({'name': 'app', 'namespace': 'b', 'port': 80}, matches=[path('/elsewhere')]), name='app', parents=[INFRA], namespace='b')),
+}
+
+
+@case
+def tenant_garbage_harms_nobody(t):
+    """While one tenant writes garbage of many kinds, is each request of another's answered as ever, and nothing left of it after?"""
+    a, b = t.backend('a'), t.echo('b')
+    whole(t, 'a', a, at='/a')
+    whole(t, 'b', b, at='/b')
+    s = shared(t, '--tenant-endpoints', '127.0.0.1')
+    before = s.page('/table').text()
+    load = t.load(s.port[80], '-u', '/b', conns=4)
+    good = documents(*nowhere([route(rule('app'), name='x', parents=[INFRA])]))
+    for n, (name, make) in enumerate(GARBAGE.items()):
+        with open(t.file('a/garbage.yaml'), 'w', errors='surrogateescape') as f:
+            f.write(make(good))
+        # what was written after it is served, so it was read
+        put(t, 'a', 'marker.yaml', *nowhere([route(rule('app', matches=[path(f'/n{n}')]), name='marker', parents=[INFRA])]))
+        eventually(lambda: s.ask(f'/n{n}').get('X-Served-By') == 'a', f'what comes with {name} is served', 30)
+        equal(s.ask('/b').get('X-Served-By'), 'b', name)
+    os.unlink(t.file('a/garbage.yaml'))
+    os.unlink(t.file('a/marker.yaml'))
+    eventually(lambda: s.page('/table').text() == before, 'the table is as it was', 20)
+    load.unharmed()
+    s.stop()
+
+
 @case
 def tenant_links(t):
     """Is a link out of a tenant's folder not followed?"""

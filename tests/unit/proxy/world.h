@@ -33,6 +33,7 @@ struct world_wish {
     void (*change)(struct rig *r, struct plan_rule *rule);
     void (*add)(struct world *w); /* to the plan */
     uint32_t others;              /* endpoints of "a" besides the first */
+    struct crowd *crowd;
     bool records;
 };
 
@@ -88,6 +89,7 @@ static inline void world_init_wish(struct world *w, struct world_wish wish) {
                                                 .finished = on_finished,
                                                 .arg = w,
                                                 .limits = wish.limits,
+                                                .crowd = wish.crowd,
                                                 .records = wish.records});
     proxy_adopt(w->proxy, r->table);
     const struct table_socket *v;
@@ -120,13 +122,14 @@ static inline void world_fini(struct world *w) {
     arena_free(r->a);
 }
 
-static inline int world_client(struct world *w) {
-    static const struct ip peer = {.family = 4, .bytes = {192, 0, 2, 1}};
+static inline int world_client_of(struct world *w, uint8_t last_byte) {
+    struct ip peer = {.family = 4, .bytes = {192, 0, 2, last_byte}};
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     proxy_accept(w->proxy, fds[0], &peer, 999, w->slot);
     return fds[1];
 }
+static inline int world_client(struct world *w) { return world_client_of(w, 1); }
 static inline int world_accept(struct world *w, int listener) {
     int fd;
     until(w, (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0);
