@@ -7,7 +7,8 @@
 enum { LOOKS = 64 };
 
 static bool may_be_idle(const struct downstream *d) {
-    return link_empty(&d->exchanges) && d->conn.state != CONN_CLOSED && d->conn.in_at == d->conn.in_n;
+    return link_empty(&d->exchanges) && d->conn.state != CONN_CLOSED && d->conn.in_at == d->conn.in_n &&
+           !conn_pending(&d->conn);
 }
 
 /* Each is looked at in turn, so that a look is short however many there are. */

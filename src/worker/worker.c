@@ -17,6 +17,8 @@ enum {
     RING_BYTES = 1 << 20,
     LINE_BYTES_MAX = 48 << 10,
     ACCEPT_PAUSE_US = 100000, /* when descriptors or memory have run out */
+    ACCEPT_SOON_US =
+        2000, /* once something of ours is over: not for each, since all sockets come back to the loop */
     PAUSE_QUIET_US = 10000000,
 };
 
@@ -47,6 +49,7 @@ struct worker { /* owner: its thread; stats and ring are read by others */
     struct link mouths;
     struct timer pause, end;
     uint64_t pause_told_us;            /* no line before */
+    uint64_t paused_at;                /* count_over() then; UINT64_MAX: nothing that ends is waited for */
     struct post *tables, *tables_last; /* posted, to be adopted when the turn is over */
     struct worker_table *current;
     struct worker_grave *graves; /* by post.next */
@@ -174,7 +177,15 @@ static void deliver_grave(struct post *p, void *worker) {
 
 /* ---- sockets ---- */
 
+/* Exchanges and connections: each may have made room, or may be what makes it. */
+static uint64_t count_over(const struct worker *w, const struct proxy_counts *c) {
+    return stats_get(&w->stats.requests) + c->connections_accepted - c->connections_open;
+}
+
 static void pause_accepting(struct worker *w, const char *why) {
+    struct proxy_counts c;
+    proxy_count(w->proxy, &c);
+    w->paused_at = count_over(w, &c);
     stats_add(&w->stats.pauses, 1);
     if (w->loop.now_us >= w->pause_told_us) {
         log_warn("accept paused worker=%u why=\"%s\" retrying in_ms=%d", w->config.index, why,
@@ -217,11 +228,17 @@ static void on_mouth(struct loop_fd *f, uint32_t events) {
 static void on_pause_over(struct timer *t, uint64_t now_us) {
     (void)now_us;
     struct worker *w = container_of(t, struct worker, pause);
+    w->paused_at = UINT64_MAX;
     if (w->state != WORKER_SERVES) return;
     list_each (struct mouth, s, &w->mouths, all) {
         if (s->watch.fd < 0 && loop_add_level(&w->loop, &s->watch, s->fd) != OK)
             pause_accepting(w, strerror(errno));
     }
+}
+
+static void end_pause_soon(struct worker *w) {
+    w->paused_at = UINT64_MAX;
+    timer_set(&w->loop.timers, &w->pause, w->loop.now_us + ACCEPT_SOON_US);
 }
 
 static void mouth_free(struct mouth *s) {
@@ -318,6 +335,7 @@ static void publish_counts(struct worker *w) {
     struct proxy_counts c;
     struct worker_stats *s = &w->stats;
     proxy_count(w->proxy, &c);
+    if (w->paused_at != UINT64_MAX && count_over(w, &c) != w->paused_at) end_pause_soon(w);
     /* Whoever fails to begin closes a connection: while these two stand, so do the reasons. */
     bool moved = stats_get(&s->connections_accepted) != c.connections_accepted ||
                  stats_get(&s->connections_open) != c.connections_open;
@@ -434,6 +452,7 @@ struct worker *worker_new(const struct worker_config *c) {
     mailbox_init(&w->box, w);
     link_init(&w->mouths);
     timer_init(&w->pause, on_pause_over);
+    w->paused_at = UINT64_MAX;
     timer_init(&w->end, on_end);
     buf_init(&w->line, LINE_BYTES_MAX);
     w->formats = arena_new();
