@@ -11,27 +11,35 @@ enum { ROWS = 2, PLACES = 1 << 16 };
 struct crowd {
     uint64_t seed;
     uint32_t all_max;
-    _Atomic uint32_t all;
+    uint32_t kept;                         /* for each thread */
+    uint32_t shared_max;                   /* besides, for all */
+    _Atomic uint32_t shared;               /* of these */
     _Atomic uint32_t places[ROWS][PLACES]; /* memory that is never touched costs none */
 };
 
-struct crowd *crowd_new(uint32_t all_max, uint64_t seed) {
+struct crowd *crowd_new(uint32_t all_max, uint32_t threads, uint64_t seed) {
     struct crowd *c = base_zalloc(sizeof *c);
+    uint32_t even = all_max / 4 / threads;
     c->seed = seed;
     c->all_max = all_max;
+    c->kept = even || all_max < threads ? even : 1;
+    c->shared_max = all_max - c->kept * threads;
     return c;
 }
 
 void crowd_free(struct crowd *c) { free(c); }
 
-bool crowd_is_full(const struct crowd *c) {
-    return atomic_load_explicit(&c->all, memory_order_relaxed) >= c->all_max;
+bool crowd_is_full(const struct crowd *c, uint64_t own) {
+    return own >= c->kept && atomic_load_explicit(&c->shared, memory_order_relaxed) >= c->shared_max;
 }
 
-void crowd_enter(struct crowd *c) { atomic_fetch_add_explicit(&c->all, 1, memory_order_relaxed); }
+void crowd_enter(struct crowd *c, uint64_t own) {
+    if (own >= c->kept) atomic_fetch_add_explicit(&c->shared, 1, memory_order_relaxed);
+}
 
-void crowd_leave(struct crowd *c) {
-    uint32_t before = atomic_fetch_sub_explicit(&c->all, 1, memory_order_relaxed);
+void crowd_leave(struct crowd *c, uint64_t own) {
+    if (own < c->kept) return;
+    uint32_t before = atomic_fetch_sub_explicit(&c->shared, 1, memory_order_relaxed);
     assert(before > 0);
 }
 

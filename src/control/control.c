@@ -421,7 +421,7 @@ static struct crowd *make_crowd(uint32_t connections_max, unsigned workers) {
     uint64_t seed, all = descriptors_max(), others = OTHERS + OTHERS_A_WORKER * (uint64_t)workers;
     uint64_t most = num_max(LEAST, all > others ? (all - others) / 2 : 0);
     tls_random(&seed, sizeof seed);
-    return crowd_new(connections_max ? connections_max : (uint32_t)most, seed);
+    return crowd_new(connections_max ? connections_max : (uint32_t)most, workers, seed);
 }
 
 /* As many as threads can be had; ERR_IO: none. */

@@ -292,7 +292,7 @@ static void on_gone(struct conn *c) {
     drop_codec(d);
     link_remove(&d->all);
     d->proxy->counts.connections_open--;
-    if (d->proxy->crowd) crowd_leave(d->proxy->crowd);
+    if (d->proxy->crowd) crowd_leave(d->proxy->crowd, d->proxy->counts.connections_open);
     if (d->counted) crowd_leave_address(d->proxy->crowd, &d->peer);
     pool_give(&d->proxy->downstreams, d);
 }
@@ -458,10 +458,10 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
         pool_give(&p->downstreams, d);
         return;
     }
+    if (p->crowd) crowd_enter(p->crowd, p->counts.connections_open);
     p->counts.connections_open++;
     d->conn.share =
         (uint8_t)(1 + port_slot % (CONN_SHARES - 1)); /* until it is known whose route it asks for */
-    if (p->crowd) crowd_enter(p->crowd);
     d->counted = false;
     d->proxy = p, d->port_slot = port_slot, d->tls = tls, d->asked = d->ending = false;
     d->listener_id = 0;

@@ -139,7 +139,9 @@ bool proxy_make_room(struct proxy *p) {
     return true;
 }
 
-bool proxy_has_room(struct proxy *p) { return !p->crowd || !crowd_is_full(p->crowd) || proxy_make_room(p); }
+bool proxy_has_room(struct proxy *p) {
+    return !p->crowd || !crowd_is_full(p->crowd, p->counts.connections_open) || proxy_make_room(p);
+}
 
 bool proxy_turn(struct proxy *p) {
     conn_settle(&p->common); /* what timers have begun */

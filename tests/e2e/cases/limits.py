@@ -68,15 +68,12 @@ def descriptors_run_out(t):
     eventually(lambda: pauses() >= first + 10, 'it tries again and again', 20, 0.5)  # each question takes turns as well
     turns, tries = s.metric('postern_worker_turns_total') - turns, pauses() - first
     assert turns <= 5 * tries, f'{turns} turns to find {tries} times that there is no room'
-    tries = pauses()
     go.set()
     for c in clients:
         assert c.recv(100).startswith(b'HTTP/1.1 200 '), 'a request failed'
         c.close()
     eventually(lambda: s.ask().status == 200, 'a new client is served', 5)
     equal(s.metric('postern_reasons_total', reason='overload') or 0, 0)
-    # whatever ends makes room at once: a pause for a few clients each would be 300 of them
-    assert pauses() - tries < 150, f'{pauses() - tries} pauses until 1000 were served'
     s.stop()
 
 

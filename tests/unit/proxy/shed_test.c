@@ -18,7 +18,7 @@ struct shed {
 };
 
 static void begin(struct shed *s) {
-    s->crowd = crowd_new(2 * CLIENTS, 1);
+    s->crowd = crowd_new(2 * CLIENTS, 1, 1);
     s->n = 0;
     world_init_wish(&s->w, (struct world_wish){.crowd = s->crowd});
 }
