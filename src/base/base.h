@@ -2,7 +2,7 @@
 /* Base: the alphabet. Errors, borrowed strings, memory by lifespan, intrusive lists, maps, heaps, numbers, hashes.
  * In:    arguments.      Out: values; memory from the arena that the caller names.
  * Own:   nothing outlives what the caller holds. Doors beside this one: str.h arena.h buf.h link.h map.h heap.h index.h
- *        num.h hash.h stats.h rng.h ip.h.
+ *        num.h hash.h stats.h rng.h ip.h pool.h.
  * Never: a clock, a file, a lock, a mutable variable. */
 #pragma once
 #include <assert.h>

@@ -2,12 +2,12 @@
 /* A connection: a socket, its TLS, its buffer, its deadline, and the codec that reads and writes on it. Both sides are made of it.
  * In:    readiness from the loop; what a codec has to write.     Out: bytes to the codec, events to the owner's conn_ops.
  * Own:   the descriptor, the TLS state and a read buffer while there is something in it (an idle connection has none). The owner embeds
- *        struct conn, owns the codec and frees both in gone(). Door beside this one: pool.h.
+ *        struct conn, owns the codec and frees both in gone().
  * Never: a call that blocks; a change of the registration in epoll; a read after one that gave less than asked; the owner's memory
  *        freed while a call of that connection is on the stack (closing only marks, conn_settle() ends). */
 #pragma once
 #include "base/link.h"
-#include "conn/pool.h"
+#include "base/pool.h"
 #include "io/loop.h"
 #include "io/tls.h"
 #include "proto/codec.h"
@@ -32,6 +32,7 @@ enum {
     CONN_PREAMBLE_BYTES = 4 << 10,
     CONN_BUFFERS_KEPT = 1024, /* 16 MB a worker */
     CONN_LARGE_KEPT = 64,     /* 2 MB */
+    CONN_WORKS_KEPT = 4096,
 };
 
 enum conn_state {
@@ -84,6 +85,7 @@ struct conn_share {
 struct conn_common { /* owner: worker */
     struct loop *loop;
     struct pool buffers, large;
+    struct pool works;    /* h1_share() */
     struct link soon;     /* to be run before this turn ends */
     struct link later;    /* over their budget: next turn */
     struct link owed;     /* conn_share.owed */

@@ -92,7 +92,7 @@ static void note_end(struct downstream *d) {
 
 struct exchange *exchange_begin(struct downstream *d, uint32_t stream) {
     struct proxy *p = d->proxy;
-    if (p->exchanges.lent >= p->limits.exchanges_max) return NULL;
+    if (pool_lent(&p->exchanges) >= p->limits.exchanges_max) return NULL;
     bool fresh;
     struct exchange *x = pool_take(&p->exchanges, &fresh);
     if (fresh) {

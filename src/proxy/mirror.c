@@ -215,7 +215,7 @@ static bool follow_up(struct exchange *x, struct mirror *m) {
 static void begin(struct exchange *x, const struct table_mirror *to) {
     struct proxy *p = x->proxy;
     bool fresh;
-    if (p->mirrors.lent >= p->limits.mirrors_max) {
+    if (pool_lent(&p->mirrors) >= p->limits.mirrors_max) {
         p->counts.mirrors_dropped++;
         return;
     }
