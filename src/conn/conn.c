@@ -6,6 +6,7 @@
 
 #include "conn/conn_io.h"
 #include "io/sock.h"
+#include "proto/h1.h"
 
 static const uint8_t conn_moves[] = {
     [CONN_NEW] = 1 << CONN_PREAMBLE | 1 << CONN_CONNECTING | 1 << CONN_HANDSHAKING | 1 << CONN_OPEN,
@@ -26,6 +27,7 @@ void conn_common_init(struct conn_common *k, struct loop *l) {
     *k = (struct conn_common){.loop = l};
     pool_init(&k->buffers, CONN_BUFFER_BYTES, CONN_BUFFERS_KEPT, NULL);
     pool_init(&k->large, CONN_LARGE_BYTES, CONN_LARGE_KEPT, NULL);
+    h1_pool_init(&k->works, CONN_WORKS_KEPT);
     link_init(&k->soon);
     link_init(&k->later);
     link_init(&k->owed);
@@ -39,6 +41,7 @@ void conn_common_fini(struct conn_common *k) {
     assert(!conn_busy(k));
     pool_fini(&k->buffers);
     pool_fini(&k->large);
+    pool_fini(&k->works);
 }
 
 /* Of each share that waits, in turn, as many as its part of this turn is sure to do. */

@@ -61,19 +61,17 @@ static void shut_when_written(struct conn *c) {
 void conn_io_flush(struct conn *c) {
     if (link_is_on(&c->flush)) link_remove(&c->flush);
     if (c->state != CONN_OPEN || !c->codec) return;
-    bool some = false;
-    if (!c->write_over) {
-        while (c->writable && conn_pending(c)) {
-            if (!write_once(c, &some)) break;
-        }
+    bool some = false, more = true;
+    size_t left = conn_pending(c);
+    while (left && more && c->writable && !c->write_over) {
+        more = write_once(c, &some);
+        left = conn_pending(c);
     }
-    if (c->codec->ops->pending(c->codec)) c->codec->ops->keep(c->codec);
+    if (left) c->codec->ops->keep(c->codec);
     if (c->codec->shuts && !c->shut) shut_when_written(c);
     if (c->write_over)
         c->ops->write_failed(c);
-    else if (some ||
-             !conn_pending(
-                 c)) /* what was asked for may be no byte: the end of a body that lasts to the close */
+    else if (some || !left) /* what was asked for may be no byte: the end of a body that lasts to the close */
         c->ops->wrote(c);
 }
 

@@ -40,39 +40,51 @@ enum {
     INTERIM_MAX = 16,          /* heads of 1xx before a final one */
     DISCARD_BYTES_MAX = 65536, /* of a request's body that nobody waits for, to save the connection */
 };
-struct h1 {
-    struct codec codec;
-    struct codec_limits limits;
-    bool server;
-    bool close;    /* nothing begins after the stream that runs */
-    bool draining; /* close, as soon as it can be said */
-    bool tunnel;   /* 101 was said: no framing, either way */
-    uint32_t stream;
-
-    uint8_t reading; /* enum reading, by move() */
-    uint8_t blank;   /* bytes of CRLFs before a request */
-    uint8_t interim; /* heads of 1xx that came */
-    uint8_t turn;    /* messages that this read() took */
-    bool expecting;  /* the client waits for 100 before its body */
-    bool upgrade;    /* the request asks for another protocol */
-    uint8_t body_kind;
-    enum http_reason why; /* R_FAILED */
-    err failed;
-    uint8_t method_id;    /* of the request */
-    uint8_t peer_version; /* a server's peer */
-    size_t unread;        /* body bytes delivered and not consumed */
-    size_t discarded;
+/* What only a message under way needs; between two, a codec that shares a pool has none. */
+struct h1_work {
+    void *next; /* the pool's */
     struct arena *arena;
+    uint32_t *ends, ends_n; /* room for so many lines */
     struct h1_section section;
     struct buf partial; /* a head or trailers of which only a part came */
     struct h1_body body;
-
-    uint8_t writing;   /* enum writing */
-    uint8_t out_kind;  /* enum http_body, as framed: NONE drops what is submitted */
+    size_t discarded;
     uint64_t out_left; /* of HTTP_BODY_LENGTH */
     struct h1_out out;
-    uint32_t *ends, ends_n; /* room for so many lines */
 };
+struct h1 { /* by size: there is one for each connection that is kept idle */
+    struct codec codec;
+    struct h1_work *work; /* nothing(): none */
+    struct pool *works;   /* a server's: where that comes from and goes to; NULL: it is the codec's own */
+    uint64_t body_bytes_max;
+    uint32_t head_bytes_max, line_bytes_max, fields_max, trailer_bytes_max;
+    uint32_t stream;
+    uint32_t unread;  /* body bytes delivered and not consumed */
+    uint8_t reading;  /* enum reading, by move() */
+    uint8_t writing;  /* enum writing */
+    uint8_t out_kind; /* enum http_body, as framed: NONE drops what is submitted */
+    uint8_t body_kind;
+    uint8_t why;          /* enum http_reason: R_FAILED */
+    uint8_t failed;       /* err */
+    uint8_t blank;        /* bytes of CRLFs before a request */
+    uint8_t interim;      /* heads of 1xx that came */
+    uint8_t turn;         /* messages that this read() took */
+    uint8_t method_id;    /* of the request */
+    uint8_t peer_version; /* a server's peer */
+    bool server;
+    bool close;     /* nothing begins after the stream that runs */
+    bool draining;  /* close, as soon as it can be said */
+    bool tunnel;    /* 101 was said: no framing, either way */
+    bool expecting; /* the client waits for 100 before its body */
+    bool upgrade;   /* the request asks for another protocol */
+};
+static_assert((int)HTTP_REASON_COUNT <= UINT8_MAX, "a reason fits");
+
+/* Nothing is read, nothing waits to be written: what is looked at between messages. Nobody writes to it. */
+static struct h1_work *nothing(void) {
+    static const struct h1_work none;
+    return (struct h1_work *)(uintptr_t)&none;
+}
 
 static struct h1 *self(struct codec *c) { return container_of(c, struct h1, codec); }
 static const struct h1 *self_const(const struct codec *c) { return container_of(c, const struct h1, codec); }
@@ -83,8 +95,8 @@ static void move(struct h1 *h, enum reading to) {
 }
 
 static err fail(struct h1 *h, err e, enum http_reason why) {
-    h->why = h->server || why == REASON_OVERLOAD ? why : REASON_BACKEND_PROTOCOL;
-    h->failed = e;
+    h->why = (uint8_t)(h->server || why == REASON_OVERLOAD ? why : REASON_BACKEND_PROTOCOL);
+    h->failed = (uint8_t)e;
     h->close = true;
     move(h, R_FAILED);
     return e;
@@ -106,26 +118,59 @@ static void settle(struct h1 *h) {
     }
 }
 
+/* ---- what a message needs ---- */
+
+/* New, or too small for as many fields as there may be now. */
+__attribute__((noinline, cold)) static void prepare_work(struct h1_work *w, uint32_t fields_max) {
+    if (!w->ends_n) h1_out_init(&w->out);
+    w->ends_n = fields_max + 1;
+    w->ends = base_realloc(w->ends, w->ends_n * sizeof *w->ends);
+}
+
+static void take_work(struct h1 *h) {
+    bool fresh;
+    if (h->work != nothing()) return;
+    struct h1_work *w = h->works ? pool_take(h->works, &fresh) : base_zalloc(sizeof *w);
+    h->work = w;
+    if (w->ends_n <= h->fields_max) prepare_work(w, h->fields_max);
+}
+
+static void drop_work(void *item) {
+    struct h1_work *w = item;
+    h1_out_fini(&w->out);
+    buf_fini(&w->partial);
+    free(w->ends);
+}
+
+static void give_work(struct h1 *h) {
+    struct h1_work *w = h->work;
+    if (!h->works || w == nothing()) return;
+    h->work = nothing();
+    pool_give(h->works, w);
+}
+
+/* Between two messages, with all written? */
+static void rest(struct h1 *h) {
+    if (h->reading == R_IDLE && !h->work->out.pending) give_work(h);
+}
+
 /* ---- reading ---- */
 
 static void begin_section(struct h1 *h, uint32_t bytes_max, uint32_t first_max) {
-    h->section = (struct h1_section){
-        .ends = h->ends,
-        .lines_max = h->limits.fields_max + 1,
+    struct h1_work *w = h->work;
+    w->section = (struct h1_section){
+        .ends = w->ends,
+        .lines_max = h->fields_max + 1,
         .bytes_max = bytes_max,
         .first_max = first_max,
     };
-    buf_clear(&h->partial);
 }
 
-/* A request line that does not fit in a head is too long as a line. */
-static void begin_head(struct h1 *h) {
-    uint32_t most = h->limits.head_bytes_max, line = h->limits.line_bytes_max;
-    begin_section(h, most, !h->server ? UINT32_MAX : line < most ? line : most - 1);
-}
+static void begin_head(struct h1 *h) { begin_section(h, h->head_bytes_max, h->line_bytes_max); }
 
 static err begin_message(struct h1 *h) {
     if (h->server) {
+        take_work(h);
         h->stream++;
         h->writing = W_HEAD;
         h->method_id = HTTP_METHOD_OTHER;
@@ -133,37 +178,28 @@ static err begin_message(struct h1 *h) {
         h->expecting = h->upgrade = false;
     }
     h->interim = 0;
-    h->unread = h->discarded = 0;
+    h->unread = 0;
+    h->work->discarded = 0;
     move(h, R_HEAD);
     begin_head(h);
-    h->arena = h->codec.sink->begin(h->codec.arg, h->stream);
-    return h->arena ? OK : fail(h, ERR_LIMIT, REASON_OVERLOAD);
-}
-
-/* A few CRLFs before a request line are read over [RFC 9112 2.2]; what is no CRLF belongs to the message, right or wrong. */
-static err take_idle(struct h1 *h, str in, size_t *ret_used) {
-    size_t i = 0;
-    if (h->server)
-        for (; i < in.n && h->blank < BLANK_BYTES_MAX && in.p[i] == (h->blank & 1 ? '\n' : '\r'); i++)
-            h->blank++;
-    *ret_used = i;
-    if (i == in.n) return OK;
-    bool cut = h->blank & 1;
-    TRY(begin_message(h));
-    return cut ? fail(h, ERR_PROTO, REASON_BAD_REQUEST) : OK;
+    h->work->arena = h->codec.sink->begin(h->codec.arg, h->stream);
+    return h->work->arena ? OK : fail(h, ERR_LIMIT, REASON_OVERLOAD);
 }
 
 /* The section so far and what comes now: as one, in `partial` when it came in parts. */
 static err scan(struct h1 *h, str in, size_t *ret_used, str *ret_all) {
     enum http_reason why = REASON_NONE;
-    size_t before = h->partial.n, n = 0;
+    size_t before = h->work->partial.n, n = 0;
     str all = in;
     if (before) {
-        buf_add(&h->partial, str_upto(in, h->section.bytes_max - before));
-        all = buf_str(&h->partial);
+        buf_add(&h->work->partial, str_upto(in, h->work->section.bytes_max - before));
+        all = buf_str(&h->work->partial);
     }
-    err e = h1_scan_section(&h->section, all.p, all.n, &n, &why);
-    if (e == ERR_AGAIN && !before) buf_add(&h->partial, in);
+    err e = h1_scan_section(&h->work->section, all.p, all.n, &n, &why);
+    if (e == ERR_AGAIN && !before) {
+        h->work->partial.max = h->work->section.bytes_max;
+        buf_add(&h->work->partial, in);
+    }
     *ret_used = (e == OK ? n : all.n) - before;
     *ret_all = str_upto(all, n);
     return e == OK || e == ERR_AGAIN ? e : fail(h, e, why);
@@ -171,8 +207,10 @@ static err scan(struct h1 *h, str in, size_t *ret_used, str *ret_all) {
 
 /* The section is done with; its bytes were copied where they are needed. */
 static void end_section(struct h1 *h) {
-    buf_clear(&h->partial);
-    if (h->partial.cap > H1_OUT_KEPT_BYTES_MAX) buf_fini(&h->partial);
+    struct buf *b = &h->work->partial;
+    if (!b->n) return;
+    buf_clear(b);
+    if (b->cap > H1_OUT_KEPT_BYTES_MAX) buf_fini(b);
 }
 
 /* The message came whole. Said before its last event, so that the sink may begin the next within it. */
@@ -184,7 +222,7 @@ static void message_read(struct h1 *h, size_t rest) {
 }
 
 static void deliver_head(struct h1 *h, struct http_msg *m, size_t rest) {
-    bool end = h1_body_done(&h->body);
+    bool end = h1_body_done(&h->work->body);
     if (!m->keep_alive) h->close = true;
     if (end)
         message_read(h, rest);
@@ -196,11 +234,11 @@ static void deliver_head(struct h1 *h, struct http_msg *m, size_t rest) {
 
 static err take_request_head(struct h1 *h, str all, size_t rest) {
     enum http_reason why;
-    uint64_t body_bytes_max = h->limits.body_bytes_max ? h->limits.body_bytes_max : UINT64_MAX;
+    uint64_t body_bytes_max = h->body_bytes_max ? h->body_bytes_max : UINT64_MAX;
     const char *bytes;
-    struct http_msg *m = h1_head_new(h->arena, true, all, &h->section, &bytes);
+    struct http_msg *m = h1_head_new(h->work->arena, true, all, &h->work->section, &bytes);
     end_section(h);
-    err e = h1_head_request(bytes, &h->section, m, &why);
+    err e = h1_head_request(bytes, &h->work->section, m, &why);
     h->method_id = m->method_id; /* even of a request that is refused: the answer to HEAD has no body */
     if (e != OK) return fail(h, e, why);
     h->peer_version = m->version;
@@ -209,7 +247,7 @@ static err take_request_head(struct h1 *h, str all, size_t rest) {
     h->body_kind = m->body;
     if (m->body == HTTP_BODY_LENGTH && m->content_length > body_bytes_max)
         return fail(h, ERR_LIMIT, REASON_BODY_TOO_LARGE);
-    h1_body_begin(&h->body, m->body, m->content_length, body_bytes_max);
+    h1_body_begin(&h->work->body, m->body, m->content_length, body_bytes_max);
     deliver_head(h, m, rest);
     return OK;
 }
@@ -235,9 +273,9 @@ static err take_switch(struct h1 *h, struct http_msg *m) {
 
 static err take_response_head(struct h1 *h, str all, size_t rest) {
     const char *bytes;
-    struct http_msg *m = h1_head_new(h->arena, false, all, &h->section, &bytes);
+    struct http_msg *m = h1_head_new(h->work->arena, false, all, &h->work->section, &bytes);
     end_section(h);
-    if (h1_head_response(bytes, &h->section, h->method_id, m) != OK)
+    if (h1_head_response(bytes, &h->work->section, h->method_id, m) != OK)
         return fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL);
     if (m->status == 101) return take_switch(h, m);
     if (m->status < 200) {
@@ -250,7 +288,7 @@ static err take_response_head(struct h1 *h, str all, size_t rest) {
     bool bodyless = m->status == 304 || h->method_id == HTTP_HEAD;
     h->body_kind = bodyless ? HTTP_BODY_NONE : m->body;
     if (h->body_kind == HTTP_BODY_TO_CLOSE) h->close = true;
-    h1_body_begin(&h->body, h->body_kind, m->content_length, UINT64_MAX);
+    h1_body_begin(&h->work->body, h->body_kind, m->content_length, UINT64_MAX);
     deliver_head(h, m, rest);
     return OK;
 }
@@ -261,6 +299,22 @@ static err take_head(struct h1 *h, str in, size_t *ret_used) {
     if (e != OK) return e == ERR_AGAIN ? OK : e;
     size_t rest = in.n - *ret_used;
     return h->server ? take_request_head(h, all, rest) : take_response_head(h, all, rest);
+}
+
+/* A few CRLFs before a request line are read over [RFC 9112 2.2]; what is no CRLF belongs to the message, right or wrong. */
+static err take_idle(struct h1 *h, str in, size_t *ret_used) {
+    size_t i = 0;
+    if (h->server)
+        for (; i < in.n && h->blank < BLANK_BYTES_MAX && in.p[i] == (h->blank & 1 ? '\n' : '\r'); i++)
+            h->blank++;
+    *ret_used = i;
+    if (i == in.n) return OK;
+    bool cut = h->blank & 1;
+    TRY(begin_message(h));
+    if (cut) return fail(h, ERR_PROTO, REASON_BAD_REQUEST);
+    err e = take_head(h, str_from(in, i), ret_used);
+    *ret_used += i;
+    return e;
 }
 
 static void end_message(struct h1 *h, struct http_msg *trailers, size_t rest) {
@@ -276,10 +330,10 @@ static err take_trailers(struct h1 *h, str in, size_t *ret_used) {
     struct http_msg *trailers = NULL;
     err e = scan(h, in, ret_used, &all);
     if (e != OK) return e == ERR_AGAIN ? OK : e;
-    if (h->section.lines && !discarding(h)) {
+    if (h->work->section.lines && !discarding(h)) {
         const char *bytes;
-        trailers = h1_head_new(h->arena, h->server, all, &h->section, &bytes);
-        if (h1_head_trailers(bytes, &h->section, trailers) != OK)
+        trailers = h1_head_new(h->work->arena, h->server, all, &h->work->section, &bytes);
+        if (h1_head_trailers(bytes, &h->work->section, trailers) != OK)
             return fail(h, ERR_PROTO, REASON_BAD_REQUEST);
     }
     end_section(h);
@@ -290,12 +344,12 @@ static err take_trailers(struct h1 *h, str in, size_t *ret_used) {
 static void deliver_body(struct h1 *h, str data) {
     h->expecting = false;
     if (!discarding(h)) {
-        h->unread += data.n;
+        h->unread += (uint32_t)data.n;
         h->codec.sink->body(h->codec.arg, h->stream, data);
         return;
     }
-    h->discarded += data.n;
-    if (h->discarded > DISCARD_BYTES_MAX) h->close = true;
+    h->work->discarded += data.n;
+    if (h->work->discarded > DISCARD_BYTES_MAX) h->close = true;
     settle(h);
 }
 
@@ -303,14 +357,14 @@ static err take_body(struct h1 *h, str in, size_t *ret_used) {
     enum { TRAILERS_LEAST = 2 }; /* the empty section */
     str data;
     size_t room = discarding(h) ? SIZE_MAX : CODEC_WINDOW_BYTES - h->unread;
-    err e = h1_body_take(&h->body, in, room, ret_used, &data);
+    err e = h1_body_take(&h->work->body, in, room, ret_used, &data);
     if (e == ERR_AGAIN) return e;
     if (e != OK) return fail(h, e, e == ERR_LIMIT ? REASON_BODY_TOO_LARGE : REASON_BAD_REQUEST);
     if (data.n) deliver_body(h, data);
-    if (h->reading != R_BODY || !h1_body_done(&h->body)) return OK;
+    if (h->reading != R_BODY || !h1_body_done(&h->work->body)) return OK;
     if (h->body_kind == HTTP_BODY_CHUNKED) {
         move(h, R_TRAILERS);
-        begin_section(h, (uint32_t)num_max(h->limits.trailer_bytes_max, TRAILERS_LEAST), UINT32_MAX);
+        begin_section(h, (uint32_t)num_max(h->trailer_bytes_max, TRAILERS_LEAST), UINT32_MAX);
     } else {
         end_message(h, NULL, in.n - *ret_used);
     }
@@ -320,7 +374,7 @@ static err take_body(struct h1 *h, str in, size_t *ret_used) {
 static err take_tunnel(struct h1 *h, str in, size_t *ret_used) {
     size_t n = num_min(in.n, CODEC_WINDOW_BYTES - h->unread);
     if (n == 0) return ERR_AGAIN;
-    h->unread += n;
+    h->unread += (uint32_t)n;
     *ret_used = n;
     h->codec.sink->body(h->codec.arg, h->stream, str_upto(in, n));
     return OK;
@@ -336,7 +390,7 @@ static err take(struct h1 *h, str in, size_t *ret_used) {
     case R_WAIT:
         return h->server ? ERR_AGAIN : fail(h, ERR_PROTO, REASON_BACKEND_PROTOCOL); /* nobody asked */
     case R_TUNNEL: return take_tunnel(h, in, ret_used);
-    case R_FAILED: return h->failed;
+    case R_FAILED: return (err)h->failed;
     case R_DONE: break;
     }
     return ERR_END;
@@ -354,9 +408,10 @@ static err h1_read(struct codec *c, str in, uint64_t now_us, size_t *ret_used, e
         used += n;
     }
     if (e == OK && (h->reading == R_FAILED || h->reading == R_DONE))
-        e = h->reading == R_DONE ? ERR_END : h->failed;
-    if (h->reading == R_FAILED) *ret_why = h->why;
+        e = h->reading == R_DONE ? ERR_END : (err)h->failed;
+    if (h->reading == R_FAILED) *ret_why = (enum http_reason)h->why;
     *ret_used = used;
+    rest(h);
     return e;
 }
 
@@ -390,7 +445,7 @@ static err h1_read_end(struct codec *c, enum http_reason *ret_why) {
     case R_FAILED:
     case R_DONE: return ERR_END;
     }
-    *ret_why = h->why = why;
+    h->why = (uint8_t)(*ret_why = why);
     h->failed = ERR_PROTO;
     move(h, R_FAILED);
     return ERR_PROTO;
@@ -398,7 +453,7 @@ static err h1_read_end(struct codec *c, enum http_reason *ret_why) {
 
 static void h1_consume(struct codec *c, uint32_t stream, size_t bytes) {
     struct h1 *h = self(c);
-    if (stream == h->stream) h->unread -= num_min(bytes, h->unread);
+    if (stream == h->stream) h->unread -= (uint32_t)num_min(bytes, h->unread);
 }
 
 /* ---- writing ---- */
@@ -406,7 +461,7 @@ static void h1_consume(struct codec *c, uint32_t stream, size_t bytes) {
 /* Once the request came whole: the client can not begin before that, either [RFC 9110 7.8]. */
 static err submit_switch(struct h1 *h, const struct http_msg *m) {
     if (!h->upgrade || !m->upgrade.n || h->reading != R_WAIT) return ERR_REFUSED;
-    TRY(h1_print_response(&h->out, m, &(struct h1_print){.options = "upgrade", .upgrade = m->upgrade}));
+    TRY(h1_print_response(&h->work->out, m, &(struct h1_print){.options = "upgrade", .upgrade = m->upgrade}));
     begin_tunnel(h);
     return OK;
 }
@@ -414,7 +469,7 @@ static err submit_switch(struct h1 *h, const struct http_msg *m) {
 static err submit_interim(struct h1 *h, const struct http_msg *m) {
     if (m->status == 101) return submit_switch(h, m);
     if (h->peer_version < 11) return OK; /* it would not understand [RFC 9110 15.2] */
-    TRY(h1_print_response(&h->out, m, &(struct h1_print){0}));
+    TRY(h1_print_response(&h->work->out, m, &(struct h1_print){0}));
     if (m->status == 100) h->expecting = false;
     return OK;
 }
@@ -446,7 +501,8 @@ static err response_framing(const struct h1 *h, const struct http_msg *m, bool e
 static bool request_lost(const struct h1 *h, bool end) {
     switch ((enum reading)h->reading) {
     case R_BODY:
-        return h->expecting || (end && h->body_kind == HTTP_BODY_LENGTH && h->body.left > DISCARD_BYTES_MAX);
+        return h->expecting ||
+               (end && h->body_kind == HTTP_BODY_LENGTH && h->work->body.left > DISCARD_BYTES_MAX);
     case R_WAIT:
     case R_TRAILERS: return false;
     case R_IDLE:
@@ -460,7 +516,7 @@ static bool request_lost(const struct h1 *h, bool end) {
 
 static void begin_out(struct h1 *h, const struct h1_print *how, bool bodyless, bool end) {
     h->out_kind = bodyless ? HTTP_BODY_NONE : how->body;
-    h->out_left = how->length;
+    h->work->out_left = how->length;
     h->writing = end ? W_END : W_BODY;
 }
 
@@ -477,7 +533,7 @@ static err submit_response(struct h1 *h, uint32_t stream, const struct http_msg 
         how.upgrade = m->upgrade;
         how.options = close ? "close, upgrade" : "upgrade";
     }
-    TRY(h1_print_response(&h->out, m, &how));
+    TRY(h1_print_response(&h->work->out, m, &how));
     h->close = close;
     begin_out(h, &how, bodyless, end);
     settle(h);
@@ -501,7 +557,8 @@ static err submit_request(struct h1 *h, uint32_t *ret_stream, const struct http_
     bool te = hop_takes_trailers(m);
     how.upgrade = m->upgrade;
     how.options = m->upgrade.n ? te ? "te, upgrade" : "upgrade" : te ? "te" : NULL;
-    TRY(h1_print_request(&h->out, m, &how));
+    take_work(h);
+    TRY(h1_print_request(&h->work->out, m, &how));
     h->upgrade = m->upgrade.n > 0;
     h->method_id = m->method_id;
     begin_out(h, &how, false, end);
@@ -526,18 +583,18 @@ static err h1_submit_body(struct codec *c, uint32_t stream, str bytes, bool end)
     enum { CHUNK_FRAMING_MAX = 64 }; /* its size line, its CRLF, the last chunk */
     struct h1 *h = self(c);
     if (stream != h->stream || h->writing != W_BODY) return ERR_ABSENT;
-    if (h->out_kind == HTTP_BODY_LENGTH && (end ? bytes.n != h->out_left : bytes.n > h->out_left))
+    if (h->out_kind == HTTP_BODY_LENGTH && (end ? bytes.n != h->work->out_left : bytes.n > h->work->out_left))
         return ERR_PROTO;
-    if (!h1_out_takes(&h->out, bytes.n + CHUNK_FRAMING_MAX)) return ERR_AGAIN;
-    if (h->out_kind == HTTP_BODY_LENGTH) h->out_left -= bytes.n;
+    if (!h1_out_takes(&h->work->out, bytes.n + CHUNK_FRAMING_MAX)) return ERR_AGAIN;
+    if (h->out_kind == HTTP_BODY_LENGTH) h->work->out_left -= bytes.n;
     bool chunked = h->out_kind == HTTP_BODY_CHUNKED;
     if (bytes.n && h->out_kind != HTTP_BODY_NONE) {
-        if (chunked) h1_print_chunk(&h->out, bytes.n);
-        h1_out_borrow(&h->out, bytes);
-        if (chunked) h1_out_add(&h->out, S("\r\n"));
+        if (chunked) h1_print_chunk(&h->work->out, bytes.n);
+        h1_out_borrow(&h->work->out, bytes);
+        if (chunked) h1_out_add(&h->work->out, S("\r\n"));
     }
     if (!end) return OK;
-    if (chunked) h1_out_add(&h->out, S("0\r\n\r\n"));
+    if (chunked) h1_out_add(&h->work->out, S("0\r\n\r\n"));
     end_out(h);
     return OK;
 }
@@ -545,8 +602,8 @@ static err h1_submit_body(struct codec *c, uint32_t stream, str bytes, bool end)
 static err h1_submit_end(struct codec *c, uint32_t stream, const struct http_msg *trailers) {
     struct h1 *h = self(c);
     if (stream != h->stream || h->writing != W_BODY) return ERR_ABSENT;
-    if (h->out_kind == HTTP_BODY_LENGTH && h->out_left) return ERR_PROTO;
-    if (h->out_kind == HTTP_BODY_CHUNKED) TRY(h1_print_last_chunk(&h->out, trailers));
+    if (h->out_kind == HTTP_BODY_LENGTH && h->work->out_left) return ERR_PROTO;
+    if (h->out_kind == HTTP_BODY_CHUNKED) TRY(h1_print_last_chunk(&h->work->out, trailers));
     end_out(h);
     return OK;
 }
@@ -563,15 +620,18 @@ static void h1_reset(struct codec *c, uint32_t stream, enum http_reason why) {
 }
 
 static size_t h1_write(struct codec *c, str *out, size_t out_max) {
-    return h1_out_write(&self(c)->out, out, out_max);
+    return h1_out_write(&self(c)->work->out, out, out_max);
 }
-static void h1_wrote(struct codec *c, size_t bytes) { h1_out_wrote(&self(c)->out, bytes); }
-static void h1_keep(struct codec *c) { h1_out_keep(&self(c)->out); }
-static size_t h1_pending(const struct codec *c) { return self_const(c)->out.pending; }
+static void h1_wrote(struct codec *c, size_t bytes) {
+    struct h1 *h = self(c);
+    if (bytes && h1_out_wrote(&h->work->out, bytes) && h->reading == R_IDLE && h->works) give_work(h);
+}
+static void h1_keep(struct codec *c) { h1_out_keep(&self(c)->work->out); }
+static size_t h1_pending(const struct codec *c) { return self_const(c)->work->out.pending; }
 
 static size_t h1_stream_pending(const struct codec *c, uint32_t stream) {
     (void)stream;
-    return self_const(c)->out.pending;
+    return self_const(c)->work->out.pending;
 }
 
 /* None: moving a body past the codec needs both sides to be told, and is worth it for bodies that are larger than most. */
@@ -590,23 +650,27 @@ static void h1_drain(struct codec *c) { self(c)->draining = true; }
 
 static void h1_free(struct codec *c) {
     struct h1 *h = self(c);
-    h1_out_fini(&h->out);
-    buf_fini(&h->partial);
-    free(h->ends);
+    give_work(h);
+    if (h->work != nothing()) {
+        drop_work(h->work);
+        free(h->work);
+    }
     free(h);
+}
+
+/* A request line that does not fit in a head is too long as a line. */
+static void set_head_bytes(struct h1 *h, uint32_t most, uint32_t line) {
+    h->head_bytes_max = most;
+    h->line_bytes_max = !h->server ? UINT32_MAX : line < most ? line : most - 1;
 }
 
 /* A section that is being read goes on by the bounds that it began with. */
 static void h1_limit_head(struct codec *c, uint32_t bytes_max, uint32_t fields_max) {
     struct h1 *h = self(c);
-    if (fields_max >= h->ends_n && h->reading != R_HEAD && h->reading != R_TRAILERS) {
-        h->ends_n = fields_max + 1;
-        h->ends = base_realloc(h->ends, h->ends_n * sizeof *h->ends);
-    }
-    h->limits.fields_max = (uint32_t)num_min(fields_max, h->ends_n - 1);
-    h->limits.head_bytes_max = bytes_max;
-    h->limits.line_bytes_max = bytes_max / 2;
-    h->partial.max = num_max(bytes_max, h->limits.trailer_bytes_max);
+    bool busy = h->work != nothing(), within = h->reading == R_HEAD || h->reading == R_TRAILERS;
+    h->fields_max = busy && within ? (uint32_t)num_min(fields_max, h->work->ends_n - 1) : fields_max;
+    if (busy && h->work->ends_n <= h->fields_max) prepare_work(h->work, h->fields_max);
+    set_head_bytes(h, bytes_max, bytes_max / 2);
 }
 
 static const struct codec_ops ops = {
@@ -636,11 +700,12 @@ void h1_recycle(struct codec *c, const struct codec_sink *sink, void *arg) {
     h->stream = 0;
     h->blank = 0;
     h->unread = 0;
-    h->arena = NULL;
     h->reading = h->server ? R_IDLE : R_WAIT;
     h->writing = h->server ? W_NONE : W_END;
-    buf_clear(&h->partial);
-    h1_out_clear(&h->out);
+    if (h->work == nothing()) return;
+    h1_out_clear(&h->work->out);
+    end_section(h);
+    give_work(h);
 }
 
 static struct codec *new_codec(bool server, const struct codec_sink *sink, void *arg,
@@ -648,11 +713,11 @@ static struct codec *new_codec(bool server, const struct codec_sink *sink, void 
     assert(limits->head_bytes_max > 0);
     struct h1 *h = base_zalloc(sizeof *h);
     h->server = server;
-    h->limits = *limits;
-    h->ends = base_alloc((limits->fields_max + 1) * sizeof *h->ends);
-    h->ends_n = limits->fields_max + 1;
-    buf_init(&h->partial, num_max(limits->head_bytes_max, limits->trailer_bytes_max));
-    h1_out_init(&h->out);
+    set_head_bytes(h, limits->head_bytes_max, limits->line_bytes_max);
+    h->fields_max = limits->fields_max;
+    h->trailer_bytes_max = limits->trailer_bytes_max;
+    h->body_bytes_max = limits->body_bytes_max;
+    h->work = nothing();
     h1_recycle(&h->codec, sink, arg);
     return &h->codec;
 }
@@ -662,4 +727,13 @@ struct codec *h1_server(const struct codec_sink *sink, void *arg, const struct c
 }
 struct codec *h1_client(const struct codec_sink *sink, void *arg, const struct codec_limits *limits) {
     return new_codec(false, sink, arg, limits);
+}
+
+void h1_pool_init(struct pool *p, uint32_t keep_max) {
+    pool_init(p, sizeof(struct h1_work), keep_max, drop_work);
+}
+
+void h1_share(struct codec *c, struct pool *p) {
+    assert(self(c)->server && self(c)->work == nothing());
+    self(c)->works = p;
 }

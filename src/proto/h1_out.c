@@ -97,9 +97,13 @@ size_t h1_out_write(const struct h1_out *o, str *out, size_t out_max) {
     return n;
 }
 
-void h1_out_wrote(struct h1_out *o, size_t n) {
+bool h1_out_wrote(struct h1_out *o, size_t n) {
     assert(n <= o->pending);
     o->pending -= n;
+    if (o->pending == 0) {
+        h1_out_clear(o);
+        return true;
+    }
     while (n) {
         struct h1_piece *piece = &o->pieces[o->first];
         size_t part = num_min(n, piece->n);
@@ -111,5 +115,5 @@ void h1_out_wrote(struct h1_out *o, size_t n) {
         n -= part;
         if (piece->n == 0) o->first++;
     }
-    if (o->pending == 0) h1_out_clear(o);
+    return false;
 }

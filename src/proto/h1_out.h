@@ -31,5 +31,6 @@ void h1_out_add(struct h1_out *o, str s);
 /* Borrowed until the next write, unless kept. */
 void h1_out_borrow(struct h1_out *o, str s);
 size_t h1_out_write(const struct h1_out *o, str *out, size_t out_max);
-void h1_out_wrote(struct h1_out *o, size_t n);
+/* true: that was all. */
+bool h1_out_wrote(struct h1_out *o, size_t n);
 void h1_out_keep(struct h1_out *o);

@@ -107,6 +107,7 @@ static struct codec *choose_codec(void *arg, bool h2) {
 static void drop_codec(struct downstream *d) {
     struct codec *c = d->conn.codec;
     if (downstream_is_shared(d)) c->ops->free(c);
+    h1_recycle(d->h1, &sink, d);
     d->conn.codec = d->h1;
 }
 
@@ -471,10 +472,10 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     d->all = (struct link){0};
     link_append(&p->clients, &d->all);
     link_init(&d->exchanges);
-    if (d->h1)
-        h1_recycle(d->h1, &sink, d);
-    else
+    if (!d->h1) {
         d->h1 = h1_server(&sink, d, &limits);
+        h1_share(d->h1, &p->common.works);
+    }
     detect_init(&d->detect, choose_codec, d);
     d->conn.codec = tls ? d->h1 : &d->detect.codec;
     settle_by_port(d, settings);

@@ -17,6 +17,7 @@ static void trim(struct proxy *p) {
     pool_trim(&p->mirrors);
     pool_trim(&p->common.buffers);
     pool_trim(&p->common.large);
+    pool_trim(&p->common.works);
 }
 
 void pressure_set(struct proxy *p, enum pressure level) {

@@ -210,8 +210,8 @@ void proxy_count(const struct proxy *p, struct proxy_counts *ret) {
     ret->upstream_waiting = u->waiting;
     ret->expressions_given_up = p->matching->given_up;
     ret->allocations = p->downstreams.misses + p->exchanges.misses + p->mirrors.misses +
-                       p->common.buffers.misses + p->common.large.misses + upstream_misses(p->upstream) +
-                       p->arena_misses;
+                       p->common.buffers.misses + p->common.large.misses + p->common.works.misses +
+                       upstream_misses(p->upstream) + p->arena_misses;
 }
 
 bool proxy_census(const struct proxy *p, struct census *c) { return upstream_census(p->upstream, c); }

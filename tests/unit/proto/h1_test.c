@@ -219,6 +219,55 @@ static void test_recycle(void **state) {
     close_side(&s);
 }
 
+/* Between requests, and once a codec begins anew or ends, it holds nothing of the pool. */
+static void test_shares_what_a_message_needs(void **state) {
+    (void)state;
+    struct pool works;
+    struct side s, t;
+    size_t used;
+    enum http_reason why;
+    h1_pool_init(&works, 8);
+    open_side(&s, true), open_side(&t, true);
+    s.answer = true;
+    h1_share(s.codec, &works), h1_share(t.codec, &works);
+    assert_int_equal(pool_lent(&works), 0);
+    for (int i = 0; i < 3; i++) {
+        s.codec->ops->limit_head(s.codec, 16384, 100 + 50 * (uint32_t)i); /* room for more lines each time */
+        assert_ok(give(&s, S("\r\nGET / HTTP/1.1\r\nHo"), &used, &why));
+        assert_ok(give(&t, S("POST / HTTP/1.1\r\n"), &used, &why));
+        assert_int_equal(pool_lent(&works), 2);
+        assert_ok(give(&s, S("st: a\r\n\r\n"), &used, &why));
+        assert_int_equal(pool_lent(&works), 2); /* the answer is not written */
+        size_t n = s.codec->ops->pending(s.codec);
+        s.codec->ops->wrote(s.codec, n - 1);
+        assert_int_equal(pool_lent(&works), 2);
+        s.codec->ops->wrote(s.codec, 1);
+        assert_int_equal(pool_lent(&works), 1);
+        assert_int_equal(s.codec->ops->pending(s.codec), 0);
+        s.codec->ops->wrote(s.codec, 0);
+        s.codec->ops->keep(s.codec);
+        s.codec->ops->consume(s.codec, s.stream, 10);
+        h1_recycle(t.codec, &sink, &t);
+        assert_int_equal(pool_lent(&works), 0);
+    }
+    assert_int_equal(s.heads, 3);
+    s.answer = false; /* written before all of the request is read: given back with its end */
+    assert_ok(give(&s, S("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"), &used, &why));
+    struct http_msg m;
+    http_msg_init(&m, s.arena, false);
+    m.status = 200;
+    assert_ok(s.codec->ops->submit(s.codec, &s.stream, &m, true));
+    s.codec->ops->wrote(s.codec, s.codec->ops->pending(s.codec));
+    assert_int_equal(pool_lent(&works), 1);
+    assert_ok(give(&s, S("ok"), &used, &why));
+    assert_int_equal(pool_lent(&works), 0);
+    assert_true(s.codec->ops->reusable(s.codec));
+    assert_ok(give(&t, S("G"), &used, &why));
+    assert_int_equal(pool_lent(&works), 1);
+    close_side(&s), close_side(&t);
+    pool_fini(&works);
+}
+
 /* The reading side may begin the next request within the last event of the one before. */
 static unsigned asked;
 static void ask_again(void *arg, uint32_t stream, struct http_msg *trailers) {
@@ -300,6 +349,7 @@ int main(void) {
         cmocka_unit_test(test_lent_body),
         cmocka_unit_test(test_pending_bound),
         cmocka_unit_test(test_recycle),
+        cmocka_unit_test(test_shares_what_a_message_needs),
         cmocka_unit_test(test_next_within_the_end),
         cmocka_unit_test(test_no_allocation),
     };
