@@ -16,6 +16,7 @@ import threading
 import time
 
 import manifests
+import report
 from backends import Backend
 from client import Connection, ask
 
@@ -32,7 +33,7 @@ def case(f):
 
 
 def eventually(condition, what, within=10.0, every=0.01):
-    """Polls until the condition is true; what it returned."""
+    """Polls until the condition is true; what it returned. what: words, or what gives them when it was in vain."""
     end = time.monotonic() + within
     last = None
     while time.monotonic() < end:
@@ -42,7 +43,7 @@ def eventually(condition, what, within=10.0, every=0.01):
         except (OSError, ValueError) as e:
             last = e
         time.sleep(every)
-    raise AssertionError(f'not within {within} s: {what}' + (f' ({last!r})' if last else ''))
+    raise AssertionError(f'not within {within} s: {what() if callable(what) else what}' + (f' ({last!r})' if last else ''))
 
 
 def equal(got, wanted, what=''):
@@ -51,7 +52,7 @@ def equal(got, wanted, what=''):
 
 def holds(text, *words):
     for w in words:
-        assert w in text, f'{w!r} is missing in: {text[:3000]}'
+        assert w in text, f'{w!r} is missing in: {report.cut(text, 1200)}'
 
 
 def die_with_parent():
@@ -142,13 +143,26 @@ class Postern(Process):
         return a.json()
 
     def metric(self, name, **labels):
-        """The sum of the samples of this metric with these labels."""
+        """The sum of the samples of this metric with these labels; None where there is none. A worker tells its counts at the end of a turn, when
+        what it answered in that turn has gone already: whoever has an answer and wants it counted waits, by comes_to() or eventually()."""
+        page = self.page('/metrics')
+        if page.status != 200:
+            raise ValueError(f'/metrics answered {page}')
         total, found = 0.0, False
-        for line in self.page('/metrics').text().splitlines():
+        for line in page.text().splitlines():
             m = re.match(r'(\w+)(?:\{(.*)\})? (\S+)$', line)
             if m and m[1] == name and all(f'{k}="{v}"' in (m[2] or '') for k, v in labels.items()):
                 total, found = total + float(m[3]), True
         return total if found else None
+
+    def comes_to(self, wanted, name, **labels):
+        """Waits until the metric is this; a number of what happened in the end, for it passes where it goes on from there."""
+        eventually(lambda: (self.metric(name, **labels) or 0) == wanted, lambda: f'{name} {labels or ""} comes to {wanted}, it is {self.metric(name, **labels)}')
+
+    def everywhere(self):
+        """Waits until all workers go by the newest table: what one connection, or a page, was seen to do is then so for each. Tables are numbered as
+        they are sent, and the number that all have adopted is told after that."""
+        eventually(lambda: self.metric('postern_config_revision') == self.metric('postern_config_changes_total'), 'every worker goes by the newest table')
 
     def adopts(self, change):
         """Makes a change, and waits until each worker goes by it."""
