@@ -400,6 +400,8 @@ static void deliver_census(struct post *p, void *worker) {
         mailbox_post(&w->box, p);
         return;
     }
+    if (w->state != WORKER_ENDED)
+        publish_counts(w); /* what this turn has answered so far may be why somebody asks */
     p->deliver = census_done;
     mailbox_post(m->to, p);
 }
