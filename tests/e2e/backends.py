@@ -39,6 +39,8 @@ class Stream:
         if not first:
             return None
         method, target, version = first.split(' ')
+        if not version.startswith('HTTP/'):  # a ClientHello, which has as many spaces as chance gives it
+            raise ValueError(first)
         return Request(method, target, version, self.fields())
 
     def body(self, r):

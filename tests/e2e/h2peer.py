@@ -6,8 +6,9 @@ import threading
 
 from backends import accepted
 from h2socket import h2
+from harness import eventually
 
-GOAWAY, RST_STREAM = 7, 3
+GOAWAY, PING, RST_STREAM = 7, 6, 3
 REFUSED_STREAM = 7
 
 
@@ -36,6 +37,7 @@ class Link:
             first = {h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1}
             self.h2.local_settings = h2.settings.Settings(client=False, initial_values=first)
         self.asked = {}
+        self.pongs = 0
         self.over = False
 
     def frame(self, kind, stream, payload):
@@ -45,6 +47,12 @@ class Link:
 
     def goaway(self, last, code=0):
         self.frame(GOAWAY, 0, struct.pack('>II', last, code))
+
+    def heard(self):
+        """Waits until the other side has read all that was said to it so far."""
+        before = self.pongs
+        self.frame(PING, 0, b'postern!')
+        eventually(lambda: self.pongs > before, 'the PING is answered')
 
     def take(self, e):
         if isinstance(e, h2.events.RequestReceived):
@@ -59,6 +67,8 @@ class Link:
             self.asked[e.stream_id].ended = True
         elif isinstance(e, h2.events.StreamReset):
             self.asked[e.stream_id].reset = int(e.error_code)
+        elif isinstance(e, h2.events.PingAckReceived):
+            self.pongs += 1
 
     def run(self):
         try:

@@ -136,6 +136,7 @@ def backend_tls_alt_names(t):
     equal(s.ask().status, 200)
     t.put('main.yaml', *changed(t, policy(names=[{'type': 'URI', 'uri': 'spiffe://mesh/other'}]), ca))
     eventually(lambda: s.ask().status == 502, 'another URI is none of its names')
+    s.everywhere()
     refused(s, t)
     t.put('main.yaml', *changed(t, policy(names=[{'type': 'Hostname', 'hostname': 'b.internal'}], hostname='x.internal'), ca))
     eventually(lambda: s.ask().status == 200, 'the DNS name is one')

@@ -150,6 +150,7 @@ def file_broken_and_mended(t):
     load = t.load(s.port[80])
     t.put('route.yaml', marked('good'))
     eventually(lambda: s.ask().get('x-mark') == 'good', 'the good one', 5)
+    s.everywhere()
     for broken in ('kind: [unclosed\n', 'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec: {parentRefs: [{name: gw}], rules: 7}\n'):
         t.put('route.yaml', broken)
         eventually(lambda: 'route.yaml' in s.page('/status').text(), 'it is said', 5)
@@ -159,6 +160,7 @@ def file_broken_and_mended(t):
         eventually(lambda: 'route.yaml' not in s.page('/status').text(), 'and no longer said', 5)
         t.put('route.yaml', marked('good'))
         eventually(lambda: s.ask().get('x-mark') == 'good', 'the good one again', 5)
+        s.everywhere()
     load.unharmed()
 
 

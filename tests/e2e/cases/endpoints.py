@@ -65,10 +65,10 @@ def refusing_endpoint_is_tried_once(t):
     web = [t.backend(f'pod-{i}') for i in range(2)]
     s = start(t, [t.port(), *(b.port for b in web)])
     equal(statuses(s, 200), {200: 200})
-    equal(s.metric('postern_upstream_connect_failures_total'), 1)
+    s.comes_to(1, 'postern_upstream_connect_failures_total')
     equal(sum(len(b.requests) for b in web), 200)
-    equal([s.metric('postern_endpoints', state=x) for x in ('in', 'out')], [2, 1])
-    equal(s.metric('postern_endpoints_put_out_total'), 1)
+    eventually(lambda: [s.metric('postern_endpoints', state=x) for x in ('in', 'out')] == [2, 1], 'two are in, one is out')
+    s.comes_to(1, 'postern_endpoints_put_out_total')
 
 
 @case
@@ -77,7 +77,7 @@ def black_hole_is_tried_once(t):
     web = [t.backend(f'pod-{i}') for i in range(2)]
     s = start(t, [black_hole(t), *(b.port for b in web)], timeouts_connect='300ms')
     equal(statuses(s, 100), {200: 100})
-    equal(s.metric('postern_upstream_connect_failures_total'), 1)
+    s.comes_to(1, 'postern_upstream_connect_failures_total')
 
 
 @case
@@ -98,7 +98,7 @@ def silent_endpoint_is_put_out(t):
         return False
     t.silence = threading.Event()
     t.finally_(t.silence.set)
-    s, _ = one_ill(t, silent, timeouts={'backendRequest': '200ms'}, ejection_failures='2')
+    s, _ = one_ill(t, silent, timeouts={'backendRequest': '1s'}, ejection_failures='2')
     equal(statuses(s, 100), {200: 98, 504: 2})
 
 
@@ -131,7 +131,7 @@ def endpoint_comes_back_by_a_trial(t):
     first = t.backend('first')
     s = start(t, [first.port, ports[0]], ejection_time='50ms', ejection_timeMax='100ms')
     equal(statuses(s, 50), {200: 50})
-    assert s.metric('postern_upstream_connect_failures_total') >= 1
+    eventually(lambda: s.metric('postern_upstream_connect_failures_total') >= 1, 'it was met')
     web.append(Backend('late', port=ports[0]))
     t.finally_(web[0].close)
 
@@ -142,9 +142,9 @@ def endpoint_comes_back_by_a_trial(t):
     before = len(web[0].requests)
     equal(statuses(s, 100), {200: 100})
     assert len(web[0].requests) > before + 20, 'it has its share again'
-    equal([s.metric('postern_endpoints', state=x) for x in ('in', 'out')], [2, 0])
-    equal(s.metric('postern_endpoints_back_total'), 1)
-    equal(s.metric('postern_endpoint_trials_total'), s.metric('postern_endpoints_put_out_total'))
+    eventually(lambda: [s.metric('postern_endpoints', state=x) for x in ('in', 'out')] == [2, 0], 'both are in')
+    s.comes_to(1, 'postern_endpoints_back_total')
+    eventually(lambda: s.metric('postern_endpoint_trials_total') == s.metric('postern_endpoints_put_out_total'), 'a trial each time')
 
 
 @case
@@ -165,15 +165,26 @@ def round_robin_is_exact(t):
 @case
 def slow_endpoint_gets_less(t):
     """One of three endpoints is slow: does it get fewer requests than the others, as one that has many under way?"""
-    go = threading.Event()
-    t.finally_(go.set)
+    others = threading.Condition()
+    served = 0
 
     def slow(stream, r):
         stream.body(r)
-        go.wait(0.2)
+        with others:  # slow by what the others do meanwhile, whatever the machine's own pace
+            until = served + 80
+            others.wait_for(lambda: served >= until, 2)
         stream.answer(200)
         return True
-    bad, web = t.backend('bad', slow), [t.backend(f'pod-{i}') for i in range(2)]
+
+    def quick(stream, r):
+        nonlocal served
+        stream.body(r)
+        with others:
+            served += 1
+            others.notify_all()
+        stream.answer(200)
+        return True
+    bad, web = t.backend('bad', slow), [t.backend(f'pod-{i}', quick) for i in range(2)]
     s = t.serve(gateway(), service('b', bad.port, *(b.port for b in web)), route(rule('b')), args=('--workers', '1'))
     threads = [threading.Thread(target=lambda: [s.ask() for _ in range(50)]) for _ in range(12)]
     for x in threads:
@@ -239,7 +250,7 @@ def connections_of_a_backend_are_limited(t):
     h.go.set()
     eventually(lambda: len(first) == 3 and len(later) == 4, 'all are answered')
     equal(({x for _, x in first + later}, h.most, len(h.b.requests)), ({200}, 3, 7))
-    equal(s.metric('postern_upstream_waited_total'), 4)
+    s.comes_to(4, 'postern_upstream_waited_total')
     equal({s.ask().status for _ in range(20)}, {200})
 
 
@@ -290,7 +301,7 @@ def many_clients_share_few_connections(t):
     eventually(lambda: len(h.b.requests) > 3000, 'some thousand requests', 60)
     load.unharmed()
     assert h.most <= 5, h.most
-    assert s.metric('postern_upstream_waited_total') > 0
+    eventually(lambda: s.metric('postern_upstream_waited_total') > 0, 'some waited')
 
 
 def checked(name, well, seen):
@@ -326,7 +337,7 @@ def checks_put_endpoints_out_and_back(t):
     out(0)
     equal({s.ask().get('X-Served-By') for _ in range(60)}, {'pod-0', 'pod-1', 'pod-2'})
     equal({x for x in seen} <= {(f'127.0.0.1:{b.port}', 'postern-check') for b in web}, True)
-    assert s.metric('postern_endpoint_checks_total', result='bad') >= 6
+    eventually(lambda: s.metric('postern_endpoint_checks_total', result='bad') >= 6, 'two of each were bad')
 
 
 @case
@@ -390,6 +401,7 @@ def ending_endpoints_serve_when_nothing_else_does(t):
     t.put('pods.yaml', *pods('b', (old.port, ENDING)))  # nothing else: as before
     t.put('pods.yaml', *pods('b', (old.port, ENDING), (new.port, READY)))
     eventually(lambda: new.requests, 'the ready one is used')
+    s.everywhere()
     equal({s.ask().get('X-Served-By') for _ in range(20)}, {'new'})
     t.put('pods.yaml', *pods('b', (old.port, ENDING), (new.port, ENDED)))
     eventually(lambda: s.ask().get('X-Served-By') == 'old', 'the one that serves still is used')
@@ -426,7 +438,7 @@ def leaving_endpoint_is_left(t):
         equal(closed, [])
         t.put('pods.yaml', *pods('b', (old.port, ENDING), (new.port, READY)))
         eventually(lambda: closed == [True], 'the idle connection is closed')
-        equal(s.metric('postern_upstream_idle'), 0)
+        s.comes_to(0, 'postern_upstream_idle')
         go.set()
         equal(c.exactly(5), b'67890')
     equal({s.ask().get('X-Served-By') for _ in range(5)}, {'new'})

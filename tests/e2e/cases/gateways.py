@@ -76,8 +76,8 @@ def port_taken(t):
     port = holder.getsockname()[1]
     s = t.serve(ports=(80,), args=('--map-port', f'8080:{port}'), ready=False)
     eventually(lambda: s.alive() and s.ask().status == 200, 'the free one is served')
-    eventually(lambda: conditions(s, 'gw', section='taken')['Programmed'][0] == 'False', 'the other is not Programmed')
-    assert 'PortUnavailable' in s.page('/status').text(), conditions(s, 'gw', section='taken')
+    eventually(lambda: conditions(s, 'gw', section='taken')['Programmed'][0] == 'False' and 'PortUnavailable' in s.page('/status').text(),
+               lambda: f'the other is not Programmed, and why is told: {conditions(s, "gw", section="taken")}')
     holder.close()
     eventually(lambda: ask(port).status == 200, 'bound when free', 30)
     eventually(lambda: conditions(s, 'gw', section='taken')['Programmed'][0] == 'True', 'and said so')

@@ -90,6 +90,7 @@ def goaway_from_a_backend_in_two_steps(t):
     """Does one that only announces the end stop nothing that runs, and get nothing new?"""
     s, peer, asks, one = on_one_connection(t, 'POST /a', 'POST /b')
     one.goaway(FIRST)
+    one.heard()
     asks |= in_flight(s, peer, 'POST /c')
     assert peer.of('/c')[0].link is not one
     one.goaway(peer.of('/b')[0].stream)

@@ -65,7 +65,7 @@ def h2_many_streams(t):
     s = t.simple()
     out = t.run('h2load', '-n', '5000', '-c', '4', '-m', '100', f'http://127.0.0.1:{s.port[80]}/', timeout=60)
     holds(out, '5000 succeeded, 0 failed, 0 errored', '5000 2xx')
-    equal(s.metric('postern_requests_open'), 0)
+    s.comes_to(0, 'postern_requests_open')
 
 
 @case
@@ -403,6 +403,8 @@ def h2_upload_stalls(t):
             c.data(large, b'x' * n)
             sent += n
             seen = max(seen, c.windows[large])
+        elif sent < early:
+            c.more()  # the backend takes so much: there will be room
         elif c.quiet():
             break
     assert seen > 128 << 10, f'the window did not grow: {seen}'

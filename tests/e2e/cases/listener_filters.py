@@ -201,6 +201,7 @@ def listener_filter_set(t):
     equal([s.ask(host=h, headers=token('a')).status for h in ('own.example', 'more.example')], [200, 500])
     t.put('grant.yaml', grant('ListenerSet') | {'metadata': {'name': 'set', 'namespace': 'far'}})
     eventually(lambda: s.ask(host='more.example', headers=token('a')).status == 200, 'granted')
+    s.everywhere()
     equal([s.ask(host=h).status for h in ('own.example', 'more.example')], [200, 401])
 
 

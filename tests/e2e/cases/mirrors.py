@@ -85,7 +85,8 @@ def mirror_same_bytes(t):
     for other in (m, n):
         arrived(other, 5)
         eventually(lambda: whole(other) == whole(b), 'the same, to the last byte')
-    equal((s.metric('postern_mirrors_total'), lost(s)), (10, 0))
+    s.comes_to(10, 'postern_mirrors_total')
+    equal(lost(s), 0)
     first = b.requests[0]
     equal((first.target, first.get('x-of'), first.get('x-set'), first.get('x-gone')), ('/z?q=1', 'backend', 'yes', None))
 
@@ -119,14 +120,15 @@ def mirror_never_slows(t):
     bad_ones = {'refuses': t.port(), 'hangs': hold.port, 'deaf': deaf.getsockname()[1], 'bad': bad.port}
     s = t.serve(gateway(), service('b', b.port), *(service(k, p) for k, p in bad_ones.items()), route(
         *(rule('b', matches=[path('/' + k)], filters=[mirror(k)]) for k in bad_ones), rule('b', filters=[mirror(k) for k in bad_ones])))
-    began = time.monotonic()
+    longest = 0
     for k in (*bad_ones, 'every'):
-        with Connection(s.port[80]) as c:
+        with Connection(s.port[80], timeout=30) as c:
             for i in range(20):
-                equal(c.ask(f'/{k}').status, 200)
-                equal(c.ask(f'/{k}', method='POST', body=b'x' * 100000).status, 200)
-    took = time.monotonic() - began
-    assert took < 12, f'200 requests took {took:.1f} s: one was held for the 15 s that a mirror has'
+                for what in ({}, {'method': 'POST', 'body': b'x' * 100000}):
+                    began = time.monotonic()
+                    equal(c.ask(f'/{k}', **what).status, 200)
+                    longest = max(longest, time.monotonic() - began)
+    assert longest < 12, f'a request took {longest:.1f} s: it was held for the 15 s that a mirror has'
     equal(len(b.requests), 200)
     hold.cut()
     deaf.close()
@@ -148,9 +150,9 @@ def mirror_bounds(t):
 @case
 def mirror_count_bound(t):
     """Past 4,096 mirrors at once, are further ones left out and counted, each, and is every request answered?"""
-    m, b = Many(t, None), Many(t, 0)
+    m, b = Many(t, None), t.echo('b')
     s = t.serve(gateway(), service('b', b.port), service('m', m.port), route(rule('b', filters=[mirror('m')])), args=('--workers', '1'))
-    n = 6000
+    n = 5000
     t.run(t.hload, '-a', '127.0.0.1', '-p', s.port[80], '-c', '8', '-n', n, '-d', '60', timeout=90)
     eventually(lambda: s.metric('postern_mirrors_total') + s.metric('postern_mirrors_lost_total', why='bound') == n, 'each is begun or left out')
     equal(s.metric('postern_mirrors_total'), 4096)
@@ -164,12 +166,18 @@ def mirror_none_lost(t):
     m, b = Many(t, .06), t.echo('b')
     s = t.serve(gateway(), service('b', b.port), service('m', m.port), route(rule('b', filters=[mirror('m')])), args=('--workers', '1'))
     ticks = lambda: sum(map(int, open(f'/proc/{s.serving()}/stat').read().rsplit(')', 1)[1].split()[11:13])) / os.sysconf('SC_CLK_TCK')
-    before, began, n = ticks(), time.monotonic(), 8000
-    t.run(t.hload, '-a', '127.0.0.1', '-p', s.port[80], '-c', '100', '-g', '30', '-n', n, '-d', '60', timeout=90)
+    load = lambda n, gap_ms: t.run(t.hload, '-a', '127.0.0.1', '-p', s.port[80], '-c', '100', '-g', gap_ms, '-n', n, '-d', '60', timeout=90)
+    first, n = 1000, 8000
+    before = ticks()
+    load(first, 100)
+    gap_ms = max(30, round(1000 * 100 * (ticks() - before) / first / 0.3))  # 100 connections, 0.3 of a core
+    before, began = ticks(), time.monotonic()
+    load(n, gap_ms)
     took, used = time.monotonic() - began, ticks() - before
     print(f'{n / took:.0f} requests a second, {100 * used / took:.0f} % of a core, {m.n} there, begun and lost:', s.metric('postern_mirrors_total'), lost(s))
-    eventually(lambda: m.n == n, f'all {n} arrive', 20)
-    equal((s.metric('postern_mirrors_total'), lost(s)), (n, 0))
+    eventually(lambda: m.n == first + n, f'all {first + n} arrive', 20)
+    s.comes_to(first + n, 'postern_mirrors_total')
+    equal(lost(s), 0)
     assert used < took / 2, f'{used:.2f} s of CPU in {took:.2f} s: no proof of anything'
 
 
@@ -188,7 +196,8 @@ def mirror_once(t):
         rule('b', filters=[mirror('m')], retry={'codes': [503], 'attempts': 3, 'backoff': '1ms'})))
     equal((s.ask().status, s.ask('/moved').status, len(b.requests)), (200, 302, 3))
     arrived(m, 1)
-    equal((s.metric('postern_mirrors_total'), len(m.requests)), (1, 1))
+    s.comes_to(1, 'postern_mirrors_total')
+    equal(len(m.requests), 1)
 
 
 @case

@@ -134,6 +134,7 @@ def metrics_parse(t):
         equal(s.ask('/a').status, 200)
     equal(s.ask('/a', method='POST', body=b'x').status, 200)
     equal((s.ask('/dead').status, s.ask('/none').status), (502, 404))
+    s.comes_to(6, DURATION + '_count')
     for form in ('prometheus', 'openmetrics'):
         m = parsed(t, s, form)
         of = lambda **labels: m[(DURATION + '_count', tuple(sorted(labels.items())))]
@@ -156,6 +157,7 @@ def metrics_bounded(t):
     c = t.connection(s.port[80])
     for i in range(n):
         equal(c.ask(f'/{i}/x', method=('GET', 'POST', 'PUT')[i % 3]).status, 200)
+    s.comes_to(n, DURATION + '_count')
     m = parsed(t, s, 'openmetrics')
     assert len(m) <= 1000, len(m)
     counts = {labels: v for (name, labels), v in m.items() if name == DURATION + '_count'}
@@ -192,10 +194,10 @@ def endpoints_shown(t):
     state = {dict(labels)['endpoint']: (dict(labels)['state'], dict(labels).get('cause')) for (name, labels) in m if name == 'postern_endpoint_state'}
     equal(state, {f'127.0.0.1:{good.port}': ('serving', None), f'127.0.0.1:{bad.port}': ('ejected', '5xx'), f'127.0.0.1:{dead}': ('ejected', 'connect'),
                   f'127.0.0.1:{unfit.port}': ('checks_failed', 'checks')})
-    equal(s.metric('postern_endpoint_requests_total', **of('b', good.port)), len(good.requests))
-    equal(s.metric('postern_endpoint_failures_total', why='5xx', **of('b', bad.port)), 2)
-    equal(s.metric('postern_endpoint_failures_total', why='connect', **of('b', dead)), 1)
-    assert s.metric('postern_endpoint_connections_open', **of('b', good.port)) >= 1
+    s.comes_to(len(good.requests), 'postern_endpoint_requests_total', **of('b', good.port))
+    s.comes_to(2, 'postern_endpoint_failures_total', why='5xx', **of('b', bad.port))
+    s.comes_to(1, 'postern_endpoint_failures_total', why='connect', **of('b', dead))
+    eventually(lambda: s.metric('postern_endpoint_connections_open', **of('b', good.port)) >= 1, 'one is pooled')
     equal(s.metric('postern_endpoints_other'), 0)
     admin = ('--admin', f'127.0.0.1:{s.admin_port}')
     text = t.run(t.binary, 'status', *admin)
@@ -223,6 +225,7 @@ def top_once(t):
         text = top(t, s, '--once', '--interval', '1')
         for _ in range(3):
             s.ask('/dead')
+        s.comes_to(3, DURATION + '_count', route='HTTPRoute/default/dead')
         got = json.loads(top(t, s, '--once', '-o', 'json', '-i', '1', '--sort', 'name'))
     finally:
         load.result()
@@ -247,9 +250,9 @@ def top_screen(t):
     for _ in range(5):
         s.ask('/')
     pid, fd = pty.fork()
-    if pid == 0:
+    if pid == 0:  # the size is there before the program looks
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 10, 40, 0, 0))
         os.execv(t.binary, [t.binary, 'top', '-i', '1', '--admin', f'127.0.0.1:{s.admin_port}'])
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 10, 40, 0, 0))
     os.set_blocking(fd, False)
     seen = b''
 
@@ -261,8 +264,8 @@ def top_screen(t):
             pass
         return word in seen
 
-    eventually(lambda: shows(b'REQ/S'), 'a picture', 15)
-    holds(seen.decode(), '\x1b[?1049h', 'HTTPRoute/defau')
+    eventually(lambda: shows(b'REQ/S') and shows(b'HTTPRoute/defau'), 'a picture', 15)
+    holds(seen.decode(), '\x1b[?1049h')
     seen = b''
     os.write(fd, b'n')
     eventually(lambda: shows(b'\x1b[J'), 'sorted anew')
@@ -322,9 +325,9 @@ def access_log_handshakes_flood(t):
             c.sendall(b'\x00\x01\x02\x03\x04')
             c.recv(1)
     eventually(lambda: s.metric('postern_tls_handshake_failures_total', reason='not_tls') == 600, 'all are counted')
-    left_out = s.metric('postern_access_handshakes_left_out_total')
-    eventually(lambda: len(lines_of(log)) + left_out == 600, 'each has a line or is counted')
-    assert left_out > 0
+    left_out = lambda: s.metric('postern_access_handshakes_left_out_total')
+    eventually(lambda: len(lines_of(log)) + left_out() == 600, 'each has a line or is counted')
+    assert left_out() > 0
     s.stop()
     s = t.serve(*objects, ports=(443,), args=('--access-log', '%{client} %{status}', '--access-log-to', own))
     with socket.create_connection(('127.0.0.1', s.port[443])) as c:

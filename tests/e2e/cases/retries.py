@@ -256,13 +256,13 @@ def retry_waits(t):
 def timeout_backend_request(t):
     """Does timeouts.backendRequest hold for each attempt, is its end a 504, and tried again where that is listed?"""
     script = Script(t, [])
-    both = {'request': '15s', 'backendRequest': '150ms'}
+    both = {'request': '15s', 'backendRequest': '600ms'}
     s = serve(t, script, rule('b', matches=[path('/listed')], timeouts=both, retry=retry(3, [504])), rule('b', matches=[path('/other')], timeouts=both, retry=retry(3, [500])),
               rule('b', timeouts=both))
     script.play('hang', 'hang', 'hang')
     began = time.monotonic()
     equal((s.ask('/listed', timeout=30).status, script.count()), (200, 4))
-    assert time.monotonic() - began >= 0.44, 'each attempt has its own time'
+    assert time.monotonic() - began >= 1.79, 'each attempt has its own time'
     script.play(then='hang')
     equal((s.ask('/listed', timeout=30).status, script.count()), (504, 4))
     for p in ('/other', '/'):
@@ -280,7 +280,7 @@ def timeout_request_with_retries(t):
     script = Script(t, [])
     s = serve(t, script, rule('b', matches=[path('/hangs')], timeouts={'request': '500ms', 'backendRequest': '200ms'}, retry=retry(100, [504])),
               rule('b', matches=[path('/fails')], timeouts={'request': '300ms'}, retry=retry(500, [503], '10ms')),
-              rule('b', matches=[path('/long')], timeouts={'request': '300ms'}, retry=retry(3, [503], '1h')))
+              rule('b', matches=[path('/long')], timeouts={'request': '10s'}, retry=retry(3, [503], '1h')))
     script.play(then='hang')
     began = time.monotonic()
     equal(s.ask('/hangs').status, 504)
@@ -293,7 +293,7 @@ def timeout_request_with_retries(t):
     script.play(then=503)  # an hour's span: no attempt would begin in time, and nobody waits for that
     began = time.monotonic()
     equal((s.ask('/long').status, script.count()), (503, 1))
-    equal(s.metric('postern_retries_stopped_total', why='time') >= 1, True)
+    eventually(lambda: (s.metric('postern_retries_stopped_total', why='time') or 0) >= 1, 'counted')
 
 
 @case
@@ -305,7 +305,7 @@ def timeout_cuts_body(t):
         stream.file.read()
         return False
     b = t.backend(handler=handler)
-    s = t.serve(gateway(), service('b', b.port), route(rule('b', timeouts={'request': '250ms'})))
+    s = t.serve(gateway(), service('b', b.port), route(rule('b', timeouts={'request': '2s'})))
     try:
         raise AssertionError(f'it looks whole: {s.ask()}')
     except (Cut, ConnectionError):

@@ -37,8 +37,8 @@ def retry_budget_in_any_case(t):
     s = t.serve(*objects(t, policy(count=5)), args=('--access-log', 'json'), ports=(80, 81))
     equal(sorted(reasons(s, 20)), ['500'] * 5 + ['retry_budget'] * 15)
     equal(len(t.b.requests), 25)
-    equal(s.metric('postern_retries_stopped_total', why='budget'), 15)
-    equal(s.metric('postern_reasons_total', reason='retry_budget'), 15)
+    s.comes_to(15, 'postern_retries_stopped_total', why='budget')
+    s.comes_to(15, 'postern_reasons_total', reason='retry_budget')
     eventually(lambda: s.text().count('"retry_stop":"budget"') == 15, 'the access records say so')
     # a port is opened once every worker goes by the table that has it
     t.put('main.yaml', gateway_class(), *objects(t, gw=gateway(listener(), listener(81))))
@@ -55,4 +55,4 @@ def retry_budget_share(t):
     retries = len(t.b.requests) - 200
     equal(got.count('500'), retries)
     assert 30 <= retries <= 51, retries  # a fifth of what goes out, each worker by what it has sent
-    equal(s.metric('postern_retries_total'), retries)
+    s.comes_to(retries, 'postern_retries_total')

@@ -82,6 +82,7 @@ def session_of_gone_endpoint(t):
     left = [p for p in web if p is not mine]
     t.put('main.yaml', gateway_class(), gateway(), service('web', *(p.port for p in left)), routes)
     eventually(lambda: s.ask('/', headers=cookie(token)).get('X-Served-By') != mine.name, 'its requests go elsewhere')
+    s.everywhere()
     second = s.ask('/', headers=cookie(token))
     _, again, _ = cookie_of(second)
     equal(s.ask('/', headers=cookie(again)).get('X-Served-By'), second.get('X-Served-By'))

@@ -37,8 +37,8 @@ def start(t, *objects, handler=None):
 def settings_changed_live(t):
     """Do timeouts of a class change while requests run, is a broken change told while the old one stays, and is no connection dropped?"""
     handler, go = t.held('/slow', '/longer')
-    t.put('settings.yaml', settings(timeouts_request='100ms'))
-    s = start(t, gateway(), route(rule('b', matches=[path('/longer')], timeouts={'request': '400ms'}), rule('b')), handler=handler)
+    t.put('settings.yaml', settings(timeouts_request='1s'))
+    s = start(t, gateway(), route(rule('b', matches=[path('/longer')], timeouts={'request': '4s'}), rule('b')), handler=handler)
     load, c = t.load(s.port[80]), t.connection(s.port[80])
     equal(accepted(s, 'GatewayClass', 'postern')[:2], ('True', 'Accepted'))
     a = c.ask('/slow')
@@ -49,7 +49,8 @@ def settings_changed_live(t):
     holds(accepted(s, 'GatewayClass', 'postern')[2], 'default/edge', 'data.timeouts.request', 'last good')
     equal(c.ask('/slow').status, 504)
     t.put('settings.yaml', settings(timeouts_request='30s'))
-    eventually(lambda: 'timeout=30000ms' in s.page('/table').text(), 'the change is live')
+    eventually(lambda: 'timeout=30000ms' in s.page('/table').text(), 'the change is made')
+    s.everywhere()
     equal(accepted(s, 'GatewayClass', 'postern')[:2], ('True', 'Accepted'))
     c.send('GET /slow HTTP/1.1\r\nHost: example.com\r\n\r\n')
     eventually(lambda: s.metric('postern_requests_open') >= 1, 'it is under way')
@@ -89,6 +90,7 @@ def settings_trusted(t):
     eventually(lambda: '"client":"203.0.113.9"' in s.text(), 'the log tells the client')
     t.put('settings.yaml', settings(trustedProxies='10.0.0.0/8'))
     eventually(lambda: told()['x-forwarded-for'] == '127.0.0.1', 'believed no more')
+    s.everywhere()
     equal(told()['x-forwarded-proto'], 'http')
 
 
@@ -119,6 +121,7 @@ def settings_request_id(t):
     eventually(lambda: told('mine') == ['mine'], 'the peer is')
     t.put('settings.yaml', settings(trustedHops='1'))
     eventually(lambda: told() == [], 'off: none is made')
+    s.everywhere()
     equal(told('mine', 'other'), ['mine', 'other'])
     equal(s.ask('/elsewhere', headers=[('X-Request-Id', 'mine')]).get('X-Request-Id'), None)
 
@@ -136,6 +139,7 @@ def settings_forwarded(t):
     equal((f.get('forwarded'), f['x-forwarded-for'], f['x-forwarded-proto']), (None, '127.0.0.1', 'http'))
     t.put('settings.yaml', settings(trustedProxies='127.0.0.0/8', forwarded='On'))
     eventually(lambda: 'forwarded' in told(), 'it is told')
+    s.everywhere()
     equal(told()['forwarded'], 'for=127.0.0.1;host=example.com;proto=http')
     f = told(*claim)
     equal(f['forwarded'], 'for="[2001:db8::9]:4711";proto=https;host=c.example, for=127.0.0.1;host=example.com;proto=http')

@@ -84,10 +84,12 @@ def client_authority_changes(t):
     s = serve(t, {'default': validation('ca')})
     t.put('ca.yaml', bundle('ca', ca))
     eventually(lambda: outcome(s, 443, good) == 200, 'the first holds')
+    s.everywhere()
     with Connection(s.port[443], context(good), 'a.example.com') as open_one:
         equal(open_one.ask(host='a.example.com').status, 200)
         t.put('ca.yaml', bundle('ca', other))
         eventually(lambda: outcome(s, 443, strange) == 200, 'the second holds')
+        s.everywhere()
         equal(outcome(s, 443, good), 'TLSV1_ALERT_UNKNOWN_CA')
         equal(open_one.sock.recv(100), b'')
 
