@@ -94,14 +94,25 @@ static err connect_to(const char *path, int *ret_fd) {
     return ERR_IO;
 }
 
+/* false: nothing comes any more, or not in time. Who was stopped and goes on waits on. */
+static bool next_char(int fd, int patience_ms, char *ret) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int ready;
+    ssize_t n = 0;
+    do {
+        ready = poll(&p, 1, patience_ms);
+        if (ready == 1) n = read(fd, ret, 1);
+    } while ((ready < 0 || n < 0) && errno == EINTR);
+    return n == 1;
+}
+
 /* Prints what comes; the last line tells how it ended. */
 static int follow(int fd, uint64_t seconds) {
     struct buf b;
     buf_init(&b, LINE_BYTES_MAX);
     int status = -1;
-    struct pollfd p = {.fd = fd, .events = POLLIN};
     char c;
-    while (status < 0 && poll(&p, 1, (int)seconds * 1000 + SLACK_MS) == 1 && read(fd, &c, 1) == 1) {
+    while (status < 0 && next_char(fd, (int)seconds * 1000 + SLACK_MS, &c)) {
         if (c != '\n') {
             buf_add_char(&b, c);
             continue;

@@ -231,6 +231,20 @@ static void begin(struct supervisor *s, const struct changeover_wish *w) {
     hang_up(u);
 }
 
+/* Whole, or not at all; a process that is stopped meanwhile and goes on reads on. */
+static bool read_wish(int fd, struct changeover_wish *w) {
+    struct timeval most = {.tv_usec = ASK_MS * 1000 - 1};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+    size_t have = 0;
+    while (have < sizeof *w) {
+        ssize_t n = recv(fd, (char *)w + have, sizeof *w - have, MSG_WAITALL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        have += (size_t)n;
+    }
+    return true;
+}
+
 static void on_door(struct loop_fd *f, uint32_t events) {
     struct supervisor *s = container_of(f, struct supervisor, upgrade.door);
     struct changeover *u = &s->upgrade;
@@ -238,9 +252,7 @@ static void on_door(struct loop_fd *f, uint32_t events) {
     (void)events;
     int fd = accept4(f->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) return;
-    struct timeval most = {.tv_usec = ASK_MS * 1000 - 1};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
-    if (recv(fd, &w, sizeof w, MSG_WAITALL) != (ssize_t)sizeof w || u->client >= 0) {
+    if (!read_wish(fd, &w) || u->client >= 0) {
         static const char busy[] = CHANGEOVER_FAILED "another one is under way\n";
         if (u->client < 0 || send(fd, busy, sizeof busy - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
             log_warn("upgrade err=\"asked for in a way that can not be understood\"");
