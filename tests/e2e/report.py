@@ -15,8 +15,10 @@ def cut(text, most):
 def why(e):
     """Lines: what went wrong, and where, the place itself first."""
     out = cut(f'{type(e).__name__}: {e}', MESSAGE).splitlines()
-    frames = [f for f in traceback.extract_tb(e.__traceback__) if f.filename.startswith(ROOT + '/tests')]
-    out += [cut(f'  {os.path.relpath(f.filename, ROOT)}:{f.lineno} {f.name}: {f.line}', LINE) for f in reversed(frames[-FRAMES:])]
+    frames = [f for f in traceback.extract_tb(e.__traceback__) if f.filename.startswith(ROOT + '/tests') and not f.filename.endswith('/run')]
+    cases = [f for f in frames if '/cases/' in f.filename]
+    frames = cases[-FRAMES:] if cases and cases[-1] is frames[-1] else cases[1 - FRAMES:] + frames[-1:]
+    out += [cut(f'  {os.path.relpath(f.filename, ROOT)}:{f.lineno} {f.name}: {f.line}', LINE) for f in reversed(frames)]
     if not frames:
         out += [cut(line, LINE) for line in ''.join(traceback.format_exception(e)).splitlines()[-FRAMES * 2:]]
     return out

@@ -33,13 +33,15 @@ class Many:
     """A mirror for thousands of connections, from one thread: counts heads, answers after a while, or (after None) never."""
 
     def __init__(self, t, after):
-        self.n, self.after, self.loop, self.open = 0, after, asyncio.new_event_loop(), set()
+        self.n, self.after, self.loop, self.open, self.over = 0, after, asyncio.new_event_loop(), set(), False
         many = self
 
         class Talk(asyncio.Protocol):
             def connection_made(self, transport):
                 self.transport, self.tail = transport, b''
                 many.open.add(transport)
+                if many.over:
+                    transport.abort()
 
             def connection_lost(self, why):
                 many.open.discard(self.transport)
@@ -59,7 +61,8 @@ class Many:
         t.finally_(lambda: self.loop.call_soon_threadsafe(self.loop.stop))
 
     def cut(self):
-        """What was not answered never is, and nobody waits for it any more."""
+        """What was not answered never is, and nobody waits for it any more, nor for what comes from here on."""
+        self.over = True
         self.loop.call_soon_threadsafe(lambda: [x.abort() for x in list(self.open)])
 
 
