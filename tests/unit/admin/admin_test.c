@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../free_port.h"
 #include "admin/admin.h"
 #include "io/clock.h"
 #include "io/mailbox.h"
@@ -39,14 +40,6 @@ static void on_ask(void *arg, struct admin_request *r, str page, str query) {
         bool ready = !str_eq(page, S("/readyz"));
         admin_answer(r, ready ? 200 : 503, S("text/plain"), page);
     }
-}
-
-static uint16_t free_port(void) {
-    int fd;
-    assert_ok(sock_listen(&(struct ip){.family = 4, .bytes = {127, 0, 0, 1}}, 0, 1, &fd));
-    uint16_t port = sock_port(fd);
-    close(fd);
-    return port;
 }
 
 static int set_up(void **state) {

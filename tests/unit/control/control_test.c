@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../free_port.h"
 #include "admin/admin.h"
 #include "control/supervisor.h"
 #include "io/clock.h"
@@ -35,14 +36,6 @@ struct case_state {
     char log[1 << 18];
     size_t log_n, log_at; /* what has been looked at */
 };
-
-static uint16_t free_port(void) {
-    int fd;
-    assert_int_equal(sock_listen(&loopback, 0, 1, &fd), OK);
-    uint16_t port = sock_port(fd);
-    close(fd);
-    return port;
-}
 
 /* Answers every connection with its name and closes. */
 static _Noreturn void run_backend(int listener) {
