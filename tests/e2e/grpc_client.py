@@ -82,7 +82,8 @@ def errors(c):
 @question
 def deadline(c):
     assert 90 <= int(c.unary_unary('/t.T/Remaining')(b'', timeout=100)) <= 100  # grpc-timeout goes on
-    failed(lambda: c.unary_unary('/t.T/Slow')(b'', timeout=0.3), Code.DEADLINE_EXCEEDED)
+    failed(lambda: c.unary_unary('/t.T/Slow')(b'', timeout=2), Code.DEADLINE_EXCEEDED)
+    equal(c.unary_unary('/t.T/Began')(b'', timeout=30), b'yes')
     equal(c.unary_unary('/t.T/GaveUp')(b'', timeout=30), b'yes')  # and the server knows
 
 
@@ -90,6 +91,7 @@ def deadline(c):
 def cancel(c):
     call = c.unary_unary('/t.T/Slow').future(b'', timeout=20)
     equal(c.unary_unary('/t.T/Unary')(b'x', timeout=20), b'x')
+    equal(c.unary_unary('/t.T/Began')(b'', timeout=30), b'yes')
     call.cancel()
     equal(c.unary_unary('/t.T/GaveUp')(b'', timeout=30), b'yes')
 

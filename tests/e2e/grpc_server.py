@@ -12,6 +12,7 @@ except ImportError:  # another python3 than the system's comes first in PATH
     import grpc
 
 given_up = threading.Semaphore(0)
+begun = threading.Semaphore(0)
 
 
 def unary(request, context):
@@ -48,7 +49,9 @@ def fail_late(request, context):
 
 def slow(request, context):
     gone = threading.Event()
-    context.add_callback(gone.set)
+    if not context.add_callback(gone.set):
+        gone.set()  # it was over before that
+    begun.release()
     if gone.wait(30):
         given_up.release()
     return b'late'
@@ -56,6 +59,10 @@ def slow(request, context):
 
 def how_many_gave_up(request, context):
     return b'yes' if given_up.acquire(timeout=20) else b'no'
+
+
+def how_many_began(request, context):
+    return b'yes' if begun.acquire(timeout=20) else b'no'
 
 
 def remaining(request, context):
@@ -66,6 +73,7 @@ METHODS = {'Unary': grpc.unary_unary_rpc_method_handler(unary), 'Up': grpc.strea
            'Down': grpc.unary_stream_rpc_method_handler(down), 'Both': grpc.stream_stream_rpc_method_handler(both),
            'Fail': grpc.unary_unary_rpc_method_handler(fail), 'FailLate': grpc.unary_stream_rpc_method_handler(fail_late),
            'Slow': grpc.unary_unary_rpc_method_handler(slow), 'GaveUp': grpc.unary_unary_rpc_method_handler(how_many_gave_up),
+           'Began': grpc.unary_unary_rpc_method_handler(how_many_began),
            'Remaining': grpc.unary_unary_rpc_method_handler(remaining)}
 
 

@@ -69,11 +69,11 @@ def port_taken(t):
     """Is a port that another program holds said to be PortUnavailable, the others served, and bound once it is free?"""
     b = t.backend()
     t.put('main.yaml', __import__('manifests').gateway_class(), gateway(listener(80, 'free'), listener(8080, 'taken')), service('b', b.port), route(rule('b')))
-    holder = socket.socket()
-    holder.bind(('0.0.0.0', 0))
+    holder, port = socket.socket(), t.port()  # not the kernel's choice: it might give it to somebody else once it is free
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(('0.0.0.0', port))
     holder.listen()
     t.finally_(holder.close)
-    port = holder.getsockname()[1]
     s = t.serve(ports=(80,), args=('--map-port', f'8080:{port}'), ready=False)
     eventually(lambda: s.alive() and s.ask().status == 200, 'the free one is served')
     eventually(lambda: conditions(s, 'gw', section='taken')['Programmed'][0] == 'False' and 'PortUnavailable' in s.page('/status').text(),

@@ -36,24 +36,22 @@ def memory_runs_short(t):
         equal(c.ask('/').status, 200)
     pad = b'X-Pad: ' + b'a' * 7000 + b'\r\n'
     head = b'POST /hold HTTP/1.1\r\nHost: example.com\r\nContent-Length: 10000000\r\n' + pad * 4 + b'\r\n'
-    open_, most, refused, answers = [], 0, 0, b''
+    open_, most, refused, levels, answers = [], 0, 0, set(), b''
     t.finally_(lambda: [k.close() for k in open_])
-    for i in range(2000):  # 28 kB of head, then 64 kB of a body that nobody takes
-        k = socket.create_connection(('127.0.0.1', s.port[80]))
-        open_.append(k)
-        k.setblocking(False)
-        try:
-            k.send(head + b'b' * 65536)
-        except OSError:
-            pass
-        if i % 20 == 19:
-            most = max(most, s.metric('postern_memory_resident_bytes'))
-            refused = s.metric('postern_reasons_total', reason='overload') or 0
-            if refused > 100:
-                break
+    while len(open_) < 2000 and (refused <= 100 or 2 not in levels):  # what is refused leaves room: the level falls, and rises again
+        for _ in range(20):  # 28 kB of head, then 64 kB of a body that nobody takes
+            k = socket.create_connection(('127.0.0.1', s.port[80]))
+            open_.append(k)
+            k.setblocking(False)
+            try:
+                k.send(head + b'b' * 65536)
+            except OSError:
+                pass
+        most = max(most, s.metric('postern_memory_resident_bytes'))
+        refused = s.metric('postern_reasons_total', reason='overload') or 0
+        levels.add(s.metric('postern_memory_pressure'))
     assert most < 64 * MIB, f'{most / MIB:.0f} MiB were held'
-    assert refused > 100, f'{refused} requests refused, {most / MIB:.0f} MiB held, {len(open_)} clients'
-    equal(s.metric('postern_memory_pressure'), 2)
+    assert refused > 100 and 2 in levels, f'{refused} requests refused, {most / MIB:.0f} MiB held, {len(open_)} clients, levels {levels}'
     assert s.metric('postern_memory_sheds_total') >= 1
     holds(s.text(), 'level=warn memory resident=', 'pressure="refusing requests"')
     for c in idle:
