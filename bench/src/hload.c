@@ -387,7 +387,7 @@ static void load_run(struct load *l) {
             watch(c, true);
         }
     }
-    while (!load_over(l)) {
+    while (opened == 0 || !load_over(l)) { /* told to end at once: what was begun by then is finished */
         unsigned open_max = l->idle ? (unsigned)(l->answered + l->errors) + OPENING_MAX : l->conns_n;
         for (; opened < l->conns_n && opened < open_max; opened++)
             if (l->conns[opened].state == DEAD) conn_next(&l->conns[opened]);

@@ -57,6 +57,7 @@ class Load:
         self.p = Process(t, [t.cluster.hload, '-a', address, '-p', str(port), '-c', str(conns), '-d', '600', '-H', host, *options], name + '.json')
 
     def result(self):
+        self.p.hears_term()
         self.p.end()
         r = json.loads(self.p.text().strip().splitlines()[-1])
         assert r['ops'] > 0, f'nothing was answered: {r}'

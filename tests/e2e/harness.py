@@ -85,6 +85,11 @@ class Process:
     def alive(self):
         return self.p.poll() is None
 
+    def hears_term(self):
+        """Waits until it would not just die of SIGTERM."""
+        caught = lambda: int(re.search(r'^SigCgt:\s+(\w+)', open(f'/proc/{self.pid}/status').read(), re.M)[1], 16)
+        eventually(lambda: not self.alive() or caught() & 1 << signal.SIGTERM - 1, 'it catches SIGTERM')
+
     def wait_listening(self, *ports):
         def listens(port):
             assert self.alive(), f'it ended: {self.text()[-2000:]}'
@@ -183,6 +188,7 @@ class Load:
         self.p = Process(t, [t.hload, '-a', '127.0.0.1', '-p', str(port), '-c', str(conns), '-d', '60', *options], 'load.json')
 
     def result(self):
+        self.p.hears_term()
         self.p.end()
         r = json.loads(self.p.text().strip().splitlines()[-1])
         assert r['ops'] > 0, f'nothing was answered: {r}'

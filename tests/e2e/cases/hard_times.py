@@ -5,7 +5,7 @@ import threading
 import time
 
 from harness import case, equal, eventually, holds
-from manifests import gateway, route, rule, service
+from manifests import gateway, route, rule, service, thing
 
 MIB = 1 << 20
 
@@ -29,7 +29,10 @@ def memory_runs_short(t):
         stream.answer(200, [], b'ok')
         return True
     b = t.backend('b', handler)
-    s = t.serve(gateway(), service('b', b.port), route(rule('b')), args=('--memory', '64Mi'))
+    g = gateway()
+    g['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'edge'}}
+    patient = thing('ConfigMap', 'edge', version='v1', data={'limits.leastBytesPerSecond': '0'})  # nobody goes for being slow meanwhile
+    s = t.serve(g, patient, service('b', b.port), route(rule('b')), args=('--memory', '64Mi'))
     equal(s.metric('postern_memory_limit_bytes'), 64 * MIB)
     idle = [t.connection(s.port[80]) for _ in range(20)]
     for c in idle:
