@@ -132,12 +132,12 @@ static void text_response(struct buf *b, const struct explain_response *r) {
 /* Endpoints that do not serve as they should, and why. */
 static void text_outs(struct buf *b, const struct table_endpoints *e) {
     uint64_t now_us = clock_monotonic_us();
-    uint32_t out = 0;
-    for (uint32_t i = 0; e && i < e->n; i++) {
-        struct health_view v = health_view_of(e->v[i].health, now_us);
-        if (v.state == HEALTH_SERVING || ++out > ENDPOINTS_SHOWN) continue;
+    uint32_t out = 0, at = 0;
+    struct health_view v;
+    for (const struct table_endpoint *x; (x = health_view_next(e, now_us, &at, &v));) {
+        if (++out > ENDPOINTS_SHOWN) continue;
         label(b, out == 1 ? "  not well" : "");
-        ip_print_port(b, &e->v[i].ip, e->v[i].port);
+        ip_print_port(b, &x->ip, x->port);
         buf_add_char(b, ' ');
         health_view_print(b, &v);
         buf_add_char(b, '\n');
@@ -314,15 +314,14 @@ static void json_session(struct buf *b, const struct table_session *s) {
 
 static void json_outs(struct buf *b, const struct table_endpoints *e) {
     uint64_t now_us = clock_monotonic_us();
-    uint32_t out = 0;
+    uint32_t out = 0, at = 0;
+    struct health_view v;
     struct buf words;
-    buf_init(&words, 1024);
-    for (uint32_t i = 0; e && i < e->n; i++) {
-        struct health_view v = health_view_of(e->v[i].health, now_us);
-        if (v.state == HEALTH_SERVING) continue;
+    buf_init(&words, WORDS_BYTES_MAX);
+    for (const struct table_endpoint *x; (x = health_view_next(e, now_us, &at, &v));) {
         buf_add(b, out++ ? S(", ") : S("\"notServing\": {"));
         buf_add_char(b, '"');
-        ip_print_port(b, &e->v[i].ip, e->v[i].port);
+        ip_print_port(b, &x->ip, x->port);
         buf_clear(&words);
         health_view_print(&words, &v);
         buf_add(b, S("\": "));

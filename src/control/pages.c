@@ -86,17 +86,17 @@ static void add_outs(struct buf *b, const struct pipeline *p, str backend) {
     enum { OUTS_MAX = 100 };
     const struct table_endpoints *e = p->table ? compile_endpoints_of(p->compiler, backend) : NULL;
     uint64_t now_us = clock_monotonic_us();
-    uint32_t out = 0;
+    uint32_t out = 0, at = 0;
+    struct health_view v;
     struct buf words;
     buf_init(&words, 1024);
-    for (uint32_t i = 0; e && i < e->n; i++) {
-        struct health_view v = health_view_of(e->v[i].health, now_us);
-        if (v.state == HEALTH_SERVING || ++out > OUTS_MAX) continue;
+    for (const struct table_endpoint *x; (x = health_view_next(e, now_us, &at, &v));) {
+        if (++out > OUTS_MAX) continue;
         buf_clear(&words);
         health_view_print(&words, &v);
         buf_add(b, out > 1 ? S(",{") : S(",\"notServing\":[{"));
         buf_add(b, S("\"endpoint\":\""));
-        ip_print_port(b, &e->v[i].ip, e->v[i].port);
+        ip_print_port(b, &x->ip, x->port);
         buf_printf(b, "\",\"state\":\"" STR_FMT "\",", STR_ARG(health_view_state(v.state)));
         add_field(b, "why", buf_str(&words));
         buf_add_char(b, '}');

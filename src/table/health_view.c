@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "table/table.h"
+
 static uint64_t load(const _Atomic uint64_t *v) { return atomic_load_explicit(v, memory_order_relaxed); }
 
 static struct health_why of_checks(const struct health *h) {
@@ -42,6 +44,18 @@ struct health_view health_view_of(const struct health *h, uint64_t now_us) {
         v.state = HEALTH_SLOW_START;
     }
     return v;
+}
+
+const struct table_endpoint *health_view_next(const struct table_endpoints *e, uint64_t now_us, uint32_t *at,
+                                              struct health_view *ret) {
+    while (e && *at < e->n) {
+        const struct table_endpoint *x = &e->v[(*at)++];
+        struct health_view v = health_view_of(x->health, now_us);
+        if (v.state == HEALTH_SERVING) continue;
+        *ret = v;
+        return x;
+    }
+    return NULL;
 }
 
 str health_view_state(enum health_state s) {

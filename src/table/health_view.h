@@ -19,6 +19,10 @@ struct health_view {
     struct health_why why;
 };
 struct health_view health_view_of(const struct health *h, uint64_t now_us);
+struct table_endpoints;
+/* The next endpoint from *at on that does not serve as it should, with how it stands; *at is behind it then. NULL: none is left. e NULL: none. */
+const struct table_endpoint *health_view_next(const struct table_endpoints *e, uint64_t now_us, uint32_t *at,
+                                              struct health_view *ret);
 str health_view_state(enum health_state s);
 str health_view_cause(enum health_cause c);
 /* "ejected: 5 answers in a row were 5xx, the last: status 503"; of one that serves: "serving". */
