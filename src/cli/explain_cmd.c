@@ -33,9 +33,7 @@ static const struct cli_option options[] = {
     {"tls-sni", 0, "NAME", "The TLS server name; the URL's host unless given, '' for none."},
     {"map-port", 0, "PORT:TO", "With -f: as serve's --map-port; may be repeated."},
     {"output", 'o', "FORM", "text (unless given) or json.", "text json"},
-    {"admin", 0, "ADDR",
-     "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
-     "unless given."},
+    {"admin", 0, "ADDRESS", instance_admin_help},
 };
 const struct cli_command explain_cmd_command = {
     .name = "explain",

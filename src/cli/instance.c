@@ -16,35 +16,52 @@ static void say_nobody(const struct cli_options *o, const char *socket_path, con
             address);
 }
 
-bool instance_get(const struct cli_options *o, str page, uint16_t *ret_status, struct buf *ret_body,
-                  int *ret_exit) {
+const char instance_admin_help[] =
+    "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 unless given.";
+
+const char *instance_admin(const struct cli_options *o) {
     const char *from_env = getenv("POSTERN_ADMIN");
-    const char *address = options_get(o, "admin", from_env && *from_env ? from_env : admin_default_address);
+    return options_get(o, "admin", from_env && *from_env ? from_env : admin_default_address);
+}
+
+err instance_socket(const struct cli_options *o, char ret[108]) {
     struct ip ip;
     uint16_t port;
-    if (admin_parse_address(str_of(address), &ip, &port) != OK) {
-        *ret_exit = options_wrong(
-            o->command, "--admin \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901.", address);
-        return false;
+    const char *address = instance_admin(o);
+    if (admin_parse_address(str_of(address), &ip, &port) != OK || !port) {
+        options_wrong(o->command, "%s \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901",
+                      options_has(o, "admin") ? "--admin" : "POSTERN_ADMIN", address);
+        return ERR_PROTO;
     }
+    admin_socket_path(&ip, port, ret);
+    return OK;
+}
+
+err instance_service_socket(const char *path, char ret[108]) {
+    int n = snprintf(ret, 108, "/run/postern%s", strrchr(path, '/'));
+    return n > 0 && n < 108 ? OK : ERR_LIMIT;
+}
+
+bool instance_get(const struct cli_options *o, str page, uint16_t *ret_status, struct buf *ret_body,
+                  int *ret_exit) {
     char path[108], service_path[108];
-    admin_socket_path(&ip, port, path);
+    *ret_exit = CLI_USAGE;
+    if (instance_socket(o, path) != OK) return false;
     errno = 0;
     err e = admin_get(path, page, ret_status, ret_body);
     int why = errno;
-    if (e == ERR_IO &&
-        (why == ENOENT || why == ECONNREFUSED)) { /* deploy/systemd has its sockets in a folder of its own */
-        snprintf(service_path, sizeof service_path, "/run/postern%s", strrchr(path, '/'));
-        if (admin_get(service_path, page, ret_status, ret_body) == OK) e = OK;
-        errno = why;
-    }
+    if (e == ERR_IO && (why == ENOENT || why == ECONNREFUSED) &&
+        instance_service_socket(path, service_path) == OK &&
+        admin_get(service_path, page, ret_status, ret_body) == OK)
+        e = OK;
+    errno = why;
     *ret_exit = CLI_NO;
     if (e == OK) return true;
     if (e == ERR_REFUSED) {
         fprintf(stderr, "postern %s: the control socket %s belongs to another user's process.\n",
                 o->command->name, path);
     } else if (e == ERR_IO) {
-        say_nobody(o, path, address, errno);
+        say_nobody(o, path, instance_admin(o), errno);
     } else {
         fprintf(stderr, "postern %s: the answer on %s can not be read (%s); are both of one version?\n",
                 o->command->name, path, base_err_name(e));

@@ -5,6 +5,7 @@
 #include "admin/metrics.h"
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/instance.h"
 #include "cli/serve_access.h"
 #include "cli/serve_files.h"
 #include "cli/serve_kube.h"
@@ -201,9 +202,7 @@ static err read_number(struct settings *s, const char *name, uint64_t min, uint6
 }
 
 static err read_admin(struct settings *s) {
-    const char *from_env = getenv("POSTERN_ADMIN");
-    const char *text =
-        options_get(&s->given, "admin", from_env && *from_env ? from_env : admin_default_address);
+    const char *text = instance_admin(&s->given);
     if (admin_parse_address(str_of(text), &s->config.admin_ip, &s->config.admin_port) != OK)
         return wrong(options_wrong(&serve_command, "%s \"%s\" is not ADDRESS:PORT, as in 127.0.0.1:9901",
                                    options_has(&s->given, "admin") ? "--admin" : "POSTERN_ADMIN", text));

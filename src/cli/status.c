@@ -25,9 +25,7 @@ static const struct cli_option options[] = {
     {"kubeconfig", 0, "FILE", "With --kube: as serve's; $KUBECONFIG or ~/.kube/config unless given."},
     {"context", 0, "NAME", "With --kube: another context than the kubeconfig's current one."},
     {"controller-name", 0, "NAME", "With --kube: as serve's; postern.dev/gateway-controller unless given."},
-    {"admin", 0, "ADDR",
-     "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 "
-     "unless given."},
+    {"admin", 0, "ADDRESS", instance_admin_help},
 };
 const struct cli_command status_command = {
     .name = "status",

@@ -20,9 +20,7 @@ static const struct cli_option options[] = {
     {"interval", 'i', "SECONDS", "How long to count for each picture (default 2)."},
     {"once", 0, NULL, "One picture, after one interval; then end."},
     {"output", 'o', "FORM", "table (unless given), or json: an object a line.", "table json"},
-    {"admin", 0, "ADDR",
-     "The --admin address that the instance was started with; $POSTERN_ADMIN or 127.0.0.1:9901 unless "
-     "given."},
+    {"admin", 0, "ADDRESS", instance_admin_help},
 };
 const struct cli_command top_command = {
     .name = "top",

@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admin/admin.h"
 #include "base/num.h"
 #include "cli/cli.h"
+#include "cli/instance.h"
 #include "control/changeover.h"
 #include "control/words.h"
 #include "io/unix_sock.h"
@@ -17,9 +17,7 @@ static const struct cli_option options[] = {
     {"binary", 0, "PATH", "The binary to go on with (default: the one that runs this command)."},
     {"workers", 0, "N", "With another number of threads that serve traffic."},
     {"timeout", 0, "SECONDS", "In which the new process is to be ready, or is ended (default 60)."},
-    {"admin", 0, "ADDRESS",
-     "Which instance: the --admin address that it was started with (default $POSTERN_ADMIN, else "
-     "127.0.0.1:9901)."},
+    {"admin", 0, "ADDRESS", instance_admin_help},
 };
 const struct cli_command upgrade_cmd_command = {
     .name = "upgrade",
@@ -69,24 +67,16 @@ static err read_binary(const struct cli_options *o, struct changeover_wish *w) {
 }
 
 static err read_socket(const struct cli_options *o, char ret[108]) {
-    const char *from_env = getenv("POSTERN_ADMIN");
-    const char *address = options_get(o, "admin", from_env && *from_env ? from_env : admin_default_address);
-    struct ip ip;
-    uint16_t port;
     char admin[108];
-    if (admin_parse_address(str_of(address), &ip, &port) != OK || !port)
-        return wrong(options_wrong(
-            o->command, "--admin \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901", address));
-    admin_socket_path(&ip, port, admin);
+    TRY(instance_socket(o, admin));
     return changeover_socket_path(admin, ret);
 }
 
 static err connect_to(const char *path, int *ret_fd) {
-    char service[128]; /* deploy/systemd has its sockets in a folder of its own */
+    char service[108];
     if (unix_sock_connect(path, ret_fd) == OK) return OK;
     int why = errno;
-    snprintf(service, sizeof service, "/run/postern%s", strrchr(path, '/'));
-    if (strlen(service) < 108 && unix_sock_connect(service, ret_fd) == OK) return OK;
+    if (instance_service_socket(path, service) == OK && unix_sock_connect(service, ret_fd) == OK) return OK;
     fprintf(stderr,
             "postern upgrade: nobody answers on %s (%s).\n"
             "  It runs elsewhere? Give the --admin address that it was started with, as the same user.\n",
