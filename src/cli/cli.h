@@ -47,8 +47,12 @@ bool options_has(const struct cli_options *o, const char *name);
 const char **options_all(const struct cli_options *o, const char *name, size_t *ret_n);
 /* The index of --name's value in choices (NULL-terminated; the first is the default). ERR_PROTO: it is none, said on standard error. */
 err options_choice(const struct cli_options *o, const char *name, const char *const *choices, size_t *ret);
+/* --name's value, a number; *ret stays as it is when it is not given. ERR_PROTO: it is none from min to max, said on standard error. */
+err options_number(const struct cli_options *o, const char *name, uint64_t min, uint64_t max, uint64_t *ret);
 /* Says "postern COMMAND: ..." and where help is; returns CLI_USAGE. */
 __attribute__((format(printf, 2, 3))) int options_wrong(const struct cli_command *c, const char *fmt, ...);
+/* The same; returns ERR_PROTO. */
+__attribute__((format(printf, 2, 3))) err options_refuse(const struct cli_command *c, const char *fmt, ...);
 /* The help of a command. */
 void options_help(const struct cli_command *c, struct buf *b);
 /* " Did you mean "x"?" when one of the names is near, else nothing. name_at gives the i-th name; NULL ends. */

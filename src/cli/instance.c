@@ -29,9 +29,8 @@ err instance_socket(const struct cli_options *o, char ret[108]) {
     uint16_t port;
     const char *address = instance_admin(o);
     if (admin_parse_address(str_of(address), &ip, &port) != OK || !port) {
-        options_wrong(o->command, "%s \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901",
-                      options_has(o, "admin") ? "--admin" : "POSTERN_ADMIN", address);
-        return ERR_PROTO;
+        return options_refuse(o->command, "%s \"%s\" is no address: 127.0.0.1:9901, [::1]:9901, :9901",
+                              options_has(o, "admin") ? "--admin" : "POSTERN_ADMIN", address);
     }
     admin_socket_path(&ip, port, ret);
     return OK;

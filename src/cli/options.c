@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include "base/num.h"
+
 enum { HELP_COLUMN = 30, HELP_WIDTH = 100, HELP_BYTES_MAX = 1 << 16 };
 
 static const char *option_name_at(const void *table, size_t i) {
@@ -20,17 +22,29 @@ void options_nearest(struct buf *b, str word, const char *(*name_at)(const void 
     if (best) buf_printf(b, " Did you mean \"%s\"?", best);
 }
 
-int options_wrong(const struct cli_command *c, const char *fmt, ...) {
+static void say_wrong(const struct cli_command *c, const char *fmt, va_list args) {
     struct buf b;
     buf_init(&b, HELP_BYTES_MAX);
     buf_printf(&b, "postern %s: ", c->name);
-    va_list args;
-    va_start(args, fmt);
     buf_vprintf(&b, fmt, args);
-    va_end(args);
     fprintf(stderr, STR_FMT "\nTry: postern %s --help\n", STR_ARG(buf_str(&b)), c->name);
     buf_fini(&b);
+}
+
+int options_wrong(const struct cli_command *c, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    say_wrong(c, fmt, args);
+    va_end(args);
     return CLI_USAGE;
+}
+
+err options_refuse(const struct cli_command *c, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    say_wrong(c, fmt, args);
+    va_end(args);
+    return ERR_PROTO;
 }
 
 /* Words of text, broken before HELP_WIDTH, further lines begin at column. */
@@ -116,12 +130,11 @@ static err take_option(struct cli_options *o, int argc, char **argv, int *at) {
     if (!found) return unknown_option(o->command, word, name);
     const char *inside = is_long ? rest.p : word[2] ? word + 2 : NULL;
     if (!found->value && inside) {
-        options_wrong(o->command, "\"--%s\" takes no value, but \"%s\" gives one.", found->name, word);
-        return ERR_PROTO;
+        return options_refuse(o->command, "\"--%s\" takes no value, but \"%s\" gives one.", found->name,
+                              word);
     }
     if (found->value && !inside && *at + 1 >= argc) {
-        options_wrong(o->command, "\"%s\" needs a value: %s %s", word, word, found->value);
-        return ERR_PROTO;
+        return options_refuse(o->command, "\"%s\" needs a value: %s %s", word, word, found->value);
     }
     const char *value = !found->value ? "" : inside ? inside : argv[++*at];
     o->given[o->given_n++] = (struct cli_given){found, value};
@@ -141,12 +154,10 @@ static err take_all(struct cli_options *o, int argc, char **argv) {
         }
     }
     if (o->args_n < c->args_min) {
-        options_wrong(c, "something is missing: postern %s %s", c->name, c->args);
-        return ERR_PROTO;
+        return options_refuse(c, "something is missing: postern %s %s", c->name, c->args);
     }
     if (o->args_n > c->args_max) {
-        options_wrong(c, "\"%s\" is one argument too many.", o->args[c->args_max]);
-        return ERR_PROTO;
+        return options_refuse(c, "\"%s\" is one argument too many.", o->args[c->args_max]);
     }
     return OK;
 }
@@ -192,6 +203,17 @@ const char **options_all(const struct cli_options *o, const char *name, size_t *
     }
     *ret_n = n;
     return values;
+}
+
+err options_number(const struct cli_options *o, const char *name, uint64_t min, uint64_t max, uint64_t *ret) {
+    const char *text = options_get(o, name, NULL);
+    if (!text) return OK;
+    uint64_t v;
+    if (num_parse(str_of(text), max, &v) != OK || v < min)
+        return options_refuse(o->command, "--%s \"%s\" is not a number from %llu to %llu", name, text,
+                              (unsigned long long)min, (unsigned long long)max);
+    *ret = v;
+    return OK;
 }
 
 err options_choice(const struct cli_options *o, const char *name, const char *const *choices, size_t *ret) {

@@ -164,11 +164,6 @@ struct settings {
     struct buf dns;
 };
 
-static err wrong(int said) {
-    (void)said;
-    return ERR_PROTO;
-}
-
 static err read_maps(struct settings *s) {
     size_t n;
     const char **given = options_all(&s->given, "map-port", &n);
@@ -178,11 +173,11 @@ static err read_maps(struct settings *s) {
         str rest = str_of(given[i]), from = str_cut(&rest, ':');
         struct fact_port_map *m = &s->maps[i];
         if (!rest.p || num_parse_port(from, &m->port) != OK || num_parse_port(rest, &m->to) != OK)
-            e = wrong(options_wrong(&serve_command,
-                                    "--map-port \"%s\" is not FROM:TO, two ports as in 80:8080", given[i]));
+            e = options_refuse(&serve_command, "--map-port \"%s\" is not FROM:TO, two ports as in 80:8080",
+                               given[i]);
         for (size_t k = 0; k < i && e == OK; k++)
             if (s->maps[k].port == m->port)
-                e = wrong(options_wrong(&serve_command, "--map-port names port %u twice", m->port));
+                e = options_refuse(&serve_command, "--map-port names port %u twice", m->port);
     }
     free((void *)given);
     s->config.port_maps = s->maps;
@@ -190,22 +185,11 @@ static err read_maps(struct settings *s) {
     return e;
 }
 
-static err read_number(struct settings *s, const char *name, uint64_t min, uint64_t max, uint64_t *ret) {
-    const char *text = options_get(&s->given, name, NULL);
-    if (!text) return OK;
-    uint64_t v;
-    if (num_parse(str_of(text), max, &v) != OK || v < min)
-        return wrong(options_wrong(&serve_command, "--%s \"%s\" is not a number from %llu to %llu", name,
-                                   text, (unsigned long long)min, (unsigned long long)max));
-    *ret = v;
-    return OK;
-}
-
 static err read_admin(struct settings *s) {
     const char *text = instance_admin(&s->given);
     if (admin_parse_address(str_of(text), &s->config.admin_ip, &s->config.admin_port) != OK)
-        return wrong(options_wrong(&serve_command, "%s \"%s\" is not ADDRESS:PORT, as in 127.0.0.1:9901",
-                                   options_has(&s->given, "admin") ? "--admin" : "POSTERN_ADMIN", text));
+        return options_refuse(&serve_command, "%s \"%s\" is not ADDRESS:PORT, as in 127.0.0.1:9901",
+                              options_has(&s->given, "admin") ? "--admin" : "POSTERN_ADMIN", text);
     if (s->config.admin_port) {
         admin_socket_path(&s->config.admin_ip, s->config.admin_port, s->socket_path);
         s->config.socket_path = s->socket_path;
@@ -220,7 +204,7 @@ static err read_memory(struct settings *s) {
         return OK;
     }
     if (memory_parse(str_of(text), &s->config.memory_limit) == OK) return OK;
-    return wrong(options_wrong(&serve_command, "--memory \"%s\" is no number of bytes, as in 512Mi", text));
+    return options_refuse(&serve_command, "--memory \"%s\" is no number of bytes, as in 512Mi", text);
 }
 
 /* c-ares takes them as one text. */
@@ -230,14 +214,14 @@ static err read_dns(struct settings *s) {
     err e = OK;
     for (size_t i = 0; i < n && e == OK; i++) {
         if (dns_parse_server(str_of(given[i])) != OK)
-            e = wrong(options_wrong(&serve_command,
-                                    "--dns \"%s\" is not ADDRESS or ADDRESS:PORT, as in 192.0.2.53 or "
-                                    "[2001:db8::53]:5353",
-                                    given[i]));
+            e = options_refuse(&serve_command,
+                               "--dns \"%s\" is not ADDRESS or ADDRESS:PORT, as in 192.0.2.53 or "
+                               "[2001:db8::53]:5353",
+                               given[i]);
         buf_printf(&s->dns, "%s%s", i ? "," : "", given[i]);
     }
     buf_add_char(&s->dns, 0);
-    if (e == OK && s->dns.overflow) e = wrong(options_wrong(&serve_command, "--dns is given too often"));
+    if (e == OK && s->dns.overflow) e = options_refuse(&serve_command, "--dns is given too often");
     s->config.dns = n ? buf_str(&s->dns).p : NULL;
     free((void *)given);
     return e;
@@ -246,8 +230,8 @@ static err read_dns(struct settings *s) {
 static err read_health(struct settings *s, bool kube) {
     const char *text = options_get(&s->given, "health", kube ? ":9902" : "0");
     if (admin_parse_address(str_of(text), &s->config.health_ip, &s->config.health_port) != OK)
-        return wrong(
-            options_wrong(&serve_command, "--health \"%s\" is not ADDRESS:PORT, as in 0.0.0.0:9902", text));
+        return options_refuse(&serve_command, "--health \"%s\" is not ADDRESS:PORT, as in 0.0.0.0:9902",
+                              text);
     return OK;
 }
 
@@ -264,19 +248,19 @@ static err read_settings(struct settings *s) {
     TRY(read_health(s, kube));
     TRY(read_maps(s));
     TRY(read_dns(s));
-    TRY(read_number(s, "workers", 1, WORKERS_MAX, &workers));
-    TRY(read_number(s, "max-connections", 1, CONNECTIONS_MAX, &connections));
-    TRY(read_number(s, "metrics-series", METRICS_SERIES_MIN, METRICS_SERIES_MAX, &series));
-    TRY(read_number(s, "drain", 0, DRAIN_S_MAX, &drain_s));
-    TRY(read_number(s, "handover", 0, DRAIN_S_MAX, &handover_s));
+    TRY(options_number(&s->given, "workers", 1, WORKERS_MAX, &workers));
+    TRY(options_number(&s->given, "max-connections", 1, CONNECTIONS_MAX, &connections));
+    TRY(options_number(&s->given, "metrics-series", METRICS_SERIES_MIN, METRICS_SERIES_MAX, &series));
+    TRY(options_number(&s->given, "drain", 0, DRAIN_S_MAX, &drain_s));
+    TRY(options_number(&s->given, "handover", 0, DRAIN_S_MAX, &handover_s));
     linger_s = kube ? LINGER_S_KUBE : 0;
-    TRY(read_number(s, "linger", 0, DRAIN_S_MAX, &linger_s));
+    TRY(options_number(&s->given, "linger", 0, DRAIN_S_MAX, &linger_s));
     TRY(read_memory(s));
     TRY(serve_access_read(&s->given, &s->access));
     const char *level = options_get(&s->given, "log-level", "info");
     if (log_parse_level(str_of(level), &s->level) != OK)
-        return wrong(
-            options_wrong(&serve_command, "--log-level \"%s\" is none of: debug, info, warn, error", level));
+        return options_refuse(&serve_command, "--log-level \"%s\" is none of: debug, info, warn, error",
+                              level);
     /* Another binary takes over with the secrets of the one before, whose user may not read the file any more. */
     if (!getenv(WORDS_SERVING) && !getenv(WORDS_GOES_ON))
         TRY(serve_secret_read(&s->given, s->keepsake.session_key, &s->keepsake.ticket_seed));
@@ -286,9 +270,9 @@ static err read_settings(struct settings *s) {
     s->config.controller_name = options_get(&s->given, "controller-name", "postern.dev/gateway-controller");
     const char *slash = strchr(s->config.controller_name, '/'); /* [GW GatewayController] */
     if (!slash || slash == s->config.controller_name || !slash[1])
-        return wrong(options_wrong(&serve_command,
-                                   "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
-                                   s->config.controller_name));
+        return options_refuse(&serve_command,
+                              "--controller-name \"%s\" is not DOMAIN/PATH, as in example.com/gateway",
+                              s->config.controller_name);
     s->config.ticket_seed = &s->ticket_seed;
     s->config.workers = (unsigned)workers;
     s->config.connections_max = (uint32_t)connections;

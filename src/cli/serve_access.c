@@ -3,11 +3,6 @@
 
 #include <errno.h>
 
-static err wrong(int said) {
-    (void)said;
-    return ERR_PROTO;
-}
-
 /* A template's file has one line; its newline is no part of it. */
 static err read_file(const struct cli_options *o, struct arena *a, const char *path, str *ret) {
     char text[ACCESS_TEMPLATE_BYTES_MAX + 2];
@@ -17,8 +12,7 @@ static err read_file(const struct cli_options *o, struct arena *a, const char *p
     int why = errno;
     if (f) fclose(f);
     if (failed)
-        return wrong(
-            options_wrong(o->command, "--access-log @%s: it can not be read: %s", path, strerror(why)));
+        return options_refuse(o->command, "--access-log @%s: it can not be read: %s", path, strerror(why));
     if (n && text[n - 1] == '\n') n--;
     *ret = arena_str(a, (str){text, n});
     return OK;
@@ -33,10 +27,10 @@ static err tell(const struct cli_options *o, const char *file, str text, const s
         text = str_from(text, str_find(text, '\n') + 1);
     }
     text = str_upto(text, str_find(text, '\n'));
-    options_wrong(o->command, "--access-log: %s%s%u:%zu: " STR_FMT "; " STR_FMT "\n  " STR_FMT "\n  %*s^",
-                  file ? file : "", file ? ":" : "", line, before.n + 1, STR_ARG(f->message),
-                  STR_ARG(f->remedy), STR_ARG(text), (int)before.n, "");
-    return ERR_PROTO;
+    return options_refuse(o->command,
+                          "--access-log: %s%s%u:%zu: " STR_FMT "; " STR_FMT "\n  " STR_FMT "\n  %*s^",
+                          file ? file : "", file ? ":" : "", line, before.n + 1, STR_ARG(f->message),
+                          STR_ARG(f->remedy), STR_ARG(text), (int)before.n, "");
 }
 
 err serve_access_read(const struct cli_options *o, struct serve_access *ret) {
@@ -45,8 +39,8 @@ err serve_access_read(const struct cli_options *o, struct serve_access *ret) {
     str text = str_of(form);
     if (file) TRY(read_file(o, ret->words, file, &text));
     if (!ret->to[0] || strcmp(ret->to, "unix:") == 0)
-        return wrong(options_wrong(o->command,
-                                   "--access-log-to \"%s\" names nothing: a file, unix:PATH, or -", ret->to));
+        return options_refuse(o->command, "--access-log-to \"%s\" names nothing: a file, unix:PATH, or -",
+                              ret->to);
     struct access_fault fault;
     if (access_format_parse(ret->words, text, &ret->form, &ret->program, &fault) == OK) return OK;
     return tell(o, file, text, &fault);

@@ -3,11 +3,6 @@
 
 #include "api/pattern.h"
 
-static err wrong(int said) {
-    (void)said;
-    return ERR_PROTO;
-}
-
 enum { NAMESPACE_BYTES_MAX = 63, NAME_BYTES_MAX = 253 };
 
 static bool is_namespace(str s) { return s.n <= NAMESPACE_BYTES_MAX && pattern_label.holds(s); }
@@ -16,8 +11,8 @@ static bool is_namespace(str s) { return s.n <= NAMESPACE_BYTES_MAX && pattern_l
 static err add_path(const struct cli_options *o, struct serve_files *f, const char *option,
                     const char *path) {
     if (strcmp(path, "-") == 0 || !path[0])
-        return wrong(options_wrong(
-            o->command, "%s \"%s\" is no path that can be followed; name a file or a folder", option, path));
+        return options_refuse(
+            o->command, "%s \"%s\" is no path that can be followed; name a file or a folder", option, path);
     f->roots[f->config.roots_n++] = (struct files_root){path, NULL};
     return OK;
 }
@@ -29,8 +24,8 @@ static err read_paths(const struct cli_options *o, struct serve_files *f) {
         if (strcmp(name, "infra") == 0) TRY(add_path(o, f, "--infra", o->given[i].value));
     }
     if (o->args_n && !options_has(o, "file"))
-        return wrong(options_wrong(o->command, "\"%s\" is given without -f: postern %s -f %s", o->args[0],
-                                   o->command->name, o->args[0]));
+        return options_refuse(o->command, "\"%s\" is given without -f: postern %s -f %s", o->args[0],
+                              o->command->name, o->args[0]);
     for (size_t i = 0; i < o->args_n; i++) TRY(add_path(o, f, "-f", o->args[i]));
     return OK;
 }
@@ -38,8 +33,8 @@ static err read_paths(const struct cli_options *o, struct serve_files *f) {
 static err read_tenant(const struct cli_options *o, struct serve_files *f, const char *text) {
     str dir = str_of(text), ns = str_cut(&dir, '=');
     if (!dir.n || !is_namespace(ns))
-        return wrong(options_wrong(
-            o->command, "--tenant \"%s\" is not NAMESPACE=DIR, as in shop=/srv/shop/manifests", text));
+        return options_refuse(o->command,
+                              "--tenant \"%s\" is not NAMESPACE=DIR, as in shop=/srv/shop/manifests", text);
     f->roots[f->config.roots_n++] = (struct files_root){dir.p, arena_str(f->words, ns).p};
     return OK;
 }
@@ -67,10 +62,10 @@ static err check_apart(const struct cli_options *o, const struct serve_files *f)
             const struct files_root *r = &f->roots[k];
             char *other = real_path(r->path);
             if (k != i && (is_in(path, other) || is_in(other, path)))
-                e = wrong(options_wrong(o->command,
-                                        "--tenant %s=%s and \"%s\" lie in each other; what a tenant writes "
-                                        "must be in a folder of its own",
-                                        t->tenant, t->path, r->path));
+                e = options_refuse(o->command,
+                                   "--tenant %s=%s and \"%s\" lie in each other; what a tenant writes "
+                                   "must be in a folder of its own",
+                                   t->tenant, t->path, r->path);
             free(other);
         }
         free(path);
@@ -82,7 +77,7 @@ static err read_tenants(const struct cli_options *o, struct serve_files *f) {
     for (size_t i = 0; i < o->given_n; i++)
         if (strcmp(o->given[i].option->name, "tenant") == 0) TRY(read_tenant(o, f, o->given[i].value));
     if (!f->config.roots_n)
-        return wrong(options_wrong(o->command, "no manifests are given: -f PATH (or --kube, in a cluster)"));
+        return options_refuse(o->command, "no manifests are given: -f PATH (or --kube, in a cluster)");
     return check_apart(o, f);
 }
 
@@ -90,12 +85,12 @@ static err read_nets(const struct cli_options *o, struct serve_files *f) {
     for (size_t i = 0; i < o->given_n; i++) {
         if (strcmp(o->given[i].option->name, "tenant-endpoints") != 0) continue;
         if (ip_parse_net(str_of(o->given[i].value), &f->nets[f->config.tenant_endpoints_n++]) != OK)
-            return wrong(options_wrong(o->command,
-                                       "--tenant-endpoints \"%s\" is no network, as in 127.0.0.0/8 or ::1",
-                                       o->given[i].value));
+            return options_refuse(o->command,
+                                  "--tenant-endpoints \"%s\" is no network, as in 127.0.0.0/8 or ::1",
+                                  o->given[i].value);
     }
     if (f->config.tenant_endpoints_n && !options_has(o, "tenant"))
-        return wrong(options_wrong(o->command, "--tenant-endpoints is given, but no --tenant"));
+        return options_refuse(o->command, "--tenant-endpoints is given, but no --tenant");
     return OK;
 }
 
@@ -105,15 +100,15 @@ static err read_pair(const struct cli_options *o, struct serve_files *f, const c
     if (files.p) cert = str_cut(&key, ',');
     if (!cert.n || !key.n || !is_namespace(ns) || name.n > NAME_BYTES_MAX || !name.p ||
         !pattern_subdomain.holds(name))
-        return wrong(options_wrong(
+        return options_refuse(
             o->command, "--tls \"%s\" is not NAMESPACE/NAME=CERT,KEY, as in default/site=site.crt,site.key",
-            text));
+            text);
     struct files_pair *p = &f->pairs[f->config.pairs_n++];
     *p = (struct files_pair){arena_str(f->words, ns).p, arena_str(f->words, name).p,
                              arena_str(f->words, cert).p, arena_str(f->words, key).p};
     for (struct files_pair *q = f->pairs; q < p; q++)
         if (strcmp(p->ns, q->ns) == 0 && strcmp(p->name, q->name) == 0)
-            return wrong(options_wrong(o->command, "--tls names %s/%s twice", p->ns, p->name));
+            return options_refuse(o->command, "--tls names %s/%s twice", p->ns, p->name);
     return OK;
 }
 

@@ -8,11 +8,6 @@
 
 enum { NAMESPACE_BYTES_MAX = 63, ADDRESSES_MAX = 8 };
 
-static err wrong(int said) {
-    (void)said;
-    return ERR_PROTO;
-}
-
 static str from_env(const char *name, const char *otherwise) {
     const char *v = getenv(name);
     return str_of(v && *v ? v : otherwise);
@@ -25,9 +20,8 @@ static err read_addresses(const struct cli_options *o, const char *name, str *to
         struct ip ip;
         str one = str_cut(&rest, ',');
         if (ip_parse(one, &ip) != OK || *ret_n == ADDRESSES_MAX)
-            return wrong(options_wrong(o->command,
-                                       "$%s has \"" STR_FMT "\", which is no address, as in 10.1.2.3", name,
-                                       STR_ARG(one)));
+            return options_refuse(o->command, "$%s has \"" STR_FMT "\", which is no address, as in 10.1.2.3",
+                                  name, STR_ARG(one));
         to[(*ret_n)++] = one;
     }
     return OK;
@@ -41,7 +35,7 @@ static err read_namespaces(const struct cli_options *o, struct serve_kube *k) {
     for (size_t i = 0; i < n && e == OK; i++) {
         str ns = k->words[i] = str_of(given[i]);
         if (ns.n > NAMESPACE_BYTES_MAX || !pattern_label.holds(ns))
-            e = wrong(options_wrong(o->command, "--namespace \"%s\" is no namespace's name", given[i]));
+            e = options_refuse(o->command, "--namespace \"%s\" is no namespace's name", given[i]);
     }
     free((void *)given);
     k->config.namespaces = k->words;
@@ -63,7 +57,7 @@ static err read_lease(const struct cli_options *o, struct serve_kube *k) {
     const char *name = options_get(o, "lease", "postern");
     k->config.lease = str_of(name);
     if (k->config.lease.n && pattern_subdomain.holds(k->config.lease)) return OK;
-    return wrong(options_wrong(o->command, "--lease \"%s\" is no object's name, as in postern-edge", name));
+    return options_refuse(o->command, "--lease \"%s\" is no object's name, as in postern-edge", name);
 }
 
 /* --kube follows an API server alone, and what is for it is for nothing else. */
@@ -72,14 +66,14 @@ static err check_alone(const struct cli_options *o, bool kube) {
     static const char *const files[] = {"file", "infra", "tenant", "tenant-endpoints", "tls", "map-port"};
     for (size_t i = 0; i < COUNT_OF(ours) && !kube; i++)
         if (options_has(o, ours[i]))
-            return wrong(options_wrong(o->command, "--%s is given without --kube", ours[i]));
+            return options_refuse(o->command, "--%s is given without --kube", ours[i]);
     for (size_t i = 0; i < COUNT_OF(files) && kube; i++)
         if (options_has(o, files[i]))
-            return wrong(options_wrong(
+            return options_refuse(
                 o->command, "--%s is for manifests in files; with --kube objects come from the API server",
-                files[i]));
+                files[i]);
     if (kube && o->args_n)
-        return wrong(options_wrong(o->command, "\"%s\" is one argument too many beside --kube", o->args[0]));
+        return options_refuse(o->command, "\"%s\" is one argument too many beside --kube", o->args[0]);
     return OK;
 }
 

@@ -17,15 +17,14 @@ static err read_file(const struct cli_options *o, const char *path, char *to, st
     int why = errno;
     if (f) fclose(f);
     if (!read) {
-        options_wrong(o->command, "--secret-file \"%s\": %s", path, strerror(why));
-        return ERR_PROTO;
+        return options_refuse(o->command, "--secret-file \"%s\": %s", path, strerror(why));
     }
     *ret = str_trim((str){to, n});
     if (ret->n >= SECRET_BYTES_MIN && n <= SECRET_BYTES_MAX) return OK;
-    options_wrong(o->command,
-                  "--secret-file \"%s\" has %zu bytes; it needs %d to %d, as `openssl rand -base64 32` makes",
-                  path, ret->n, SECRET_BYTES_MIN, SECRET_BYTES_MAX);
-    return ERR_PROTO;
+    return options_refuse(
+        o->command,
+        "--secret-file \"%s\" has %zu bytes; it needs %d to %d, as `openssl rand -base64 32` makes", path,
+        ret->n, SECRET_BYTES_MIN, SECRET_BYTES_MAX);
 }
 
 err serve_secret_read(const struct cli_options *o, uint8_t ret_session_key[SEAL_KEY_BYTES],

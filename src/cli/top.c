@@ -7,7 +7,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "cli/top_print.h"
@@ -205,13 +204,8 @@ static int run(struct top *t) {
 }
 
 static err read_interval(const struct cli_options *o, uint64_t *ret_us) {
-    const char *text = options_get(o, "interval", NULL);
     uint64_t s = INTERVAL_S;
-    if (text && (num_parse(str_of(text), INTERVAL_S_MAX, &s) != OK || s < 1)) {
-        options_wrong(&top_command, "--interval \"%s\" is not a number of seconds from 1 to %d.", text,
-                      INTERVAL_S_MAX);
-        return ERR_PROTO;
-    }
+    TRY(options_number(o, "interval", 1, INTERVAL_S_MAX, &s));
     *ret_us = s * 1000000;
     return OK;
 }

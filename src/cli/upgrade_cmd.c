@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "cli/cli.h"
 #include "cli/instance.h"
 #include "control/changeover.h"
@@ -38,30 +37,14 @@ const struct cli_command upgrade_cmd_command = {
     .args_max = 0,
 };
 
-static err wrong(int said) {
-    (void)said;
-    return ERR_PROTO;
-}
-
-static err read_number(const struct cli_options *o, const char *name, uint64_t max, uint64_t *ret) {
-    const char *text = options_get(o, name, NULL);
-    if (!text) return OK;
-    uint64_t v;
-    if (num_parse(str_of(text), max, &v) != OK || v < 1)
-        return wrong(options_wrong(o->command, "--%s \"%s\" is not a number from 1 to %llu", name, text,
-                                   (unsigned long long)max));
-    *ret = v;
-    return OK;
-}
-
 /* The other process may be in another folder. */
 static err read_binary(const struct cli_options *o, struct changeover_wish *w) {
     char path[sizeof w->binary];
     const char *given = options_get(o, "binary", "/proc/self/exe");
     if (!realpath(given, path))
-        return wrong(options_wrong(o->command, "--binary \"%s\": %s", given, strerror(errno)));
+        return options_refuse(o->command, "--binary \"%s\": %s", given, strerror(errno));
     if (access(path, X_OK) < 0)
-        return wrong(options_wrong(o->command, "--binary \"%s\": %s", path, strerror(errno)));
+        return options_refuse(o->command, "--binary \"%s\": %s", path, strerror(errno));
     snprintf(w->binary, sizeof w->binary, "%s", path);
     return OK;
 }
@@ -69,7 +52,8 @@ static err read_binary(const struct cli_options *o, struct changeover_wish *w) {
 static err read_socket(const struct cli_options *o, char ret[108]) {
     char admin[108];
     TRY(instance_socket(o, admin));
-    return changeover_socket_path(admin, ret);
+    if (changeover_socket_path(admin, ret) == OK) return OK;
+    return options_refuse(o->command, "the name of the control socket %s is too long to add to", admin);
 }
 
 static err connect_to(const char *path, int *ret_fd) {
@@ -128,8 +112,8 @@ int upgrade_cmd_main(int argc, char **argv) {
     uint64_t seconds = SECONDS_DEFAULT, workers = 0;
     char path[108];
     e = read_binary(&o, &w);
-    if (e == OK) e = read_number(&o, "timeout", CHANGEOVER_SECONDS_MAX, &seconds);
-    if (e == OK) e = read_number(&o, "workers", WORDS_SOCKETS_MAX, &workers);
+    if (e == OK) e = options_number(&o, "timeout", 1, CHANGEOVER_SECONDS_MAX, &seconds);
+    if (e == OK) e = options_number(&o, "workers", 1, WORDS_SOCKETS_MAX, &workers);
     if (e == OK) e = read_socket(&o, path);
     int status = CLI_USAGE, fd = -1;
     w.seconds = (uint32_t)seconds;

@@ -124,11 +124,36 @@ static void choices_are_held(void **state) {
     buf_fini(&said);
 }
 
+static err number(const char *word, uint64_t *ret) {
+    struct cli_options o;
+    struct buf said;
+    assert_ok(word ? parse(WORDS("x", "-o", word), &o, &said) : parse(WORDS("x"), &o, &said));
+    err e = options_number(&o, "output", 3, 70, ret);
+    options_fini(&o);
+    buf_fini(&said);
+    return e;
+}
+
+static void numbers_are_held(void **state) {
+    (void)state;
+    static const char *const none[] = {"2", "71", "", "-3", "3s", "99999999999999999999"};
+    uint64_t v = 11;
+    assert_ok(number(NULL, &v));
+    assert_int_equal(v, 11);
+    for (size_t i = 0; i < COUNT_OF(none); i++) assert_int_equal(number(none[i], &v), ERR_PROTO);
+    assert_int_equal(v, 11);
+    assert_ok(number("3", &v));
+    assert_int_equal(v, 3);
+    assert_ok(number("70", &v));
+    assert_int_equal(v, 70);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_spelling_is_read),
         cmocka_unit_test(wrong_use_is_said),
         cmocka_unit_test(choices_are_held),
+        cmocka_unit_test(numbers_are_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

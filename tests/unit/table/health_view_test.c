@@ -5,6 +5,7 @@
 
 #include "../unit.h"
 #include "table/census.h"
+#include "table/table.h"
 
 static const struct table_balancing rules = {.failures = 3,
                                              .statuses = 2,
@@ -72,6 +73,29 @@ static void checks_put_it_out(void **state) {
     shows(&h, 1040, HEALTH_SERVING, "serving");
 }
 
+/* Those between are passed over, and the end is told again and again. */
+static void those_that_do_not_serve_are_walked(void **state) {
+    (void)state;
+    struct health h[5] = {0};
+    struct table_endpoints *e = base_zalloc(sizeof *e + COUNT_OF(h) * sizeof e->v[0]);
+    e->n = COUNT_OF(h);
+    for (uint32_t i = 0; i < e->n; i++)
+        e->v[i] = (struct table_endpoint){.port = (uint16_t)i, .health = &h[i]};
+    health_fault(&h[1], &rules, HEALTH_UNREACHABLE, 10);
+    health_probed(&h[4], &rules, false, 10);
+    struct health_view v;
+    uint32_t at = 0;
+    assert_int_equal(health_view_next(e, 20, &at, &v)->port, 1);
+    assert_int_equal(v.state, HEALTH_EJECTED);
+    assert_int_equal(health_view_next(e, 20, &at, &v)->port, 4);
+    assert_int_equal(v.state, HEALTH_FAILING_CHECKS);
+    assert_null(health_view_next(e, 20, &at, &v));
+    assert_null(health_view_next(e, 20, &at, &v));
+    free(e);
+    at = 0;
+    assert_null(health_view_next(NULL, 20, &at, &v));
+}
+
 static void names_are_labels(void **state) {
     (void)state;
     assert_str(health_view_state(HEALTH_CHECKS_FAILED), "checks_failed");
@@ -94,6 +118,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_put_it_out),
         cmocka_unit_test(checks_put_it_out),
+        cmocka_unit_test(those_that_do_not_serve_are_walked),
         cmocka_unit_test(names_are_labels),
         cmocka_unit_test(a_census_is_bounded),
     };
