@@ -74,7 +74,7 @@ static void tell_head(int number, const siginfo_t *info) {
     crash_add_word(&t, "name", str_of(signal_name ? signal_name : "?"));
     crash_add_word(&t, "thread", str_of(name));
     crash_add_number(&t, "pid", (uint64_t)getpid());
-    if (number != SIGABRT && info->si_code > 0) {
+    if (info->si_code > 0) { /* brought about by an instruction [sigaction(2)] */
         add_name(&t, "address");
         crash_add(&t, S("0x"));
         add_digits(&t, (uintptr_t)info->si_addr, 16);
