@@ -166,17 +166,24 @@ static bool take_held(struct supervisor *s, int file) {
     struct held_state x;
     if (!take(file, &x, sizeof x) || x.n > WORDS_SOCKETS_MAX) return false;
     struct held *h = base_zalloc(sizeof *h + x.n * sizeof h->fds[0]);
+    if (!take(file, h->fds, x.n * sizeof h->fds[0])) {
+        free(h); /* of its descriptors, those that are not known are not closed, or given to anybody */
+        return false;
+    }
     *h = (struct held){s->held.first, x.ip, x.port, x.use, x.given, x.hushed, x.asked_by, x.n};
     s->held.first = h;
-    return take(file, h->fds, x.n * sizeof h->fds[0]);
+    return true;
 }
 
 static bool take_inherited(struct supervisor *s, int file, uint32_t n) {
-    struct inherited *h = &s->held.inherited;
     if (n > WORDS_SOCKETS_MAX) return false;
-    h->v = base_zalloc((n + 1) * sizeof *h->v);
-    h->n = n;
-    return take(file, h->v, n * sizeof *h->v);
+    struct inherited h = {base_zalloc((n + 1) * sizeof *h.v), n};
+    if (!take(file, h.v, n * sizeof *h.v)) {
+        free(h.v);
+        return false;
+    }
+    s->held.inherited = h;
+    return true;
 }
 
 bool successor_take(struct supervisor *s, int fd) {
