@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/held.h"
 
+#include "../free_port.h"
 #include "../unit.h"
 
 #include <errno.h>
@@ -14,14 +15,6 @@
 
 enum { PATIENCE_MS = 60000 };
 static const struct ip loopback = {.family = 4, .bytes = {127, 0, 0, 1}};
-
-static uint16_t free_port(void) {
-    int fd;
-    assert_ok(sock_listen(&loopback, 0, 1, &fd));
-    uint16_t port = sock_port(fd);
-    close(fd);
-    return port;
-}
 
 static struct words_ask traffic(uint16_t port, uint32_t n) {
     return (struct words_ask){.op = WORDS_OPEN, .use = WORDS_TRAFFIC, .port = port, .n = n, .ip = loopback};

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../free_port.h"
 #include "../unit.h"
 
 #include <errno.h>
@@ -74,10 +75,7 @@ static void hold(struct supervisor *s, struct keepsake *k) {
     k->inherited = sock_port(k->given);
     s->held.inherited = (struct inherited){base_zalloc(sizeof *s->held.inherited.v), 1};
     s->held.inherited.v[0] = (struct inherited_socket){k->given, loopback, k->inherited};
-    int fd[2];
-    for (unsigned i = 0; i < 2; i++) assert_ok(sock_listen(&loopback, 0, 1, &fd[i]));
-    k->traffic = sock_port(fd[0]), k->admin = sock_port(fd[1]);
-    close(fd[0]), close(fd[1]);
+    k->traffic = free_port(), k->admin = free_port();
     const struct held *h = open_some(s, WORDS_TRAFFIC, 2, 4, k->traffic);
     k->traffic_fds[0] = h->fds[0], k->traffic_fds[1] = h->fds[1];
     held_hush(&s->held, &(struct words_ask){.port = k->traffic, .ip = loopback}, 4);
