@@ -11,6 +11,7 @@ struct metrics_gauges {
     uint64_t tables_alive;   /* generations that some worker has not let go of */
     uint64_t ready, workers; /* 0 or 1; threads */
     uint64_t start_s;        /* wall clock, when the process began */
+    uint64_t deaths;         /* of serving processes by a signal, under this supervisor */
     uint64_t access_dropped; /* lines that the log's sink did not take (access_log.h) */
     uint64_t memory_resident, memory_limit, memory_pressure, memory_sheds; /* control/memory_watch.h */
     uint64_t findings;         /* breaches in manifests, as they stand now */

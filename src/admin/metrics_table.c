@@ -4,6 +4,9 @@
 static const struct metrics_row rows[] = {
     {"postern_start_time_seconds", METRICS_GAUGE, "When this process began, since 1970.", "", METRICS_GAUGES,
      offsetof(struct metrics_gauges, start_s)},
+    {"postern_serving_deaths_total", METRICS_COUNTER,
+     "Serving processes that died of a signal, and were started again (docs/standalone.md).", "",
+     METRICS_GAUGES, offsetof(struct metrics_gauges, deaths)},
     {"postern_ready", METRICS_GAUGE, "1 while every worker serves by the newest table.", "", METRICS_GAUGES,
      offsetof(struct metrics_gauges, ready)},
     {"postern_workers", METRICS_GAUGE, "Worker threads.", "", METRICS_GAUGES,

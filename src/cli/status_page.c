@@ -120,6 +120,14 @@ const struct status_backend *status_page_outs(const struct status_page *p, str n
     return NULL;
 }
 
+static void read_deaths(const struct node *n, struct status_page *p) {
+    if (!n || n->kind != NODE_MAP) return;
+    const struct node *count = node_get(n, S("count"));
+    if (!count || num_parse(count->scalar, UINT32_MAX, &p->deaths) != OK) return;
+    p->last_signal = node_get_str(n, S("lastSignal"));
+    p->last_death = node_get_str(n, S("lastTime"));
+}
+
 err status_page_read(struct arena *a, str text, struct status_page *ret) {
     struct status_page p = {0};
     size_t cap = 0;
@@ -136,6 +144,7 @@ err status_page_read(struct arena *a, str text, struct status_page *ret) {
             p.findings = found ? found->child : NULL;
             p.warnings = warned ? warned->child : NULL;
             p.sandbox = node_get_str(tail, S("sandbox"));
+            read_deaths(node_get(tail, S("deaths")), &p);
             *ret = p;
             return OK;
         }

@@ -24,6 +24,8 @@ struct status_page {
     size_t all_n;
     struct status_backend *backends; /* that are routed to, by name */
     size_t backends_n;
+    uint64_t deaths; /* of serving processes before the one that answered */
+    str last_signal, last_death;
     str sandbox; /* what the serving process may still do (docs/hardening.md); not given: not told */
 };
 /* Into a; the text must live as long. ERR_PROTO: it is no such page. */

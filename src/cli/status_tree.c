@@ -324,5 +324,11 @@ void status_tree(struct buf *b, const struct status_page *page, const struct sta
     size_t before = b->n;
     walk(&p, a);
     if (b->n == before) buf_add(b, S("No GatewayClass, Gateway or Route of ours.\n"));
+    if (page->deaths)
+        buf_printf(b,
+                   "\nDeaths: the serving process died %llu time%s, the last time of " STR_FMT " at " STR_FMT
+                   "; the page /crash has what it told\n",
+                   (unsigned long long)page->deaths, page->deaths > 1 ? "s" : "", STR_ARG(page->last_signal),
+                   STR_ARG(page->last_death));
     if (page->sandbox.n) buf_printf(b, "\nSandbox: " STR_FMT "\n", STR_ARG(page->sandbox));
 }

@@ -101,6 +101,7 @@ void builder_init(struct builder *b, const struct control_config *config, struct
     last_good_init(&b->last_good, config->start.last_good, config->memory_limit);
     pipeline_init(&b->pipeline, str_of(config->controller_name));
     b->pipeline.sandbox = config->sandbox;
+    b->pipeline.start = &config->start;
     struct facts *f = &b->pipeline.facts;
     f->serving = true;
     f->port_maps_n = (uint32_t)config->port_maps_n;

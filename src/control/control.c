@@ -287,6 +287,7 @@ static void answer_metrics(void *arg, struct admin_request *r) {
         .ready = is_ready(k),
         .workers = k->workers_n,
         .start_s = (uint64_t)k->start_s,
+        .deaths = k->c->start.deaths,
         .access_dropped = access_writer_dropped(k->access),
         .memory_resident = memory_watch_resident(&k->memory),
         .memory_limit = k->memory.limit,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/pages.h"
 
+#include <string.h>
+
 #include "admin/admin.h"
 #include "api/route.h"
 #include "control/explain.h"
+#include "control/words.h"
 #include "io/clock.h"
 #include "resolve/resolve_warnings.h"
 #include "table/health_view.h"
@@ -135,6 +138,16 @@ static void add_findings(struct buf *b, const char *name, const struct findings 
     buf_add(b, S("],\n"));
 }
 
+/* Of the serving processes before this one. */
+static void add_deaths(struct buf *b, const struct words_start *w) {
+    if (!w || !w->deaths) return;
+    const char *signal = sigabbrev_np(w->last_signal);
+    buf_printf(b, "\"deaths\":{\"count\":%u,\"lastSignal\":\"SIG%s\",\"lastTime\":\"", w->deaths,
+               signal ? signal : "?");
+    clock_print_rfc3339(b, w->last_death_s * 1000000);
+    buf_add(b, S("\"},"));
+}
+
 void pages_status(struct buf *b, const struct pipeline *p, const struct findings *found, int64_t now_s,
                   bool all, pages_said *said, void *arg) {
     OWNED(arena) a = arena_new();
@@ -166,6 +179,7 @@ void pages_status(struct buf *b, const struct pipeline *p, const struct findings
         add_field(b, "sandbox", str_of(p->sandbox));
         buf_add(b, S(","));
     }
+    add_deaths(b, p->start);
     buf_printf(b, "\"findingsTotal\":%u,\"warningsTotal\":%u}\n", found->n, warnings.n);
 }
 

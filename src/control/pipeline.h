@@ -11,10 +11,11 @@ struct pipeline {
     struct resolver *resolver;
     struct plan plan;
     struct compiler *compiler;
-    struct table *table;          /* the newest, NULL before the first pass */
-    int64_t again_s;              /* when time alone changes a result */
-    const char *sandbox;          /* what the process that serves it may still do; NULL: not told */
-    struct resolve_work resolved; /* of the last pass */
+    struct table *table;             /* the newest, NULL before the first pass */
+    int64_t again_s;                 /* when time alone changes a result */
+    const char *sandbox;             /* what the process that serves it may still do; NULL: not told */
+    const struct words_start *start; /* what the process that serves it was given; NULL: none does */
+    struct resolve_work resolved;    /* of the last pass */
     struct compile_work compiled;
 };
 void pipeline_init(struct pipeline *p, str controller_name);

@@ -27,6 +27,7 @@ struct held_state {
 struct state {
     uint32_t version, numbers, deaths, supervisors;
     int last_signal, last_good, crash, door, keepsake;
+    int64_t last_death_s;
     uint32_t children_n, held_n, inherited_n;
 };
 
@@ -103,6 +104,7 @@ static int write_state(const struct supervisor *s, int keepsake) {
                          .deaths = s->deaths,
                          .supervisors = s->supervisors + 1,
                          .last_signal = s->last_signal,
+                         .last_death_s = s->last_death_s,
                          .last_good = s->last_good,
                          .crash = s->crash,
                          .door = s->upgrade.door.fd,
@@ -201,7 +203,8 @@ bool successor_take(struct supervisor *s, int fd) {
         return false;
     }
     s->numbers = head.numbers, s->deaths = head.deaths, s->supervisors = head.supervisors;
-    s->last_signal = head.last_signal, s->last_good = head.last_good, s->crash = head.crash;
+    s->last_signal = head.last_signal, s->last_death_s = head.last_death_s;
+    s->last_good = head.last_good, s->crash = head.crash;
     keep_all(s, false);
     changeover_open(s, head.door);
     keep(head.door, false);

@@ -133,6 +133,7 @@ struct words_start supervisor_start_of(const struct supervisor *s, int end) {
                                 .crash = s->crash,
                                 .deaths = s->deaths,
                                 .last_signal = s->last_signal,
+                                .last_death_s = s->last_death_s,
                                 .supervisors = s->supervisors};
 }
 
@@ -191,6 +192,7 @@ static void start_again(struct supervisor *s, uint64_t born_us, int signal) {
     s->in_a_row = lived_well ? 1 : s->in_a_row + 1;
     s->deaths++;
     s->last_signal = signal;
+    s->last_death_s = clock_wall_s();
     log_error("serving process died signal=%d name=SIG%s lived_ms=%llu restart_in_ms=%u%s", signal,
               sigabbrev_np(signal) ? sigabbrev_np(signal) : "?", (unsigned long long)((now - born_us) / 1000),
               (unsigned)(s->delay_us / 1000),

@@ -40,6 +40,7 @@ struct supervisor {
         *serving; /* serving: the newest that is ready, or the first; NULL: none */
     uint32_t numbers, deaths, in_a_row, supervisors;
     int last_signal, last_good, crash;
+    int64_t last_death_s;
     uint64_t delay_us;
     struct timer restart;
     struct held_all held;

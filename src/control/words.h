@@ -4,7 +4,7 @@
 
 /* What the supervisor and serving processes say to each other over a socket pair, and one supervisor to the next: fixed structs, of one
  * machine. A binary that speaks another version is not taken over: what follows may change with the number alone. */
-enum { WORDS_VERSION = 1, WORDS_SOCKETS_MAX = 1024 };
+enum { WORDS_VERSION = 2, WORDS_SOCKETS_MAX = 1024 };
 /* Environment of a serving process that another binary's supervisor has started, and of a binary that goes on as supervisor. */
 #define WORDS_SERVING "POSTERN_SERVING"
 #define WORDS_GOES_ON "POSTERN_GOES_ON"
@@ -39,6 +39,7 @@ struct words_start {
     int crash;
     uint32_t deaths;      /* of serving processes, under this supervisor */
     int last_signal;      /* that the last of them died of */
+    int64_t last_death_s; /* and when, since 1970 */
     uint32_t supervisors; /* binaries that were supervisor before */
     bool takes_over;      /* another one serves until this one is ready */
 };

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start, end, death."""
+import calendar
 import ctypes
 import os
 import re
 import signal
 import socket
+import sys
 import time
 
 from client import Connection
@@ -170,9 +172,13 @@ def two_instances(t):
     equal(s.ask().status, 200)
 
 
+def thread_of(pid, name):
+    return next(int(x) for x in os.listdir(f'/proc/{pid}/task') if open(f'/proc/{pid}/task/{x}/comm').read().strip() == name)
+
+
 def kill_thread(pid, name, sig):
     """The signal to one thread of a process."""
-    tid = next(int(x) for x in os.listdir(f'/proc/{pid}/task') if open(f'/proc/{pid}/task/{x}/comm').read().strip() == name)
+    tid = thread_of(pid, name)
     os.kill(tid, 0)
     ctypes.CDLL(None).syscall(234 if os.uname().machine == 'x86_64' else 131, pid, tid, sig)  # tgkill
 
@@ -200,9 +206,80 @@ def a_crash_is_told(t):
     holds(told, 'died: 1; the last of signal 11', 'thread="worker-1"', 'crash worker=0 ')
     places = re.findall(r'postern\(\+(0x[0-9a-f]+)\)', told)
     holds(t.run('addr2line', '-i', '-f', '-e', t.binary, *places), 'loop_turn', 'worker_run')
+    equal(s.metric('postern_serving_deaths_total'), 1)
+    status = t.run(t.binary, 'status', '--admin', f'127.0.0.1:{s.admin_port}')
+    holds(status, 'the serving process died 1 time, the last time of SIGSEGV at 20', '/crash')
     os.kill(s.serving(), signal.SIGKILL)
     eventually(lambda: 'died: 2; the last of signal 9' in s.page('/crash').text(), 'the next')
     assert 'worker' not in s.page('/crash').text()
+    eventually(lambda: s.metric('postern_serving_deaths_total') == 2, 'each is counted')
+    deaths = s.page('/status').json()['deaths']
+    equal((deaths['count'], deaths['lastSignal']), (2, 'SIGKILL'))
+    assert 0 <= time.time() - calendar.timegm(time.strptime(deaths['lastTime'][:19], '%Y-%m-%dT%H:%M:%S')) < 600
+    t.run(t.binary, 'upgrade', '--admin', f'127.0.0.1:{s.admin_port}', timeout=60)
+    equal(s.page('/status').json()['deaths'], deaths)
+
+
+class Traced:
+    """A thread that stops where it asks the kernel for something. [ptrace(2)]"""
+    SYSCALL, DETACH, SEIZE, INTERRUPT, INFO = 24, 17, 0x4206, 0x4207, 0x420e
+    CONNECT = 42 if os.uname().machine == 'x86_64' else 203
+
+    def __init__(self, pid, name):
+        self.tid = thread_of(pid, name)
+        self.call(self.SEIZE, 0, 1)  # stops at system calls are told from signals
+
+    def call(self, what, address=0, data=0):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        libc.ptrace.restype = ctypes.c_long
+        n = libc.ptrace(what, self.tid, address, data)
+        assert n >= 0, os.strerror(ctypes.get_errno())
+        return n
+
+    def stopped(self):
+        how = []
+        eventually(lambda: how.append(os.waitpid(self.tid, os.WNOHANG | 0x40000000)) or how[-1][0] == self.tid, 'it stops')
+        assert os.WIFSTOPPED(how[-1][1]), how[-1]
+        return os.WSTOPSIG(how[-1][1])
+
+    def runs_to(self, number, meanwhile):
+        """Until it enters this system call, which begins with what is done meanwhile."""
+        info = ctypes.create_string_buffer(128)
+        self.call(self.INTERRUPT)
+        self.stopped()
+        meanwhile()
+        while True:
+            self.call(self.SYSCALL)
+            if self.stopped() != signal.SIGTRAP | 0x80:
+                continue
+            n = self.call(self.INFO, len(info), ctypes.addressof(info))
+            assert n >= 32, n
+            if info.raw[0] == 1 and int.from_bytes(info.raw[24:32], sys.byteorder) == number:
+                return
+
+    def leave(self):
+        self.call(self.DETACH)
+
+
+@case
+def a_crash_within_a_request_is_told(t):
+    """When a worker crashes while it is at a request: is it told at which listener and route, and nothing of what the client sent?"""
+    s = t.simple(args=['--workers', '1', '--access-log', 'json'])
+    c = t.connection(s.port[80])
+    eventually(lambda: s.metric('postern_connections_open') == 1, 'it is taken')
+    before = s.serving()
+    worker = Traced(before, 'worker-0')
+    worker.runs_to(Traced.CONNECT, lambda: c.send('GET /private?secret=hunter2 HTTP/1.1\r\nHost: example.com\r\nAuthorization: Basic aHVudGVyMg==\r\n\r\n'))
+    kill_thread(before, 'worker-0', signal.SIGSEGV)
+    worker.leave()
+    eventually(lambda: not os.path.exists(f'/proc/{before}'), 'it is gone')
+    equal(s.ask(timeout=10).status, 200)
+    for told in s.text(), s.page('/crash').text():
+        line = next(x for x in told.splitlines() if 'crash worker=0 ' in x)
+        holds(line, 'state="serves"', 'connections=1 requests=1', 'at="client" transport="plain" request="route" attempts=0 port=80 listener="http-80"', 'route="HTTPRoute/default/r"')
+        assert not any(x in told for x in ('hunter2', 'aHVudGVyMg', 'private')), told
+        assert 'example.com' not in line, line
 
 
 @case

@@ -290,8 +290,30 @@ static void who_has_no_status_is_told_why(void **state) {
     }
 }
 
+static void deaths_are_told(void **state) {
+    (void)state;
+    OWNED(arena) a = arena_new();
+    struct status_page p;
+    const char *page = "{\"items\":[],\n\"backends\":[],\n\"findings\":[],\n\"warnings\":[],\n"
+                       "\"deaths\":{\"count\":%u,\"lastSignal\":\"SIGSEGV\",\"lastTime\":\"then\"},"
+                       "\"findingsTotal\":0,\"warningsTotal\":0}\n";
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    assert_int_equal(status_page_read(a, arena_printf(a, page, 2U), &p), OK);
+    status_tree(&b, &p, &(struct status_view){0});
+    assert_str(buf_str(&b), "No GatewayClass, Gateway or Route of ours.\n"
+                            "\nDeaths: the serving process died 2 times, the last time of SIGSEGV at then; "
+                            "the page /crash has what it told\n");
+    buf_clear(&b);
+    assert_int_equal(status_page_read(a, arena_printf(a, page, 0U), &p), OK);
+    status_tree(&b, &p, &(struct status_view){0});
+    assert_str(buf_str(&b), "No GatewayClass, Gateway or Route of ours.\n");
+    buf_fini(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deaths_are_told),
         cmocka_unit_test(who_has_no_status_is_told_why),
         cmocka_unit_test(the_tree_begins_with_problems),
         cmocka_unit_test(only_what_concerns_the_namespace_is_told),
