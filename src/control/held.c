@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/log.h"
 #include "io/sock.h"
 
 enum { BACKLOG = 4096 /* the system cuts it to net.core.somaxconn */ };
@@ -64,24 +65,30 @@ static struct held *held_new(const struct words_ask *w, int given) {
     return h;
 }
 
+/* Returns how many stay as they are: they are kept for their queues, with others beside them. */
+static uint32_t unhush(struct held *h) {
+    uint32_t deaf = 0;
+    for (uint32_t i = 0; h->hushed && i < h->n; i++) deaf += sock_unhush(h->fds[i]) != OK;
+    h->hushed = false;
+    return deaf;
+}
+
 const struct held *held_open(struct held_all *a, const struct words_ask *w, uint32_t asked_by) {
     struct held **at = find(a, w), *h = *at;
     int given = inherited_find(&a->inherited, &w->ip, w->port);
     errno = EADDRINUSE;
     if (h ? h->use != w->use : !(h = held_new(w, given))) return NULL;
     if (*at == h) *at = h->next;
-    if (h->n < w->n) h = base_realloc(h, sizeof *h + w->n * sizeof h->fds[0]);
-    uint32_t before = h->n;
+    uint32_t before = h->n, wanted = w->n + unhush(h);
+    if (h->n < wanted) h = base_realloc(h, sizeof *h + wanted * sizeof h->fds[0]);
     int why = 0;
-    for (; h->n < w->n && !why; h->n++)
+    for (; h->n < wanted && !why; h->n++)
         if (open_one(given, w, &h->fds[h->n]) != OK) why = errno ? errno : EIO, h->n--;
     if (why && !before) {
         held_free(h);
         errno = why;
         return NULL;
     }
-    for (uint32_t i = 0; h->hushed && i < h->n; i++) sock_unhush(h->fds[i]);
-    h->hushed = false;
     h->asked_by = asked_by;
     h->next = a->first;
     return a->first = h;
@@ -90,7 +97,12 @@ const struct held *held_open(struct held_all *a, const struct words_ask *w, uint
 void held_hush(struct held_all *a, const struct words_ask *w, uint32_t asked_by) {
     struct held *h = *find(a, w);
     if (!h || h->given || h->asked_by > asked_by) return;
-    for (uint32_t i = 0; i < h->n; i++) sock_hush(h->fds[i]);
+    err e = OK;
+    for (uint32_t i = 0; i < h->n; i++)
+        if (sock_hush(h->fds[i]) != OK) e = ERR_IO;
+    if (e != OK)
+        log_warn("listener port=%u err=\"%s\" effect=\"connections that begin while it closes may be reset\"",
+                 h->port, strerror(errno));
     h->hushed = true;
 }
 

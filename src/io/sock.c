@@ -142,7 +142,7 @@ uint16_t sock_port(int fd) {
 }
 
 /* A filter of a TCP socket sees packets from the TCP header on. [Linux Documentation/networking/filter.rst] [RFC 9293 3.1] */
-void sock_hush(int listen_fd) {
+static err filter_first_packets(int listen_fd) {
     enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
@@ -150,12 +150,28 @@ void sock_hush(int listen_fd) {
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
     };
     struct sock_fprog program = {.len = COUNT_OF(code), .filter = code};
-    setsockopt(listen_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    return setsockopt(listen_fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? OK : ERR_IO;
 }
 
-void sock_unhush(int listen_fd) {
-    int none = 0;
-    setsockopt(listen_fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+/* An interface that there is not: no packet comes from there. Handshakes under way are with the one they came by. Who is not privileged may bind a
+ * socket that is bound to none, and never change it. [socket(7) SO_BINDTODEVICE] [Linux net/core/sock.c, sock_bindtoindex()] */
+enum { NOWHERE = INT32_MAX };
+
+static err listen_nowhere(int listen_fd) {
+    int nowhere = NOWHERE;
+    return setsockopt(listen_fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof nowhere) == 0 ? OK : ERR_IO;
+}
+
+err sock_hush(int listen_fd) {
+    return filter_first_packets(listen_fd) == OK ? OK : listen_nowhere(listen_fd);
+}
+
+err sock_unhush(int listen_fd) {
+    int none = 0, at = 0;
+    socklen_t n = sizeof at;
+    setsockopt(listen_fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none); /* when there is one */
+    if (getsockopt(listen_fd, SOL_SOCKET, SO_BINDTOIFINDEX, &at, &n) < 0 || at != NOWHERE) return OK;
+    return setsockopt(listen_fd, SOL_SOCKET, SO_BINDTOIFINDEX, &none, sizeof none) == 0 ? OK : ERR_IO;
 }
 
 /* [Linux net/ipv4/tcp.c, tcp_get_info()]: of a listening socket, the length of its queue. */

@@ -22,8 +22,10 @@ err sock_local(int fd, struct ip *ret_ip, uint16_t *ret_port);
 /* The local port. */
 uint16_t sock_port(int fd);
 /* No connection begins at a listening socket any more: a client's first packet is dropped unseen, and it comes again a second later, when
- * somebody else may listen. Connections that have begun are still completed and queued: see half_open.h. Both are for all descriptors of it. */
-void sock_hush(int listen_fd);
-void sock_unhush(int listen_fd);
+ * somebody else may listen. Where the kernel lets only the privileged filter packets, it is refused. Connections that have begun are still
+ * completed and queued: see half_open.h. Both are for all descriptors of it. ERR_IO: errno. */
+err sock_hush(int listen_fd);
+/* ERR_IO: it can not be taken back, nothing begins there ever again. */
+err sock_unhush(int listen_fd);
 /* How many connections wait to be accepted. */
 uint32_t sock_queued(int listen_fd);

@@ -5,9 +5,10 @@ import shutil
 import signal
 import socket
 import stat
+import threading
 
 import wsocket
-from client import trusting
+from client import Connection, trusting
 from frames import Frames
 from harness import case, children, equal, eventually, holds
 from manifests import gateway, gateway_class, listener, route, rule, secret, service
@@ -231,3 +232,49 @@ def removed_listener_serves_its_queue(t):
             return k.connect_ex(('127.0.0.1', s.port[81])) != 0
     eventually(refused, 'the supervisor has let go of it, too')
     equal(s.ask().status, 200)
+
+
+class Storm:
+    """Clients that begin a connection after another; one whose handshake the kernel has completed is owed an answer."""
+
+    def __init__(self, port, clients=16):
+        self.port, self.going, self.answered, self.lost = port, True, 0, []
+        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
+        for x in self.threads:
+            x.start()
+
+    def run(self):
+        while self.going:
+            try:
+                with Connection(self.port, timeout=20) as c:
+                    assert c.ask().status in (200, 404)  # 404: it was slow to ask, and asks of what is there by then
+                self.answered += 1
+            except ConnectionRefusedError:
+                pass
+            except (OSError, AssertionError) as e:
+                self.lost.append(repr(e))
+
+    def end(self):
+        self.going = False
+        for x in self.threads:
+            x.join()
+
+
+@case
+def removed_listener_under_a_storm(t):
+    """When a port goes, and comes back, while clients keep beginning connections: is every connection that has begun answered?"""
+    b = t.backend()
+    both, one = gateway(listener(80, 'a'), listener(81, 'b')), gateway(listener(80, 'a'))
+    rest = (gateway_class(), route(rule('b')), service('b', b.port))
+    t.put('main.yaml', both, *rest)
+    s = t.serve(ports=(80, 81))
+    storm = Storm(s.port[81])
+    t.finally_(storm.end)
+    for n in range(10):
+        answered = storm.answered
+        eventually(lambda: storm.answered > answered + 100, 'connections begin and are answered')
+        t.put('main.yaml', one, *rest)
+        eventually(lambda: s.text().count('listener closed') == n + 1, 'it is closed')
+        t.put('main.yaml', both, *rest)
+    storm.end()
+    equal(storm.lost, [])
