@@ -272,9 +272,9 @@ def removed_listener_under_a_storm(t):
     t.finally_(storm.end)
     for n in range(10):
         answered = storm.answered
-        eventually(lambda: storm.answered > answered + 100, 'connections begin and are answered')
+        eventually(lambda: storm.answered > answered + 100, 'connections begin and are answered', 30)
         t.put('main.yaml', one, *rest)
-        eventually(lambda: s.text().count('listener closed') == n + 1, 'it is closed')
+        eventually(lambda: s.text().count('listener closed') == n + 1, 'it is closed', 30)
         t.put('main.yaml', both, *rest)
     storm.end()
     equal(storm.lost, [])
