@@ -93,7 +93,7 @@ void compile_home(struct compiler *c, struct table *t) { compiler_home(c, t); }
 
 struct compile_grave *compile_retired(struct compiler *c) {
     uint32_t n = c->retired.n;
-    if (!n) return NULL;
+    if (!n && !c->forgotten_n) return NULL;
     struct compiler_grave *g = base_zalloc(sizeof *g + n * sizeof g->slots[0]);
     g->rules = base_alloc(n * sizeof *g->rules);
     for (uint32_t i = 0; i < n; i++) {
@@ -102,6 +102,9 @@ struct compile_grave *compile_retired(struct compiler *c) {
     }
     g->grave.n = n;
     g->grave.rule_slots = g->slots;
+    g->grave.certificates_n = c->forgotten_n;
+    g->grave.certificates = TAKE(c->forgotten);
+    c->forgotten_n = c->forgotten_cap = 0;
     g->before = c->graves;
     c->graves = g;
     c->retired.n = 0;
@@ -113,6 +116,5 @@ void compile_buried(struct compiler *c, struct compile_grave *grave) {
     while (*at != g) at = &(*at)->before;
     *at = g->before;
     for (uint32_t i = 0; i < grave->n; i++) compiler_free_rule(c, g->rules[i]);
-    free(g->rules);
-    free(g);
+    compiler_free_grave(g);
 }

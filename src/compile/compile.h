@@ -41,13 +41,16 @@ struct table *compile_apply(struct compiler *c, const struct plan *p, const stru
                             uint32_t workers, struct compile_work *ret_work);
 /* A table that nobody reads any more: what died with it is freed, but for dead rules and the backends they name. */
 void compile_home(struct compiler *c, struct table *t);
-/* Rules that no table shows any more, but exchanges may hold: their slots, n of them, in a block that stays valid until compile_buried().
- * Each call gives those new since the last one; NULL when there are none. */
+/* Rules that no table shows any more, but exchanges may hold: their slots, n of them; and certificates that nobody shows any more: their ids, of
+ * which workers forget what they made. In a block that stays valid until compile_buried(). Each call gives those new since the last one; NULL
+ * when there are none. */
 struct compile_grave {
     struct compile_grave *next; /* the compiler's */
     atomic_uint workers;        /* the caller sets it: workers that may still use one of these */
     uint32_t n;
     const uint32_t *rule_slots;
+    uint32_t certificates_n;
+    const uint64_t *certificates;
 };
 struct compile_grave *compile_retired(struct compiler *c);
 /* No exchange of any worker uses the grave's rules: they are freed, their slots may be used again. */

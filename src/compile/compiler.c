@@ -67,6 +67,12 @@ void compiler_free_rule(struct compiler *c, struct table_rule *r) {
     free(r);
 }
 
+static void forget(struct compiler *c, struct table_certificate *t) {
+    COMPILER_ROOM(c->forgotten, c->forgotten_n, c->forgotten_cap);
+    c->forgotten[c->forgotten_n++] = t->id;
+    compile_listener_free_certificate(t);
+}
+
 static void dispose(struct compiler *c, struct compiler_deads *d) {
     for (uint32_t i = 0; i < d->n; i++) {
         void *p = d->v[i].p;
@@ -77,7 +83,7 @@ static void dispose(struct compiler *c, struct compiler_deads *d) {
         case DEATH_PATHS: compile_paths_free(c, p); break;
         case DEATH_REACH: compile_reach_release(c, p); break;
         case DEATH_ENDPOINTS: compile_endpoints_free(c, p); break;
-        case DEATH_CERTIFICATE: compile_listener_free_certificate(p); break;
+        case DEATH_CERTIFICATE: forget(c, p); break;
         }
     }
     free(d->v);
@@ -162,15 +168,21 @@ static void free_gates(struct compiler *c) {
     }
 }
 
+void compiler_free_grave(struct compiler_grave *g) {
+    free((uint64_t *)g->grave.certificates);
+    free(g->rules);
+    free(g);
+}
+
 static void free_retired(struct compiler *c) {
     for (uint32_t i = 0; i < c->retired.n; i++) compiler_free_rule(c, c->retired.v[i].p);
     free(c->retired.v);
+    free(c->forgotten);
     while (c->graves) {
         struct compiler_grave *g = c->graves;
         c->graves = g->before;
         for (uint32_t i = 0; i < g->grave.n; i++) compiler_free_rule(c, g->rules[i]);
-        free(g->rules);
-        free(g);
+        compiler_free_grave(g);
     }
 }
 

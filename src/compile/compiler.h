@@ -169,6 +169,8 @@ struct compiler {
     struct compiler_deads dying;   /* in the generation in the making */
     struct compiler_deads retired; /* rules for the next grave */
     struct compiler_grave *graves; /* given out, not buried */
+    uint64_t *forgotten;           /* ids of certificates for the next grave */
+    uint32_t forgotten_n, forgotten_cap;
     /* Of the pass. */
     struct compile_work *work;
     const struct plan *plan;
@@ -195,4 +197,5 @@ void compiler_array_set(struct compiler *c, struct compiler_array *a, uint32_t s
 void compiler_settle(struct compiler *c);
 void compiler_add_generation(struct compiler *c, struct spine *s);
 void compiler_home(struct compiler *c, struct table *t);
+void compiler_free_grave(struct compiler_grave *g); /* but for its rules */
 void compiler_free_rule(struct compiler *c, struct table_rule *r);

@@ -113,7 +113,7 @@ static void on_buried(struct worker_grave *m, void *home) {
     free(g);
 }
 
-/* Rules that no table holds any more: once no exchange does, they are freed. */
+/* Rules that no table holds any more: once no exchange does, they are freed. Certificates: their keys are forgotten everywhere. */
 static void send_graves(struct publish *p) {
     unsigned n = p->c.workers_n;
     for (struct compile_grave *c; !p->draining && (c = compile_retired(p->c.pipeline->compiler));) {
@@ -124,8 +124,12 @@ static void send_graves(struct publish *p) {
         p->graves = g;
         for (unsigned i = 0; i < n; i++) {
             g->slots[i].g = g;
-            g->slots[i].m =
-                (struct worker_grave){.n = c->n, .rule_slots = c->rule_slots, .owner = g, .done = on_buried};
+            g->slots[i].m = (struct worker_grave){.n = c->n,
+                                                  .rule_slots = c->rule_slots,
+                                                  .certificates_n = c->certificates_n,
+                                                  .certificates = c->certificates,
+                                                  .owner = g,
+                                                  .done = on_buried};
             worker_post_grave(p->c.workers[i], &g->slots[i].m);
         }
     }

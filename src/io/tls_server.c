@@ -243,6 +243,10 @@ struct tls_server *tls_server_new(struct tls_scratch *scratch, const struct tls_
     return s;
 }
 
+void tls_server_forget(struct tls_server *s, uint64_t certificate_id) {
+    tls_store_forget(s->store, certificate_id);
+}
+
 void tls_server_free(struct tls_server *s) {
     if (!s) return;
     SSL_CTX_free(s->context);

@@ -31,6 +31,8 @@ typedef struct tls_choice tls_server_choose(void *arg, const struct tls_hello *h
 /* seed: of the tickets' keys, for the call. The scratch outlives it. */
 struct tls_server *tls_server_new(struct tls_scratch *scratch, const struct tls_seed *seed, int64_t now_s);
 void tls_server_free(struct tls_server *s); /* NULL is fine */
+/* No choice names this certificate any more: its key leaves memory with the last connection that shows it. */
+void tls_server_forget(struct tls_server *s, uint64_t certificate_id);
 /* A connection over fd (not owned). now_s: of the wall clock. */
 struct tls_conn *tls_server_accept(struct tls_server *s, int fd, int64_t now_s, tls_server_choose *choose,
                                    void *arg);

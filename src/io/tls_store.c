@@ -135,3 +135,8 @@ err tls_store_use(struct tls_store *s, uint64_t id, str chain_pem, str key_pem, 
     ERR_clear_error(); /* the end of a chain is one, and would be taken for the handshake's */
     return good ? OK : ERR_PROTO;
 }
+
+void tls_store_forget(struct tls_store *s, uint64_t id) {
+    struct entry *e = map_get(&s->by_id, id_bytes(&id));
+    if (e) drop(s, e);
+}

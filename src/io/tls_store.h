@@ -12,3 +12,5 @@ struct tls_store *tls_store_new(const struct tls_library *library); /* which out
 void tls_store_free(struct tls_store *s);
 /* Sets certificate, chain and key on the connection. The PEM is read only when the id is not there. ERR_PROTO: it cannot be used. */
 err tls_store_use(struct tls_store *s, uint64_t id, str chain_pem, str key_pem, SSL *ssl);
+/* The id is not asked for any more. */
+void tls_store_forget(struct tls_store *s, uint64_t id);

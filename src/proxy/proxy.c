@@ -157,6 +157,10 @@ uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot) {
     return rule_slot < p->uses_n ? p->uses[rule_slot] : 0;
 }
 
+void proxy_forget_certificates(struct proxy *p, const uint64_t *ids, uint32_t n) {
+    for (uint32_t i = 0; p->tls && i < n; i++) tls_server_forget(p->tls, ids[i]);
+}
+
 bool proxy_freed_a_rule(struct proxy *p) {
     bool freed = p->rule_freed;
     p->rule_freed = false;

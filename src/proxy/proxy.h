@@ -92,6 +92,8 @@ bool proxy_make_room(struct proxy *p);
 bool proxy_turn(struct proxy *p);
 /* Exchanges that use the rule of a slot. */
 uint32_t proxy_uses(const struct proxy *p, uint32_t rule_slot);
+/* No table shows these certificates any more: what was made of them goes, their keys above all. */
+void proxy_forget_certificates(struct proxy *p, const uint64_t *ids, uint32_t n);
 /* Did a rule's last exchange end since the last call? */
 bool proxy_freed_a_rule(struct proxy *p);
 /* Idle connections end now, the others after their response. */

@@ -169,6 +169,7 @@ static void deliver_grave(struct post *p, void *worker) {
     struct worker *w = worker;
     struct worker_grave *m = container_of(p, struct worker_grave, post);
     m->by = w;
+    proxy_forget_certificates(w->proxy, m->certificates, m->certificates_n);
     p->next = w->graves ? &w->graves->post : NULL;
     w->graves = m;
     w->graves_new = true;

@@ -61,11 +61,14 @@ struct
     struct worker *by;
 };
 void worker_post_socket(struct worker *w, struct worker_socket *m);
-struct worker_grave { /* done: no exchange of this worker uses any of these rules */
+struct
+    worker_grave { /* The certificates are forgotten. done: no exchange of this worker uses any of these rules */
     struct post post;
     uint32_t n;
     const uint32_t *rule_slots;
-    void *owner; /* the caller's */
+    uint32_t certificates_n;
+    const uint64_t *certificates; /* ids */
+    void *owner;                  /* the caller's */
     void (*done)(struct worker_grave *m, void *home);
     struct worker *by;
 };

@@ -333,10 +333,21 @@ static void test_certificates(void **state) {
                         "serve   [::1]:8443 listener=infra/gw/https *  tls>=1.3  certificate{*.example.com}  "
                         "certificate{www.example.com}\n");
     free(got);
+    uint64_t id = table_listener_for(table_port(w.table, s->slot), S(""))->certificates[0]->id;
     world_remove(&w, PLAN_CERTIFICATE, "c1");
-    world_apply(&w, NULL);
+    struct table *before;
+    world_apply(&w, &before);
     table_sockets(w.table, &s);
     assert_int_equal(table_listener_for(table_port(w.table, s->slot), S(""))->certificates_n, 1);
+    assert_null(compile_retired(w.compiler)); /* a table still shows it */
+    compile_home(w.compiler, before);
+    struct compile_grave *g = compile_retired(w.compiler);
+    assert_non_null(g);
+    assert_int_equal(g->n, 0);
+    assert_int_equal(g->certificates_n, 1);
+    assert_int_equal(g->certificates[0], id);
+    compile_buried(w.compiler, g);
+    assert_null(compile_retired(w.compiler));
     world_fini(&w);
 }
 

@@ -93,7 +93,25 @@ static void read_once(void **state) {
     end(&c);
 }
 
+/* What is forgotten is not there any more, and others are. */
+static void forgets(void **state) {
+    (void)state;
+    struct case_of_store c;
+    begin(&c);
+    struct id d = rig_id(c.a, KEY_P256, "a.example.com", NULL, false, 3600), none = d;
+    none.chain_pem = S("");
+    assert_int_equal(use(&c, 1, &d, d.key_pem), OK);
+    assert_int_equal(use(&c, 2, &d, d.key_pem), OK);
+    tls_store_forget(c.store, 1);
+    tls_store_forget(c.store, 3); /* never used */
+    assert_int_equal(use(&c, 1, &none, S("")), ERR_PROTO);
+    assert_int_equal(use(&c, 2, &none, S("")), OK);
+    rig_id_free(&d);
+    end(&c);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(keys_in_any_order), cmocka_unit_test(read_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(keys_in_any_order), cmocka_unit_test(read_once),
+                                       cmocka_unit_test(forgets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
