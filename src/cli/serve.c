@@ -200,7 +200,7 @@ static err read_admin(struct settings *s) {
 static err read_memory(struct settings *s) {
     const char *text = options_get(&s->given, "memory", NULL);
     if (!text) {
-        s->config.memory_limit = memory_limit();
+        s->config.memory_limit = memory_limit("");
         return OK;
     }
     if (memory_parse(str_of(text), &s->config.memory_limit) == OK) return OK;

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/num.h"
 
-enum { FILE_BYTES_MAX = 16 << 10 };
+enum { FILE_BYTES_MAX = 16 << 10, ROOT_BYTES_MAX = 256 };
 static const uint64_t bytes_max = UINT64_C(1) << 60; /* version 1 says "none" by a number above it */
 
 /* The beginning of a file, into text. */
@@ -22,7 +22,8 @@ static uint64_t read_bound(const char *folder, str path, const char *name) {
     char file[4096], text[FILE_BYTES_MAX];
     uint64_t v;
     snprintf(file, sizeof file, "%s" STR_FMT "/%s", folder, STR_ARG(path), name);
-    if (num_parse(str_trim(read_file(file, text)), UINT64_MAX, &v) != OK || v >= bytes_max) return 0;
+    str rest = read_file(file, text), line = str_cut(&rest, '\n');
+    if (num_parse(line, UINT64_MAX, &v) != OK || v >= bytes_max) return 0;
     return v;
 }
 
@@ -45,16 +46,20 @@ static bool names_memory(str controllers) {
     return false;
 }
 
-uint64_t memory_limit(void) {
-    char text[FILE_BYTES_MAX];
+uint64_t memory_limit(const char *root) {
+    char text[FILE_BYTES_MAX], file[ROOT_BYTES_MAX + 64], v2[ROOT_BYTES_MAX + 64], v1[ROOT_BYTES_MAX + 64];
     uint64_t least = 0;
-    for (str rest = read_file("/proc/self/cgroup", text); rest.n;) { /* "5:memory:/a/b", "0::/a/b" */
+    assert(strlen(root) < ROOT_BYTES_MAX);
+    snprintf(file, sizeof file, "%s/proc/self/cgroup", root);
+    snprintf(v2, sizeof v2, "%s/sys/fs/cgroup", root);
+    snprintf(v1, sizeof v1, "%s/sys/fs/cgroup/memory", root);
+    for (str rest = read_file(file, text); rest.n;) { /* "5:memory:/a/b", "0::/a/b" */
         str line = str_cut(&rest, '\n'), number = str_cut(&line, ':'), controllers = str_cut(&line, ':');
         uint64_t v = 0;
         if (str_eq(number, S("0")) && !controllers.n)
-            v = least_bound("/sys/fs/cgroup", line, "memory.max");
+            v = least_bound(v2, line, "memory.max");
         else if (names_memory(controllers))
-            v = least_bound("/sys/fs/cgroup/memory", line, "memory.limit_in_bytes");
+            v = least_bound(v1, line, "memory.limit_in_bytes");
         if (v && (!least || v < least)) least = v;
     }
     return least;

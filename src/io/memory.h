@@ -3,8 +3,9 @@
 #include "base/str.h"
 
 /* What this process holds of the machine's memory, and what it may hold. */
-/* The least bound of the control groups that it is in, of version 2 or 1; 0: none.                 [kernel admin-guide/cgroup-v2, memory.max] */
-uint64_t memory_limit(void);
+/* The least bound of the control groups that it is in, of version 2 or 1; 0: none. root: where /proc and /sys lie, "" in earnest.
+ * [kernel admin-guide/cgroup-v2, memory.max] */
+uint64_t memory_limit(const char *root);
 /* A descriptor for memory_resident(); -1: there is no /proc. */
 int memory_open(void);
 /* Bytes that are resident, files that are mapped among them; 0: not known. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/memory.h"
 
-#include <unistd.h>
-
 #include "../unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void quantities(void **state) {
     (void)state;
@@ -43,7 +44,79 @@ static void what_is_resident(void **state) {
     assert_int_equal(memory_resident(-1), 0);
 }
 
+/* ---- control groups, as they would be under a folder ---- */
+
+static void write_under(const char *root, const char *path, const char *text) {
+    char file[256];
+    snprintf(file, sizeof file, "%s%s", root, path);
+    for (char *p = file + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+        *p = 0;
+        mkdir(file, 0700);
+        *p = '/';
+    }
+    FILE *f = fopen(file, "we");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void what_control_groups_allow(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t limit;
+        const char *groups;
+        const char *files[3][2]; /* path, text */
+    } cases[] = {
+        {0, NULL, {{NULL}}},
+        {0, "0::/\n", {{NULL}}},
+        {0, "0::/a\n", {{"/sys/fs/cgroup/a/memory.max", "max\n"}}},
+        {67108864, "0::/a\n", {{"/sys/fs/cgroup/a/memory.max", "67108864\n"}}},
+        /* as in a container, which sees its own group as the root */
+        {67108864, "0::/\n", {{"/sys/fs/cgroup/memory.max", "67108864\n"}}},
+        /* the least up to the root counts, wherever it is */
+        {1000,
+         "0::/a/b/c\n",
+         {{"/sys/fs/cgroup/a/memory.max", "3000\n"},
+          {"/sys/fs/cgroup/a/b/memory.max", "1000\n"},
+          {"/sys/fs/cgroup/a/b/c/memory.max", "2000\n"}}},
+        {1000,
+         "0::/a/b\n",
+         {{"/sys/fs/cgroup/a/memory.max", "1000\n"}, {"/sys/fs/cgroup/a/b/memory.max", "max\n"}}},
+        /* another group's is not ours */
+        {0,
+         "0::/a\n",
+         {{"/sys/fs/cgroup/b/memory.max", "1000\n"}, {"/sys/fs/cgroup/ab/memory.max", "1000\n"}}},
+        /* version 1, whose "none" is a large number; alone and beside version 2 */
+        {2000,
+         "12:cpu,cpuacct:/x\n5:memory:/docker/d\n0::/\n",
+         {{"/sys/fs/cgroup/memory/docker/d/memory.limit_in_bytes", "2000\n"},
+          {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+          {"/sys/fs/cgroup/memory/x/memory.limit_in_bytes", "7\n"}}},
+        {1500,
+         "5:hugetlb,memory:/d\n0::/e\n",
+         {{"/sys/fs/cgroup/memory/d/memory.limit_in_bytes", "2000\n"},
+          {"/sys/fs/cgroup/e/memory.max", "1500\n"}}},
+        /* what can not be read is no bound */
+        {0, "0::/a\n", {{"/sys/fs/cgroup/a/memory.max", ""}}},
+        {0, "garbage\n::::\n0:\n\n0::\n", {{"/sys/fs/cgroup/memory.max", "many\n"}}},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char root[] = "/tmp/memory_bound.XXXXXX", command[64];
+        assert_non_null(mkdtemp(root));
+        if (cases[i].groups) write_under(root, "/proc/self/cgroup", cases[i].groups);
+        for (size_t f = 0; f < COUNT_OF(cases[i].files) && cases[i].files[f][0]; f++)
+            write_under(root, cases[i].files[f][0], cases[i].files[f][1]);
+        uint64_t got = memory_limit(root);
+        snprintf(command, sizeof command, "rm -rf %s", root);
+        assert_int_equal(system(command), 0);
+        if (got != cases[i].limit)
+            fail_msg("case %zu: got %llu, wanted %llu", i, (unsigned long long)got,
+                     (unsigned long long)cases[i].limit);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(quantities), cmocka_unit_test(what_is_resident)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(quantities), cmocka_unit_test(what_is_resident),
+                                       cmocka_unit_test(what_control_groups_allow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
