@@ -4,12 +4,13 @@ import os
 import resource
 import select
 import socket
+import struct
 import threading
-import time
 
 from client import Connection
+from frames import ACK, GOAWAY, SETTINGS, Frames
 from harness import case, eventually, equal, holds
-from manifests import gateway, route, rule, service, thing
+from manifests import gateway, listener, route, rule, service, thing
 
 GET = b'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n'
 DESCRIPTORS = 256
@@ -140,6 +141,46 @@ def heads_have_as_many_fields_as_the_settings_say(t):
             c.send('GET / HTTP/1.1\r\nHost: h\r\n' + ''.join(f'X-{i}: y\r\n' for i in range(n)) + '\r\n')
             return c.answer().status
     equal((ask(150), ask(201)), (200, 431))
+    s.stop()
+
+
+@case
+def streams_are_as_many_as_the_settings_say(t):
+    """Is a client of HTTP/2 told how many requests it may have at once, is one beyond refused and no other, and a client that goes beyond knowingly ended?"""
+    handler, go = t.held('/held')
+    s = with_settings(t, handler, limits_streams='2')
+    c = Frames(t, s.port[80])
+    held, beyond = [c.ask('/held'), c.ask('/held')], c.ask('/beyond')  # before it has read what it was told
+    told = c.wait(lambda f: f.type == SETTINGS and not f.flags & ACK).payload
+    assert struct.pack('>HI', 3, 2) in [told[i:i + 6] for i in range(0, len(told), 6)], told
+    equal(c.status(beyond), 'reset 7', 'REFUSED_STREAM')
+    eventually(lambda: len(t.b.requests) == 2, 'two are under way')
+    knowing = Frames(t, s.port[80])
+    knowing.wait(lambda f: f.type == SETTINGS and f.flags & ACK)
+    more = [knowing.ask('/held'), knowing.ask('/held')]
+    knowing.ask('/beyond')
+    equal(knowing.wait(lambda f: f.type == GOAWAY).number(), more[-1], 'the last that may have been done')
+    go.set()
+    for n in held:
+        equal((c.status(n), c.body(n)), (200, b'done'))
+    equal(c.status(c.ask('/after')), 200)
+    assert '/beyond' not in [r.target for r in t.b.requests]
+    s.stop()
+
+
+@case
+def handshakes_end_when_the_settings_say(t):
+    """Of two handshakes that are begun and left, does the one end whose Gateway gives less time, although it began later?"""
+    cert, key = t.certificate('c', 'example.com')
+    short = gateway(listener(443, 'short', 'HTTPS', 'example.com', ['c']), name='short')
+    short['spec']['infrastructure'] = {'parametersRef': {'group': '', 'kind': 'ConfigMap', 'name': 'edge'}}
+    long = gateway(listener(444, 'long', 'HTTPS', 'example.com', ['c']), name='long')
+    settings = thing('ConfigMap', 'edge', version='v1', data={'timeouts.handshake': '500ms'})
+    s = t.serve(short, long, settings, args=('--tls', f'default/c={cert},{key}'), ports=(443, 444))
+    patient, other = (connect(t, s.port[port], 1, says=b'\x16\x03\x01\x01')[0] for port in (444, 443))
+    first = select.select([patient, other], [], [], 20)[0]
+    equal(first, [other])
+    eventually(lambda: s.metric('postern_tls_handshake_failures_total', reason='timeout') == 1, 'it is told why')
     s.stop()
 
 
