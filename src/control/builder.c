@@ -214,6 +214,7 @@ static void count_false(struct builder *b) {
         sum -= before ? before->n : 0;
         free(before);
         uint32_t bad = pages_false_conditions(b->pipeline.resolver, v[i].kind, v[i].ns, v[i].name);
+        resolve_let_go(b->pipeline.resolver);
         if (!bad) continue;
         struct false_one *now = base_alloc(sizeof *now + key.n);
         now->n = bad;

@@ -237,6 +237,8 @@ const void *resolve_status(const struct resolver *r, enum api_kind kind, str ns,
     }
 }
 
+void resolve_let_go(struct resolver *r) { arena_reset(r->expanded); }
+
 struct store_change *resolve_changed_statuses(const struct resolver *r, struct arena *a, size_t *ret_n) {
     *ret_n = r->changed_n;
     struct store_change *all = arena_array(a, struct store_change, r->changed_n);

@@ -27,7 +27,9 @@ void resolve_pass(struct resolver *r, struct store *s, struct facts *f, int64_t 
 
 /* The status of an object by its kind: struct gateway_class_status, gateway_status,
  * listener_set_status, route_status, policy_status, xmesh_status; NULL when it has none (not ours).
- * Valid until the next pass. */
+ * Valid until the next pass, or until they are let go. */
 const void *resolve_status(const struct resolver *r, enum api_kind kind, str ns, str name);
+/* Statuses given out so far are looked at no more: for who goes through very many. */
+void resolve_let_go(struct resolver *r);
 /* Keys of objects whose status changed in the last pass, as struct store_change, in a. */
 struct store_change *resolve_changed_statuses(const struct resolver *r, struct arena *a, size_t *ret_n);

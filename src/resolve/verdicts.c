@@ -105,13 +105,23 @@ static const char *expand_parent(struct arena *a, const char *at, int64_t genera
     return at;
 }
 
+static struct route_parent_status *widen_parents(struct arena *a, const struct route_parent_status *v,
+                                                 uint32_t *room) {
+    uint32_t n = *room;
+    *room = n ? n * 2 : 1;
+    struct route_parent_status *wider = arena_array(a, struct route_parent_status, *room);
+    if (n) memcpy(wider, v, n * sizeof *v);
+    return wider;
+}
+
 struct route_status *verdicts_expand(struct arena *a, const char *packed, uint32_t n, str controller_name) {
     enum { PARENTS_MAX = 32 }; /* [GW CommonRouteSpec.parentRefs] */
     struct route_status *st = arena_make(a, struct route_status);
     const char *at = packed, *end = packed + n;
     int64_t generation = (int64_t)get_number(&at);
-    st->parents.p = arena_array(a, struct route_parent_status, PARENTS_MAX);
+    uint32_t room = 0; /* most routes have one parent, and 32 of them are five kilobytes */
     while (at < end && st->parents.n < PARENTS_MAX) {
+        if (st->parents.n == room) st->parents.p = widen_parents(a, st->parents.p, &room);
         struct route_parent_status *one = &st->parents.p[st->parents.n++];
         one->controller_name = arena_str(a, controller_name);
         at = expand_parent(a, at, generation, one);
