@@ -63,7 +63,7 @@ static bool is_ours(const struct resolver *r, const struct object *o) {
     str plain = str_from(key, 1);
     if (route_is(o->kind)) {
         const struct route_state *s = index_get(&r->routes, key);
-        return s && s->status;
+        return s && s->status_n;
     }
     if (o->kind == KIND_GATEWAY) {
         const struct gateway_state *g = map_get(&r->gateways, plain);

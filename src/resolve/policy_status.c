@@ -44,7 +44,7 @@ void policy_status_missing(struct ancestors *all, str ns, str name) {
 
 void policy_status_add_gateways(const struct route_state *rs, struct ancestors *all) {
     for (uint32_t i = 0; i < rs->listeners_n; i++) {
-        const struct listener_state *l = rs->refs[i];
+        const struct listener_state *l = routes_refs(rs)[i];
         policy_status_ancestor(all, l->gateway);
     }
 }
@@ -58,7 +58,7 @@ static bool is_backend(const struct backend_state *b, enum api_kind kind, str ns
 
 static bool uses(const struct route_state *rs, enum api_kind kind, str ns, str name, int64_t port) {
     for (uint32_t i = 0; i < rs->backends_n; i++)
-        if (is_backend(rs->refs[rs->listeners_n + i], kind, ns, name, port)) return true;
+        if (is_backend(routes_refs(rs)[rs->listeners_n + i], kind, ns, name, port)) return true;
     return false;
 }
 

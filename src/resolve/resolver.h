@@ -131,15 +131,15 @@ struct gateway_state {
     char key_bytes[]; /* "ns/name" */
 };
 
-struct route_state {
+struct route_state { /* in one block, for there may be 100,000 of them */
     bool dirty;
     uint8_t kind; /* enum api_kind */
+    uint8_t ns_n, name_n;
     uint16_t listeners_n, backends_n;
     uint32_t status_n;
-    void **refs;  /* struct listener_state it is counted at, then struct backend_state it uses */
-    char *status; /* verdicts.h */
-    uint16_t ns_n, name_n;
-    char key[]; /* the kind as one byte, then "ns/name" */
+    /* The key: the kind as one byte, then "ns/name". The status (verdicts.h). Where pointers may lie, struct listener_state that it is counted
+     * at, then struct backend_state that it uses. */
+    char bytes[];
 };
 
 struct backend_state {

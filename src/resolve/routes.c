@@ -3,6 +3,7 @@
 
 #include "api/gateway.h"
 #include "api/route.h"
+#include "base/num.h"
 #include "resolve/attach.h"
 #include "resolve/backends.h"
 #include "resolve/features.h"
@@ -11,11 +12,19 @@
 #include "resolve/rules.h"
 #include "resolve/verdicts.h"
 
-static str ns_of(const struct route_state *rs) { return (str){rs->key + 1, rs->ns_n}; }
-static str name_of(const struct route_state *rs) { return (str){rs->key + 2 + rs->ns_n, rs->name_n}; }
+static str ns_of(const struct route_state *rs) { return (str){rs->bytes + 1, rs->ns_n}; }
+static str name_of(const struct route_state *rs) { return (str){rs->bytes + 2 + rs->ns_n, rs->name_n}; }
 static str map_key(const void *state) {
     const struct route_state *rs = state;
-    return (str){rs->key, rs->ns_n + 2u + rs->name_n};
+    return (str){rs->bytes, rs->ns_n + 2u + rs->name_n};
+}
+static str status_of(const struct route_state *rs) { return (str){rs->bytes + map_key(rs).n, rs->status_n}; }
+/* Where the references of a route begin in its block, by the bytes of its key and status. */
+static size_t refs_at(size_t key_n, size_t status_n) {
+    return num_round_up(offsetof(struct route_state, bytes) + key_n + status_n, sizeof(void *));
+}
+void **routes_refs(const struct route_state *rs) {
+    return (void **)(void *)((char *)(uintptr_t)rs + refs_at(map_key(rs).n, rs->status_n));
 }
 
 void routes_init(struct resolver *r) { r->routes.key = map_key; }
@@ -23,13 +32,13 @@ void routes_init(struct resolver *r) { r->routes.key = map_key; }
 void routes_mark(struct resolver *r, enum api_kind kind, str ns, str name) {
     char space[RESOLVER_STATE_KEY_BYTES_MAX];
     str key = resolver_state_key(space, kind, ns, name);
-    assert(key.p); /* the store holds no longer names */
+    assert(key.p && ns.n <= UINT8_MAX && name.n <= UINT8_MAX); /* the store holds no longer names */
     struct route_state *rs = index_get(&r->routes, key);
     if (!rs) {
-        rs = base_zalloc(sizeof *rs + key.n);
-        memcpy(rs->key, key.p, key.n);
+        rs = base_zalloc(refs_at(key.n, 0));
+        memcpy(rs->bytes, key.p, key.n);
         rs->kind = (uint8_t)kind;
-        rs->ns_n = (uint16_t)ns.n, rs->name_n = (uint16_t)name.n;
+        rs->ns_n = (uint8_t)ns.n, rs->name_n = (uint8_t)name.n;
         index_put(&r->routes, rs);
     }
     if (rs->dirty) return;
@@ -57,7 +66,7 @@ const struct route_state *routes_find(const struct resolver *r, enum api_kind ki
 /* Policies tell which Gateways use their backends: those of a route's backends before and now. */
 static void mark_policies(struct pass *p, const struct route_state *rs) {
     for (uint32_t i = 0; i < rs->backends_n; i++) {
-        const struct backend_state *b = rs->refs[rs->listeners_n + i];
+        const struct backend_state *b = routes_refs(rs)[rs->listeners_n + i];
         policies_mark_backend(p, b->kind, backends_ns(b), backends_name(b));
     }
 }
@@ -71,15 +80,15 @@ static void hold_listeners(struct pass *p, const struct attach *at, void **refs)
     }
 }
 
-static void release_refs(struct pass *p, struct route_state *rs) {
+static void release_refs(struct pass *p, const struct route_state *rs) {
+    void **refs = routes_refs(rs);
     for (uint32_t i = 0; i < rs->listeners_n; i++) {
-        struct listener_state *l = rs->refs[i];
+        struct listener_state *l = refs[i];
         assert(l->attached);
         l->attached--;
         gateways_mark_status(p->r, l->gateway);
     }
-    for (uint32_t i = 0; i < rs->backends_n; i++) backends_release(p, rs->refs[rs->listeners_n + i]);
-    free(rs->refs);
+    for (uint32_t i = 0; i < rs->backends_n; i++) backends_release(p, refs[rs->listeners_n + i]);
 }
 
 static void use(struct pass *p, str key, void **refs, uint32_t *n) {
@@ -108,28 +117,39 @@ static uint32_t use_backends(struct pass *p, const struct plan_route *piece, voi
     return n;
 }
 
-/* What a route is counted at and uses, new before old: what stays is not touched in between. */
-static void set_refs(struct pass *p, struct route_state *rs, const struct attach *at,
-                     const struct plan_route *piece) {
+/* The state with room for a status and references of these sizes, which are not set yet: another block where the sizes are not as before. */
+static struct route_state *resize(struct resolver *r, struct route_state *rs, uint32_t listeners_n,
+                                  uint32_t backends_n, uint32_t status_n) {
+    assert(!rs->dirty); /* nobody else knows its address */
+    size_t key_n = map_key(rs).n;
+    if (status_n != rs->status_n || listeners_n + backends_n != 0u + rs->listeners_n + rs->backends_n) {
+        struct route_state *was = rs;
+        rs = base_alloc(refs_at(key_n, status_n) + (listeners_n + backends_n) * sizeof(void *));
+        memcpy(rs, was, sizeof *rs + key_n);
+        index_put(&r->routes, rs);
+        free(was);
+    }
+    rs->listeners_n = (uint16_t)listeners_n, rs->backends_n = (uint16_t)backends_n;
+    rs->status_n = status_n;
+    return rs;
+}
+
+/* What a route is counted at, uses and is told, new before old: what stays is not touched in between. */
+static struct route_state *become(struct pass *p, struct route_state *rs, const struct attach *at,
+                                  const struct plan_route *piece, str status) {
     uint32_t listeners_n = at ? at->listeners_n : 0, n = use_backends(p, piece, NULL, listeners_n);
-    void **refs = n ? base_alloc(n * sizeof *refs) : NULL;
+    void **refs = arena_array(p->scratch, void *, n);
     hold_listeners(p, at, refs);
     use_backends(p, piece, refs, listeners_n);
     mark_policies(p, rs);
     release_refs(p, rs);
-    rs->refs = refs;
-    rs->listeners_n = (uint16_t)listeners_n;
-    rs->backends_n = (uint16_t)(n - listeners_n);
+    bool news = !str_eq(status, status_of(rs));
+    rs = resize(p->r, rs, listeners_n, n - listeners_n, (uint32_t)status.n);
+    if (status.n) memcpy(rs->bytes + map_key(rs).n, status.p, status.n);
+    if (n) memcpy(routes_refs(rs), refs, n * sizeof *refs);
     mark_policies(p, rs);
-}
-
-static void set_status(struct pass *p, struct route_state *rs, const char *packed, uint32_t n) {
-    if (n == rs->status_n && (!n || memcmp(packed, rs->status, n) == 0)) return;
-    free(rs->status);
-    rs->status = n ? base_alloc(n) : NULL;
-    rs->status_n = n;
-    if (n) memcpy(rs->status, packed, n);
-    resolver_note_status(p, rs->kind, ns_of(rs), name_of(rs));
+    if (news) resolver_note_status(p, rs->kind, ns_of(rs), name_of(rs));
+    return rs;
 }
 
 /* "HTTPRoute/ns/name" */
@@ -222,25 +242,22 @@ static void judge_parents(struct pass *p, const struct route *route, const struc
     if (bad.reason) at->listeners_n = 0;
 }
 
-static void resolve_one(struct pass *p, struct route_state *rs, const struct route *route) {
+static struct route_state *resolve_one(struct pass *p, struct route_state *rs, const struct route *route) {
     struct attach at;
     struct rules rules;
     attach_route(p, route, &at);
     str key = piece_key(p, rs);
     if (!at.parents_n) { /* nobody's, or somebody else's */
-        set_refs(p, rs, NULL, NULL);
-        set_status(p, rs, NULL, 0);
         plan_set(p->plan, PLAN_ROUTE, key, NULL, p->delta);
-        return;
+        return become(p, rs, NULL, NULL, (str){0});
     }
     rules_resolve(p, route, &rules);
     judge_parents(p, route, &rules, &at);
     struct plan_route *piece = at.listeners_n ? build_piece(p, route, key, &at, &rules) : NULL;
-    set_refs(p, rs, &at, piece);
     plan_set(p->plan, PLAN_ROUTE, key, piece ? plan_pack(piece) : NULL, p->delta);
     uint32_t n;
     const char *packed = verdicts_pack(p->scratch, route->obj.meta.generation, at.parents, at.parents_n, &n);
-    set_status(p, rs, packed, n);
+    return become(p, rs, &at, piece, (str){packed, n});
 }
 
 void routes_resolve(struct pass *p) {
@@ -252,11 +269,10 @@ void routes_resolve(struct pass *p) {
         rs->dirty = false;
         p->work->routes++;
         if (route) {
-            resolve_one(p, rs, route);
+            rs = resolve_one(p, rs, route);
         } else {
-            set_refs(p, rs, NULL, NULL);
-            set_status(p, rs, NULL, 0);
             plan_set(p->plan, PLAN_ROUTE, piece_key(p, rs), NULL, p->delta);
+            rs = become(p, rs, NULL, NULL, (str){0});
         }
         if (!rs->status_n) { /* not ours: nothing to remember */
             index_take(&p->r->routes, map_key(rs));
@@ -269,15 +285,12 @@ void routes_resolve(struct pass *p) {
 
 struct route_status *routes_status(const struct resolver *r, enum api_kind kind, str ns, str name) {
     const struct route_state *rs = routes_find(r, kind, ns, name);
-    return rs && rs->status_n ? verdicts_expand(r->expanded, rs->status, rs->status_n, r->controller_name)
-                              : NULL;
+    return rs && rs->status_n
+               ? verdicts_expand(r->expanded, status_of(rs).p, rs->status_n, r->controller_name)
+               : NULL;
 }
 
 void routes_fini(struct resolver *r) {
-    index_each (struct route_state, rs, &r->routes) {
-        free(rs->refs);
-        free(rs->status);
-        free(rs);
-    }
+    index_each (struct route_state, rs, &r->routes) free(rs);
     index_fini(&r->routes);
 }

@@ -9,6 +9,8 @@ void routes_mark(struct resolver *r, enum api_kind kind, str ns, str name);
 void routes_mark_referrers(struct pass *p, enum api_kind kind, str ns, str name);
 void routes_resolve(struct pass *p);
 const struct route_state *routes_find(const struct resolver *r, enum api_kind kind, str ns, str name);
+/* What it is counted at, then what it uses; valid until it is resolved again. */
+void **routes_refs(const struct route_state *rs);
 struct route_status *routes_status(const struct resolver *r, enum api_kind kind, str ns, str name);
 void routes_init(struct resolver *r);
 void routes_fini(struct resolver *r);
