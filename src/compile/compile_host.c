@@ -102,7 +102,7 @@ static void respread(struct compiler *c, struct compiler_host *h) {
     h->shards_n = (uint32_t)num_power_of_two(total / SHARD_USUAL + 1);
     h->one = (struct compiler_shard){.dirty = true};
     h->shards = h->shards_n > 1 ? base_zalloc(h->shards_n * sizeof *h->shards) : &h->one;
-    c->stamp++;
+    compiler_stamp(c);
     for (uint32_t i = 0; i < old_n; i++) {
         for (uint32_t k = 0; k < old[i].n; k++) {
             struct compiler_route *r = old[i].v[k];
@@ -128,7 +128,8 @@ static bool add_matches(struct compiler *c, struct compiler_host *h, const struc
         const struct plan_rule *rule = &plan->rules.p[i];
         for (uint32_t k = 0; k < compile_paths_matches(rule); k++) {
             const struct plan_match *m = compile_paths_match(rule, k);
-            struct compile_paths_item it = {.route = plan, .rule = r->rules[i], .rule_at = i, .match_at = k};
+            struct compile_paths_item it = {
+                .route = plan, .rule = compiler_route_rules(r)[i], .rule_at = i, .match_at = k};
             compile_paths_fill(c->scratch, &it, m);
             if (&h->shards[host_shard(it.key, h->shards_n)] != s) continue;
             COMPILER_ROOM(items->v, items->n, items->cap);
@@ -157,7 +158,7 @@ static void note_depths(struct compiler_shard *s) {
 static void build_shard(struct compiler *c, struct compiler_host *h, struct compiler_shard *s) {
     struct items items = {0};
     uint32_t kept = 0;
-    c->stamp++;
+    compiler_stamp(c);
     for (uint32_t i = 0; i < s->n; i++) {
         struct compiler_route *r = s->v[i];
         if (!names_host(r, h) || !is_first_visit(c, r)) continue;

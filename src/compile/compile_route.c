@@ -59,15 +59,16 @@ static uint32_t find_hosts(struct compiler *c, const struct plan_route *plan, st
 }
 
 /* Takes over the old rule of an index when its content is the same; *ret_changed: one is not. */
-static void make_rules(struct compiler *c, struct compiler_route *r, const struct plan_route *plan,
+static void make_rules(struct compiler *c, const struct compiler_route *r, const struct plan_route *plan,
                        struct table_rule **rules, bool *ret_changed) {
+    struct table_rule **old = compiler_route_rules(r);
     *ret_changed = r->rules_n != plan->rules.n;
-    const struct table_rule *of = r->rules_n ? r->rules[0] : NULL;
+    const struct table_rule *of = r->rules_n ? old[0] : NULL;
     for (uint32_t i = 0; i < plan->rules.n; i++) {
         uint64_t hash = compile_rule_hash(plan, &plan->rules.p[i]);
-        if (i < r->rules_n && r->rules[i]->hash == hash) {
-            rules[i] = r->rules[i];
-            r->rules[i] = NULL;
+        if (i < r->rules_n && old[i]->hash == hash) {
+            rules[i] = old[i];
+            old[i] = NULL;
             continue;
         }
         rules[i] = compile_rule_make(c, plan, &plan->rules.p[i], hash);
@@ -75,7 +76,7 @@ static void make_rules(struct compiler *c, struct compiler_route *r, const struc
         if (!of) of = rules[i];
         *ret_changed = true;
     }
-    for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
+    for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, old[i]);
 }
 
 /* A route's hosts before a change, and what it was. */
@@ -116,7 +117,8 @@ static void end_route(struct compiler *c, struct compiler_route *r) {
     struct before before = {compiler_route_hosts(r), r->hosts_n, plan_open(c->scratch, r->piece)};
     r->hosts_n = 0;
     move(c, r, NULL, &before, true);
-    for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, r->rules[i]);
+    struct table_rule **rules = compiler_route_rules(r);
+    for (uint32_t i = 0; i < r->rules_n; i++) compiler_die(c, DEATH_RULE, rules[i]);
     COMPILER_ROOM(c->gone_routes, c->gone_routes_n, c->gone_routes_cap);
     c->gone_routes[c->gone_routes_n++] = r;
 }
@@ -125,23 +127,23 @@ static void end_route(struct compiler *c, struct compiler_route *r) {
 static void set_route(struct compiler *c, struct compiler_route *r, struct plan_piece *piece,
                       const struct plan_route *plan) {
     struct compiler_route was = *r;
-    struct before before = {was.rules ? compiler_route_hosts(&was) : NULL, was.hosts_n,
-                            plan_open(c->scratch, was.piece)};
+    struct before before = {compiler_route_hosts(&was), was.hosts_n, plan_open(c->scratch, was.piece)};
     uint32_t pointers = plan->rules.n + count_hostnames(plan);
-    struct table_rule **rules = base_alloc((pointers ? pointers : 1) * sizeof(void *));
-    bool changed;
-    make_rules(c, r, plan, rules, &changed);
+    assert(plan->rules.n <= PLAN_RULES_MAX);
     *r = (struct compiler_route){
         .piece = plan_hold(piece),
         .matches_hash = hash_matches(plan),
-        .rules_n = plan->rules.n,
-        .rules = rules,
+        .rules_n = (uint16_t)plan->rules.n,
+        .is_apart = pointers > COMPILER_ROUTE_FEW,
     };
-    r->hosts_n = find_hosts(c, plan, compiler_route_hosts(r));
+    if (r->is_apart) r->many = base_alloc(pointers * sizeof(void *));
+    bool changed;
+    make_rules(c, &was, plan, compiler_route_rules(r), &changed);
+    r->hosts_n = find_hosts(c, plan, compiler_route_hosts(r)) & INT32_MAX;
     index_put(&c->routes, r);
     move(c, r, plan, &before, changed || r->matches_hash != was.matches_hash);
     plan_release(was.piece);
-    free(was.rules);
+    if (was.is_apart) free(was.many);
 }
 
 void compile_route_change(struct compiler *c, const struct plan_change *change) {
@@ -159,7 +161,7 @@ void compile_route_end_gone(struct compiler *c) {
     for (uint32_t i = 0; i < c->gone_routes_n; i++) {
         struct compiler_route *r = c->gone_routes[i];
         plan_release(r->piece);
-        free(r->rules);
+        if (r->is_apart) free(r->many);
         free(r);
     }
     c->gone_routes_n = 0;

@@ -151,11 +151,18 @@ static void free_array(struct compiler_array *a) {
     free(a->chunks);
 }
 
+void compiler_stamp(struct compiler *c) {
+    if (++c->stamp) return;
+    index_each (struct compiler_route, r, &c->routes) r->stamp = 0;
+    c->stamp = 1;
+}
+
 static void free_routes(struct compiler *c) {
     index_each (struct compiler_route, r, &c->routes) {
-        for (uint32_t i = 0; i < r->rules_n; i++) compiler_free_rule(c, r->rules[i]);
+        struct table_rule **rules = compiler_route_rules(r);
+        for (uint32_t i = 0; i < r->rules_n; i++) compiler_free_rule(c, rules[i]);
         plan_release(r->piece);
-        free(r->rules);
+        if (r->is_apart) free(r->many);
         free(r);
     }
     index_fini(&c->routes);

@@ -118,17 +118,29 @@ struct compiler_host {
     str hostname;
     char bytes[];
 };
+enum { COMPILER_ROUTE_FEW = 2 }; /* a rule and a host: what most routes have */
 struct compiler_route {
     struct plan_piece *piece; /* held */
     uint64_t matches_hash;    /* of what hosts show of it, but for rules */
-    uint64_t stamp;
-    uint32_t rules_n, hosts_n;
-    struct table_rule **rules; /* by index in the plan's route; behind them, in the same block, the hosts */
+    uint32_t hosts_n : 31;
+    uint32_t is_apart : 1; /* the pointers are in a block of their own */
+    uint16_t rules_n;
+    uint16_t stamp; /* compiler_stamp() */
+    union {         /* rules, and behind them hosts */
+        void *few[COMPILER_ROUTE_FEW];
+        void **many;
+    };
 };
+/* By index in the plan's route. */
+static inline struct table_rule **compiler_route_rules(const struct compiler_route *r) {
+    return (struct table_rule **)(void *)(r->is_apart ? r->many : (void **)(uintptr_t)r->few);
+}
 /* The hosts that the route is attached to, by address, each once; none when the route is gone. */
 static inline struct compiler_host **compiler_route_hosts(const struct compiler_route *r) {
-    return (struct compiler_host **)(void *)(r->rules + r->rules_n);
+    return (struct compiler_host **)(void *)(compiler_route_rules(r) + r->rules_n);
 }
+/* Another one than any route has. */
+void compiler_stamp(struct compiler *c);
 struct compiler_grave {
     struct compile_grave grave;
     struct compiler_grave *before; /* in the list of those given out */
@@ -145,7 +157,7 @@ struct compiler_tally {
 struct compiler {
     uint64_t generation; /* in the making, or the last made */
     uint64_t ids;        /* the last given to anything whose number is never reused */
-    uint64_t stamp;
+    uint16_t stamp;
     uint32_t listener_ids;
     uint64_t clients_version; /* table.clients_version */
     struct map listeners, certificates, ports;

@@ -156,7 +156,7 @@ struct plan_rule {
     struct plan_retry *retry;                        /* NULL: the defaults */
 };
 /* What a plan that is read may have: 32 parents of 64 listeners; as many endpoints as fit into one document, however long their addresses. */
-enum { PLAN_ATTACHMENTS_MAX = 32 * 64, PLAN_ENDPOINTS_MAX = 16384 };
+enum { PLAN_ATTACHMENTS_MAX = 32 * 64, PLAN_RULES_MAX = 1024, PLAN_ENDPOINTS_MAX = 16384 };
 struct plan_attachment {
     str listener;           /* key of a PLAN_LISTENER */
     LIST_OF(str) hostnames; /* the route's own that meet the listener's; one "" when the route has none */

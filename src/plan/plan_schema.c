@@ -257,7 +257,11 @@ static const struct field route_fields[] = {
      .offset = AT(plan_route, attachments),
      .of = &attachment,
      .max = PLAN_ATTACHMENTS_MAX},
-    {.name = "rules", .type = FIELD_LIST, .offset = AT(plan_route, rules), .of = &rule},
+    {.name = "rules",
+     .type = FIELD_LIST,
+     .offset = AT(plan_route, rules),
+     .of = &rule,
+     .max = PLAN_RULES_MAX},
 };
 static const struct field alt_name_fields[] = {
     {.name = "type", .type = FIELD_ENUM, .offset = AT(plan_alt_name_wanted, type), .values = alt_names},
