@@ -22,7 +22,7 @@ enum {
     ROUTES = 10000, /* ten a host and ten a Service, one rule with one match each */
     READ_MAX =
         600, /* documents, objects and who refers to whom, with a tenth of a Service and its EndpointSlice */
-    SERVED_MAX = 730, /* state, plan and table, with a tenth of a backend */
+    SERVED_MAX = 645, /* state, plan and table, with a tenth of a backend */
 };
 
 static const char head[] =
