@@ -28,7 +28,7 @@ static const struct {
     const char *help;
 } admin_pages[] = {
     {S("/healthz"), "200 while this process turns"},
-    {S("/readyz"), "200 once every worker serves by the newest table"},
+    {S("/readyz"), "200 from when every worker serves by a first table until it drains"},
     {S("/metrics"), "counters, for Prometheus"},
     {S("/status"), "objects and their conditions, JSON"},
     {S("/plan"), "what the objects mean, JSON"},

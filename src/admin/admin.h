@@ -2,7 +2,7 @@
 /* What the operator asks, over HTTP on the admin address and, the same, on the control socket, which `postern status` and `postern explain`
  * speak to. Runs in the loop thread. The pages, whose contents control/ renders:
  *   /healthz       200 "ok" while the loop thread turns
- *   /readyz        200 "ok", or 503 and what is missing, once and while every worker serves by the newest table
+ *   /readyz        200 "ok" from when every worker serves by a first table until the process drains; else 503, and why
  *   /metrics       metrics_print(), in the form that is asked for
  *   /plan          plan_json()      /table   table_dump()
  *   /status        {"items":[{"apiVersion", "kind", "metadata": {"name", "namespace", "generation"}, "spec", "status"}, ...],
