@@ -105,6 +105,8 @@ static bool start_fresh(struct supervisor *s) {
     struct supervisor_child *c = supervisor_child_new(s, &end);
     pid_t parent = getpid(), pid = c ? fork() : -1;
     if (pid == 0) become_fresh(s, end, pipes[1], parent);
+    /* Its last words are those that are there: who keeps the other end open keeps nobody waiting. */
+    fcntl(pipes[0], F_SETFL, O_NONBLOCK);
     close(pipes[1]);
     if (end >= 0) close(end);
     if (pid < 0 || loop_add_level(&s->loop, &u->said, pipes[0]) != OK) {
