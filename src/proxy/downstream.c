@@ -461,6 +461,7 @@ void downstream_accept(struct proxy *p, int fd, const struct ip *peer, uint16_t 
     }
     if (p->crowd) crowd_enter(p->crowd, p->counts.connections_open);
     p->counts.connections_open++;
+    slack_opened(&p->slack);
     d->conn.share =
         (uint8_t)(1 + port_slot % (CONN_SHARES - 1)); /* until it is known whose route it asks for */
     d->counted = false;

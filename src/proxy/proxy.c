@@ -73,11 +73,17 @@ struct proxy *proxy_new(const struct proxy_config *c) {
     p->report_handshake = c->handshake_failed;
     p->report_arg = c->arg;
     p->records = c->records;
+    slack_init(&p->slack, c->loop,
+               (struct pool *const[SLACK_POOLS]){&p->downstreams, &p->exchanges, &p->mirrors,
+                                                 &p->common.buffers, &p->common.large, &p->common.works,
+                                                 upstream_pool(p->upstream)},
+               &p->counts.connections_open);
     return p;
 }
 
 void proxy_free(struct proxy *p) {
     if (!p) return;
+    slack_fini(&p->slack);
     tracer_free_all(p);
     upstream_free(p->upstream);
     pool_fini(&p->downstreams);

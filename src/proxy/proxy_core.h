@@ -8,6 +8,7 @@
 #include "io/seal.h"
 #include "io/tls_server.h"
 #include "proxy/proxy.h"
+#include "proxy/slack.h"
 #include "upstream/upstream.h"
 
 /* What the files of this folder share: one worker's side of everything. */
@@ -59,6 +60,7 @@ struct proxy { /* owner: worker */
     uint64_t arena_misses;
     uint32_t exchanges_max; /* when memory is not short: pressure.h */
     bool sheds;             /* it is very short */
+    struct slack slack;
     int64_t wall_offset_us; /* wall clock less monotonic, read again every second */
     uint64_t wall_until_us;
     char date[40];

@@ -306,4 +306,7 @@ bool upstream_census(const struct upstream *s, struct census *c) {
     return balance_census(&s->balance, c, SLOTS_A_TURN, s->common->loop->now_us);
 }
 
+struct pool *upstream_pool(struct upstream *s) {
+    return &s->conns;
+}
 uint64_t upstream_misses(const struct upstream *s) { return s->conns.misses; }

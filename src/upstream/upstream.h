@@ -188,4 +188,6 @@ void upstream_drain(struct upstream *s);
 void upstream_count(const struct upstream *s, struct upstream_counts *ret);
 /* Some of what is known of the endpoints; true: that was all. */
 bool upstream_census(const struct upstream *s, struct census *c);
+/* Of its connections. */
+struct pool *upstream_pool(struct upstream *s);
 uint64_t upstream_misses(const struct upstream *s);
