@@ -56,6 +56,7 @@ struct files {
     struct window window;    /* of the file that is read */
     struct files_work *work; /* of the read under way */
     bool force;              /* read what looks unchanged, too */
+    bool finds;              /* the read before had findings */
 };
 
 static void add_root(struct files *fs, const struct files_root *given, const struct files_config *c) {
@@ -505,7 +506,8 @@ void files_read(struct files *fs, struct store *s, struct findings *f, struct fi
         work.objects_changed += claim_settle(&fs->claims, s, decode_again, fs);
     }
     fs->work = NULL;
-    if (has_findings(fs)) report(fs, f);
+    fs->finds = has_findings(fs);
+    if (fs->finds) report(fs, f);
     *ret_work = work;
 }
 
@@ -523,6 +525,7 @@ static bool is_out_of_reach(const struct files *fs, const struct document_file *
 }
 
 uint64_t files_kept_sign(const struct files *fs) {
+    if (!fs->finds) return 0; /* as after nearly every read: nothing is kept without a finding */
     uint64_t sum = 0;
     index_each (const struct document_file, f, &fs->by_path) {
         bool whole = is_out_of_reach(fs, f);
