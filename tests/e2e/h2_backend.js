@@ -8,6 +8,11 @@ const http2 = require('http2'), fs = require('fs'), crypto = require('crypto');
 const [port, key, cert, more] = process.argv.slice(2);
 const options = {settings: {maxConcurrentStreams: 10, enableConnectProtocol: more === 'connect'}};
 const server = key ? http2.createSecureServer({...options, allowHTTP1: more === 'http1', key: fs.readFileSync(key), cert: fs.readFileSync(cert)}) : http2.createServer(options);
+if (key) { // who offers none of ours meets an alert [RFC 7301 3.2]; node's own way does that from version 20 on
+  const ours = more === 'http1' ? ['h2', 'http/1.1'] : ['h2'];
+  server.ALPNProtocols = undefined;
+  server.ALPNCallback = ({protocols}) => ours.find((p) => protocols.includes(p));
+}
 const once = new Set(), waiting = [];
 let connections = 0, most = 0, upgrades = 0;
 const first = (path) => !once.has(path) && once.add(path);
