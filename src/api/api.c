@@ -195,6 +195,6 @@ uint64_t api_hash(const struct object *o) {
 
 str api_key(struct arena *a, enum api_kind kind, str ns, str name) {
     const struct api_type *t = api_type_of(kind);
-    if (!t->namespaced) return arena_printf(a, "%s/" STR_FMT, t->name, STR_ARG(name));
-    return arena_printf(a, "%s/" STR_FMT "/" STR_FMT, t->name, STR_ARG(ns), STR_ARG(name));
+    if (!t->namespaced) return ARENA_JOIN(a, str_of(t->name), S("/"), name);
+    return ARENA_JOIN(a, str_of(t->name), S("/"), ns, S("/"), name);
 }

@@ -70,13 +70,27 @@ str arena_str(struct arena *a, str s) {
     return (str){p, s.n};
 }
 
+str arena_joined(struct arena *a, const str *parts, size_t n) {
+    size_t all = 0;
+    for (size_t i = 0; i < n; i++) all += parts[i].n;
+    char *p = arena_raw(a, all + 1), *at = p;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n) memcpy(at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    *at = 0;
+    return (str){p, all};
+}
+
 str arena_vprintf(struct arena *a, const char *fmt, va_list args) {
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    size_t room = a->head ? a->head->cap - a->head->used : 0;
+    char *left = room ? a->head->bytes + a->head->used : NULL; /* where most fit: one pass for them */
+    int n = vsnprintf(left, room, fmt, args);
     assert(n >= 0);
     char *p = arena_raw(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    if (p != left || (size_t)n >= room) vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return (str){p, (size_t)n};
 }

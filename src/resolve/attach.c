@@ -154,8 +154,8 @@ static void attach_parent(struct pass *p, const struct route *route, const struc
     if (!find_parent(p, route, ref, &parent)) return;
     struct parent_verdict *v = &at->parents[at->parents_n++];
     *v = (struct parent_verdict){.ref = ref};
-    str name = parent.set ? arena_printf(p->scratch, "ListenerSet " STR_FMT, STR_ARG(parent.set->key))
-                          : arena_printf(p->scratch, "Gateway " STR_FMT, STR_ARG(parent.gateway->key));
+    str name = parent.set ? ARENA_JOIN(p->scratch, S("ListenerSet "), parent.set->key)
+                          : ARENA_JOIN(p->scratch, S("Gateway "), parent.gateway->key);
     if (parent.set && parent.set->allowed.reason) {
         v->accepted = resolver_refuse(
             p->scratch, "NotAllowedByListeners",

@@ -316,8 +316,8 @@ void gateways_resolve(struct pass *p) {
 }
 
 str gateways_piece_key(struct arena *a, const struct listener_state *l, uint32_t address) {
-    str base = arena_printf(a, "%s/" STR_FMT "/" STR_FMT, l->set ? "ListenerSet" : "Gateway",
-                            STR_ARG(l->set ? l->set->key : l->gateway->key), STR_ARG(l->name));
+    str base = l->set ? ARENA_JOIN(a, S("ListenerSet/"), l->set->key, S("/"), l->name)
+                      : ARENA_JOIN(a, S("Gateway/"), l->gateway->key, S("/"), l->name);
     return address ? arena_printf(a, STR_FMT "@%u", STR_ARG(base), address) : base;
 }
 

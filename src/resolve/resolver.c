@@ -87,9 +87,7 @@ str resolver_a_kind(struct arena *a, enum api_kind kind) {
     return arena_printf(a, "%s %s", vowel ? "an" : "a", name);
 }
 
-str resolver_key(struct arena *a, str ns, str name) {
-    return arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(ns), STR_ARG(name));
-}
+str resolver_key(struct arena *a, str ns, str name) { return ARENA_JOIN(a, ns, S("/"), name); }
 
 str resolver_lower(struct arena *a, str s) {
     char *p = arena_bytes(a, s.n + 1);

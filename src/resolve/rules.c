@@ -153,8 +153,8 @@ struct verdict rules_map_targets(struct pass *p, const struct route *route, str 
         str where = arena_printf(p->scratch, STR_FMT ".backendRefs[%u]", STR_ARG(path), i);
         struct plan_target *t = rules_add_target(p, route, where, &ref->ref, ref->weight, to, out);
         struct verdict v =
-            rule_filters_map(p, route, arena_printf(p->scratch, STR_FMT ".filters", STR_ARG(where)),
-                             ref->filters.p, ref->filters.n, from, true, &t->filters.p, &t->filters.n);
+            rule_filters_map(p, route, ARENA_JOIN(p->scratch, where, S(".filters")), ref->filters.p,
+                             ref->filters.n, from, true, &t->filters.p, &t->filters.n);
         rules_judge_filters(p, route, where, ref->filters.p, ref->filters.n, out);
         if (!bad.reason) bad = v;
     }
@@ -232,8 +232,8 @@ static struct verdict map_retry(struct pass *p, str path, const struct http_rout
 static struct verdict map_traffic(struct pass *p, const struct route *route, str path,
                                   const struct http_route_rule *from, struct plan_rule *to) {
     struct verdict v =
-        rule_filters_map(p, route, arena_printf(p->scratch, STR_FMT ".filters", STR_ARG(path)),
-                         from->filters.p, from->filters.n, from, false, &to->filters.p, &to->filters.n);
+        rule_filters_map(p, route, ARENA_JOIN(p->scratch, path, S(".filters")), from->filters.p,
+                         from->filters.n, from, false, &to->filters.p, &to->filters.n);
     if (!v.reason) v = map_retry(p, path, from->retry, to);
     if (!v.reason) v = rule_session_apply(p, path, from->session_persistence, to);
     if (from->timeouts) {

@@ -212,8 +212,32 @@ static void addresses_are_read_and_written_in_one_form(void **state) {
     assert_true(ip_is_link_local(&ip));
 }
 
+/* Whatever is left of a block: what is printed or joined is whole, ends with a zero, and touches nothing else. */
+static void arena_texts_are_whole_wherever_a_block_ends(void **state) {
+    (void)state;
+    static char x[5000];
+    memset(x, 'x', sizeof x);
+    for (int n = 0; n < 4500; n += n < 2100 ? 1 : 97) {
+        OWNED(arena) a = arena_new();
+        str first = arena_printf(a, "%.*s|%d", n, x, n), second = arena_printf(a, "%d", 7);
+        str third = ARENA_JOIN(a, S("a/"), ((str){x, (size_t)n}), S(""), S("/b"), (str){0});
+        char number[16];
+        int digits = snprintf(number, sizeof number, "|%d", n);
+        assert_int_equal(first.n, n + digits);
+        assert_memory_equal(first.p, x, (size_t)n);
+        assert_string_equal(first.p + n, number);
+        assert_string_equal(second.p, "7");
+        assert_int_equal(third.n, n + 4);
+        assert_memory_equal(third.p, "a/", 2);
+        assert_memory_equal(third.p + 2, x, (size_t)n);
+        assert_string_equal(third.p + 2 + n, "/b");
+        assert_int_equal((uintptr_t)third.p % 16, 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arena_texts_are_whole_wherever_a_block_ends),
         cmocka_unit_test(strs_are_cut_compared_and_measured),
         cmocka_unit_test(arena_memory_is_zero_and_survives_reset_only_once),
         cmocka_unit_test(buf_keeps_its_maximum),
