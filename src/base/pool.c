@@ -15,9 +15,14 @@ enum { KEEPS = true };
 enum { SHRINK_ITEMS = 256 }; /* at once: some ten microseconds */
 
 void pool_init(struct pool *p, size_t bytes, uint32_t keep_max, void (*fini)(void *item)) {
-    uint32_t most = KEEPS ? keep_max : 0;
     assert(bytes >= sizeof(void *));
-    *p = (struct pool){.bytes = bytes, .keep_max = most, .room = most, .room_max = most, .fini = fini};
+    *p = (struct pool){.bytes = bytes, .fini = fini};
+    pool_keep(p, KEEPS ? keep_max : 0);
+}
+
+void pool_keep(struct pool *p, uint32_t keep_max) {
+    assert(!p->all);
+    p->keep_max = p->room = p->room_max = keep_max;
 }
 
 void *pool_make(struct pool *p) {

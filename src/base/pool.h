@@ -16,6 +16,8 @@ struct pool {
     void (*fini)(void *item); /* before an item's memory goes; NULL: nothing to do */
 };
 void pool_init(struct pool *p, size_t bytes, uint32_t keep_max, void (*fini)(void *item));
+/* Keeps so many from now on, whatever the build. None has been taken yet. */
+void pool_keep(struct pool *p, uint32_t keep_max);
 /* Everything must have been given back. */
 void pool_fini(struct pool *p);
 /* What is kept goes back to the system. */
