@@ -206,11 +206,25 @@ static void names_that_are_none(void **state) {
     assert_int_equal(w->questions, 0);
 }
 
-/* The machine's own file goes first; `localhost` is in every one. */
+static bool in_hosts(const char *name) {
+    FILE *f = fopen("/etc/hosts", "re");
+    char line[1024];
+    bool found = false;
+    while (f && fgets(line, sizeof line, f)) {
+        line[strcspn(line, "#\n")] = 0;
+        for (char *rest = line, *word; (word = strsep(&rest, " \t"));) found |= strcmp(word, name) == 0;
+    }
+    if (f) fclose(f);
+    return found;
+}
+
+/* The machine's own file goes first; what it does not have is asked. */
 static void hosts_go_first(void **state) {
     struct world *w = *state;
+    bool known = in_hosts("localhost");
     const struct dns_answer *a = ask(w, "localhost", 4);
-    if (w->questions) skip(); /* a machine without it */
+    assert_int_equal(w->questions == 0, known);
+    if (!known) return;
     assert_int_equal(a->outcome, DNS_FOUND);
     assert_ip(&a->ips[0], "127.0.0.1");
 }
