@@ -79,13 +79,21 @@ static void keys_in_any_order(void **state) {
     end(&c);
 }
 
+static struct id begin_with_one(struct case_of_store *c) {
+    begin(c);
+    return rig_id(c->a, KEY_P256, "a.example.com", NULL, false, 3600);
+}
+static struct id without_pem(const struct id *d) {
+    struct id none = *d;
+    none.chain_pem = S("");
+    return none;
+}
+
 /* What is there is not read again: the PEM may be gone. */
 static void read_once(void **state) {
     (void)state;
     struct case_of_store c;
-    begin(&c);
-    struct id d = rig_id(c.a, KEY_P256, "a.example.com", NULL, false, 3600), none = d;
-    none.chain_pem = S("");
+    struct id d = begin_with_one(&c), none = without_pem(&d);
     assert_int_equal(use(&c, 1, &d, d.key_pem), OK);
     assert_int_equal(use(&c, 1, &none, S("")), OK);
     assert_int_equal(use(&c, 2, &none, S("")), ERR_PROTO);
@@ -97,9 +105,7 @@ static void read_once(void **state) {
 static void forgets(void **state) {
     (void)state;
     struct case_of_store c;
-    begin(&c);
-    struct id d = rig_id(c.a, KEY_P256, "a.example.com", NULL, false, 3600), none = d;
-    none.chain_pem = S("");
+    struct id d = begin_with_one(&c), none = without_pem(&d);
     assert_int_equal(use(&c, 1, &d, d.key_pem), OK);
     assert_int_equal(use(&c, 2, &d, d.key_pem), OK);
     tls_store_forget(c.store, 1);
